@@ -1,1 +1,24 @@
-//! Placeholder.
+//! The rules of Portcullis, pure.
+//!
+//! Here live ids, time, secrets and the `decide` functions: given what is stored and what was presented, what
+//! is to be done. What may not live here: anything async, I/O, HTTP, SQL, a clock or a source of randomness
+//! (both are arguments). Every function can be tested by a table.
+
+pub mod audit;
+pub mod base62;
+pub mod device_token;
+pub mod ids;
+pub mod password;
+pub mod random;
+pub mod rate;
+pub mod refresh_token;
+pub mod revocation;
+pub mod server_key;
+pub mod session;
+pub mod set_up;
+pub mod sign_in;
+pub mod signing_key;
+pub mod slow_down;
+pub mod time;
+pub mod user;
+pub mod validation;

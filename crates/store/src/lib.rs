@@ -1,1 +1,61 @@
-//! Placeholder.
+//! The store: the only crate that knows SQL.
+//!
+//! Here live the statements (each a `const`, written once for SQLite and PostgreSQL), the writer and the
+//! migrations. What may not live here: rules (they are in `core`; a guard in a WHERE repeats one on purpose,
+//! because only the database can decide a race), HTTP, a clock. No trait stands before it: tests use both
+//! real databases.
+
+mod db;
+mod dialect;
+mod error;
+mod follow;
+mod leases;
+mod maintenance;
+mod migrate;
+mod postgres_rotator;
+mod rotate;
+mod session_rows;
+mod sqlite_writer;
+mod writer;
+
+pub mod audit;
+pub mod keys;
+pub mod limits;
+pub mod revocations;
+pub mod sessions;
+pub mod set_up;
+pub mod users;
+
+use futures_util::future::BoxFuture;
+
+pub use db::{DatabaseOptions, Tx};
+pub use error::StoreError;
+pub use follow::Follower;
+pub use rotate::Rotate;
+
+/// One database. Cheap to share behind an `Arc`; any number of nodes may use the same.
+pub struct Store {
+    db: db::Db,
+    writer: writer::Writer,
+}
+
+impl Store {
+    /// Opens the database and starts its writer. Applies no migrations, see [`Self::migrate`].
+    pub async fn open(options: &DatabaseOptions) -> Result<Self, StoreError> {
+        let db = db::Db::open(options).await?;
+        let writer = writer::Writer::start(&db).await?;
+        Ok(Self { db, writer })
+    }
+
+    /// Runs `work` in a transaction. `Ok` commits, also for a refusal that must persist; `Err` rolls back.
+    /// `work` may run more than once and must have no effect but SQL. Nothing is answered before the commit.
+    ///
+    /// Made to be called with `|tx| Box::pin(async move { … })`.
+    pub async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> Fn(&'c mut Tx) -> BoxFuture<'c, Result<T, StoreError>> + Send + Sync + 'static,
+    {
+        self.writer.write(work).await
+    }
+}

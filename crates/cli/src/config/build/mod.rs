@@ -1,0 +1,78 @@
+//! From entries to [`Config`]: each section's own parsers, and the rules between keys.
+
+mod password;
+mod server;
+mod tokens;
+
+use std::path::Path;
+
+use super::entries::Entries;
+use super::error::{ConfigError, Problem};
+use super::sections::{
+    Config, CsrfConfig, ForwardAuthConfig, LogFormat, RateLimitConfig, RegistrationConfig, RegistrationMode,
+    RevocationsConfig, TelemetryConfig,
+};
+use super::{network, public_url, secret_key, text};
+
+/// Builds every section. Defaults that are worked out from other keys are written back, so that
+/// they can be shown.
+pub(super) fn config(entries: &mut Entries, cwd: &Path) -> Result<Config, ConfigError> {
+    let server = server::server(entries)?;
+    let tokens = tokens::tokens(entries, &server.public_url)?;
+    Ok(Config {
+        server,
+        tokens,
+        database: server::database(entries)?,
+        registration: registration(entries)?,
+        password: password::password(entries, cwd)?,
+        rate_limit: rate_limit(entries),
+        csrf: CsrfConfig { trusted_origins: entries.parse_list("csrf.trusted_origins", public_url::origin)? },
+        forward_auth: ForwardAuthConfig {
+            secret: entries.parse_optional("forward_auth.secret", secret_key::forward_secret)?,
+        },
+        revocations: RevocationsConfig { max_staleness: entries.duration("revocations.max_staleness") },
+        telemetry: telemetry(entries)?,
+    })
+}
+
+fn registration(entries: &Entries) -> Result<RegistrationConfig, ConfigError> {
+    let mode = entries.parse("registration.mode", |mode| match mode {
+        "invite" => Err(Problem::new(
+            "comes with invites in a later version",
+            r#"until then use "closed" and portcullis user create"#,
+        )),
+        _ => text::one_of(mode, &[("open", RegistrationMode::Open), ("closed", RegistrationMode::Closed)]),
+    })?;
+    let require_email_verification = entries.boolean("registration.require_email_verification");
+    if require_email_verification {
+        let problem = Problem::new("comes with mail in a later version", "set it to false until then");
+        return Err(entries.fault("registration.require_email_verification", problem));
+    }
+    Ok(RegistrationConfig {
+        mode,
+        require_email_verification,
+        default_role: entries.parse("registration.default_role", text::default_role)?,
+    })
+}
+
+fn rate_limit(entries: &Entries) -> RateLimitConfig {
+    RateLimitConfig {
+        enabled: entries.boolean("rate_limit.enabled"),
+        login: entries.rate("rate_limit.login"),
+        register: entries.rate("rate_limit.register"),
+        refresh: entries.rate("rate_limit.refresh"),
+        refresh_replays: entries.rate("rate_limit.refresh_replays"),
+        refresh_forgeries: entries.rate("rate_limit.refresh_forgeries"),
+        password_change: entries.rate("rate_limit.password_change"),
+        oauth_token: entries.rate("rate_limit.oauth_token"),
+    }
+}
+
+fn telemetry(entries: &Entries) -> Result<TelemetryConfig, ConfigError> {
+    let formats = [("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)];
+    Ok(TelemetryConfig {
+        log: entries.parse("telemetry.log", |word| text::one_of(word, &formats))?,
+        level: entries.parse("telemetry.level", text::log_level)?,
+        listen: entries.parse_optional("telemetry.listen", network::socket_address)?,
+    })
+}

@@ -1,0 +1,237 @@
+//! The checked configuration, a struct a section. Defaults and ranges stand in the key table.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::{AddressRange, ClaimSource, DatabaseUrl, PublicUrl, Rate, SecretKey};
+
+/// Everything an operator can set. Debug shows no secret.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `[server]`
+    pub server: ServerConfig,
+    /// `[database]`
+    pub database: DatabaseConfig,
+    /// `[tokens]`
+    pub tokens: TokensConfig,
+    /// `[registration]`
+    pub registration: RegistrationConfig,
+    /// `[password]`
+    pub password: PasswordConfig,
+    /// `[rate_limit]`
+    pub rate_limit: RateLimitConfig,
+    /// `[csrf]`
+    pub csrf: CsrfConfig,
+    /// `[forward_auth]`
+    pub forward_auth: ForwardAuthConfig,
+    /// `[revocations]`
+    pub revocations: RevocationsConfig,
+    /// `[telemetry]`
+    pub telemetry: TelemetryConfig,
+}
+
+/// `[server]`
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Where connections are taken.
+    pub listen: SocketAddr,
+    /// How clients reach us.
+    pub public_url: PublicUrl,
+    /// Further `Host` values, in small letters, with a port if it is sent with one.
+    pub hosts: Vec<String>,
+    /// None: the caller finds or makes one, or refuses.
+    pub secret_key: Option<SecretKey>,
+    /// Old or coming keys.
+    pub secret_keys_accepted: Vec<SecretKey>,
+    /// Peers whose `client_address_header` is believed.
+    pub trusted_proxies: Vec<AddressRange>,
+    /// A valid header name, as written.
+    pub client_address_header: String,
+    /// None: the caller takes 80 % of the open-file limit.
+    pub max_connections: Option<u32>,
+    /// For the request head.
+    pub header_timeout: Duration,
+    /// For a request in all.
+    pub request_timeout: Duration,
+    /// For running requests after SIGTERM; zero ends them at once.
+    pub shutdown_grace: Duration,
+}
+
+/// `[database]`
+#[derive(Debug, Clone)]
+pub struct DatabaseConfig {
+    /// Which database.
+    pub url: DatabaseUrl,
+    /// None: the store chooses.
+    pub max_connections: Option<u32>,
+}
+
+/// How access tokens are signed (RFC 7518 section 3.1, RFC 8037 section 3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SigningAlgorithm {
+    /// ECDSA with P-256 and SHA-256.
+    Es256,
+    /// Ed25519.
+    EdDsa,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+}
+
+impl SigningAlgorithm {
+    /// The `alg` value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
+            Self::Rs256 => "RS256",
+        }
+    }
+}
+
+/// `[tokens]`
+#[derive(Debug, Clone)]
+pub struct TokensConfig {
+    /// `iss`, byte for byte as it is published.
+    pub issuer: String,
+    /// `aud`; at least one.
+    pub audience: Vec<String>,
+    /// For new tokens.
+    pub algorithm: SigningAlgorithm,
+    /// PEM with real line ends. None: the key is made and kept in the database.
+    pub private_key: Option<SecretString>,
+    /// Age at which the signing key is replaced; none: never by itself.
+    pub key_rotation: Option<Duration>,
+    /// Life of an access token; whole seconds are not promised.
+    pub access_ttl: Duration,
+    /// Idle end of a session; at least `access_ttl`.
+    pub refresh_ttl: Duration,
+    /// Absolute end of a session; at least `access_ttl`.
+    pub session_max_age: Duration,
+    /// Zero is strict single use.
+    pub refresh_grace: Duration,
+    /// The operator's claims; none has the name of a claim of ours.
+    pub claims: BTreeMap<String, ClaimSource>,
+}
+
+/// Who may register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RegistrationMode {
+    /// Everyone.
+    Open,
+    /// No one.
+    Closed,
+}
+
+/// `[registration]`
+#[derive(Debug, Clone)]
+pub struct RegistrationConfig {
+    /// Who may register.
+    pub mode: RegistrationMode,
+    /// Always false in this version, which sends no mail.
+    pub require_email_verification: bool,
+    /// Never `admin`.
+    pub default_role: String,
+}
+
+/// Passwords that are refused, beside the built-in list.
+#[derive(Clone)]
+pub struct PasswordBlocklist {
+    /// Where they were read from.
+    pub path: PathBuf,
+    /// One password a line.
+    pub text: String,
+}
+
+impl fmt::Debug for PasswordBlocklist {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PasswordBlocklist").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// `[password]`
+#[derive(Debug, Clone)]
+pub struct PasswordConfig {
+    /// In characters.
+    pub min_length: u32,
+    /// In characters; at least `min_length`.
+    pub max_length: u32,
+    /// The file named by `blocklist_file`, read.
+    pub blocklist: Option<PasswordBlocklist>,
+    /// Argon2id m, in KiB; at least 8 a lane (RFC 9106 section 3.1).
+    pub memory_kib: u32,
+    /// Argon2id t.
+    pub iterations: u32,
+    /// Argon2id p.
+    pub parallelism: u32,
+    /// Longest wait for a hash.
+    pub max_queue_wait: Duration,
+}
+
+/// `[rate_limit]`
+#[derive(Debug, Clone)]
+pub struct RateLimitConfig {
+    /// False turns off all but the slowing of wrong passwords.
+    pub enabled: bool,
+    /// Per address.
+    pub login: Rate,
+    /// Per address.
+    pub register: Rate,
+    /// Rotations, per session.
+    pub refresh: Rate,
+    /// Replays inside the grace, per session.
+    pub refresh_replays: Rate,
+    /// Tokens with a wrong MAC, per address.
+    pub refresh_forgeries: Rate,
+    /// Per address.
+    pub password_change: Rate,
+    /// Failures, per address.
+    pub oauth_token: Rate,
+}
+
+/// `[csrf]`
+#[derive(Debug, Clone)]
+pub struct CsrfConfig {
+    /// Serialised origins (RFC 6454 section 6.2) beside `server.public_url`'s.
+    pub trusted_origins: Vec<String>,
+}
+
+/// `[forward_auth]`
+#[derive(Debug, Clone)]
+pub struct ForwardAuthConfig {
+    /// Value of `X-Portcullis-Forward`; none: `/auth/verify` is 404. Visible ASCII.
+    pub secret: Option<SecretString>,
+}
+
+/// `[revocations]`
+#[derive(Debug, Clone)]
+pub struct RevocationsConfig {
+    /// Without news for longer than this our own protected endpoints answer 503.
+    pub max_staleness: Duration,
+}
+
+/// The form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, else JSON.
+    Auto,
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// `[telemetry]`
+#[derive(Debug, Clone)]
+pub struct TelemetryConfig {
+    /// The form of the log.
+    pub log: LogFormat,
+    /// A filter as `tracing_subscriber::EnvFilter` reads it.
+    pub level: String,
+    /// Where `/metrics` is served; none: nowhere.
+    pub listen: Option<SocketAddr>,
+}

@@ -1,0 +1,103 @@
+//! What `portcullis config show` shows: every key, its value with secrets masked, its origin.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+
+use super::claims::ClaimSource;
+use super::entries::{Entries, MASK};
+use super::keys::{CLAIMS, KeySpec, Kind, Secrecy};
+use super::origin::Origin;
+use super::sections::Config;
+use super::table::KEYS;
+use super::value::Value;
+use super::{database_url, duration};
+
+/// A configuration, and where each of its values came from.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The checked configuration.
+    pub config: Config,
+    /// By dotted key. Keys that nobody set and that have no default are missing.
+    pub origins: BTreeMap<String, Origin>,
+    shown: Vec<ShownKey>,
+}
+
+/// One key as it may be shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ShownKey {
+    /// `server.listen`
+    pub key: String,
+    /// Masked if secret, null if unset; durations and rates in their written form.
+    pub value: Json,
+    /// Where it came from; in JSON as text.
+    pub origin: Origin,
+}
+
+impl fmt::Display for ShownKey {
+    /// A line as it could stand in the file, then its origin: `server.listen = "[::]:8400"  # default`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            Json::Null => write!(f, "# {} is unset", self.key),
+            value => write!(f, "{} = {value}  # {}", self.key, self.origin),
+        }
+    }
+}
+
+impl Loaded {
+    pub(super) fn new(config: Config, entries: &Entries) -> Self {
+        let mut shown = Vec::with_capacity(KEYS.len());
+        let mut origins = BTreeMap::new();
+        for spec in KEYS {
+            if spec.kind == Kind::Claim {
+                shown.extend(
+                    entries.claims.iter().map(|(name, (source, origin))| claim(name, source, origin)),
+                );
+                continue;
+            }
+            let entry = entries.get(spec.name);
+            shown.push(ShownKey {
+                key: spec.name.to_owned(),
+                value: entry.map_or(Json::Null, |entry| json_of(spec, &entry.value)),
+                origin: entry.map_or(Origin::Default, |entry| entry.origin.clone()),
+            });
+        }
+        let set = shown.iter().filter(|key| !key.value.is_null());
+        origins.extend(set.map(|key| (key.key.clone(), key.origin.clone())));
+        Self { config, origins, shown }
+    }
+
+    /// Every key in the order of the table; no secret is in it.
+    pub fn show(&self) -> Vec<ShownKey> {
+        self.shown.clone()
+    }
+}
+
+fn claim(name: &str, source: &ClaimSource, origin: &Origin) -> ShownKey {
+    let value = match source {
+        ClaimSource::Integer(number) => json!(number),
+        ClaimSource::Boolean(value) => json!(value),
+        text => json!(text.to_string()),
+    };
+    ShownKey { key: format!("{CLAIMS}{name}"), value, origin: origin.clone() }
+}
+
+fn json_of(spec: &KeySpec, value: &Value) -> Json {
+    match value {
+        Value::Off => json!("off"),
+        Value::Text(text) => json!(text),
+        Value::Secret(text) if spec.secrecy == Secrecy::UrlPassword => {
+            json!(database_url::mask(text.expose_secret()))
+        }
+        Value::Secret(_) => json!(MASK),
+        Value::List(items) => json!(items),
+        Value::Secrets(items) => items.iter().map(|_| json!(MASK)).collect(),
+        Value::Integer(number) => json!(number),
+        Value::Boolean(value) => json!(value),
+        Value::Duration(value) => json!(duration::format(*value)),
+        Value::Rate(rate) => json!(rate.to_string()),
+    }
+}

@@ -1,0 +1,128 @@
+//! The table of keys: a key exists when it stands here.
+
+use std::time::Duration;
+
+use super::keys::Kind::{Boolean, Claim, Integer, List, Rate, Text};
+use super::keys::{KeySpec, Kind, Secrecy};
+
+const DAY: u64 = 24 * 60 * 60;
+
+const fn secs(from: u64, to: u64) -> Kind {
+    Kind::Duration(Duration::from_secs(from), Duration::from_secs(to))
+}
+
+const fn millis(from: u64, to: u64) -> Kind {
+    Kind::Duration(Duration::from_millis(from), Duration::from_millis(to))
+}
+
+const fn key(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> KeySpec {
+    KeySpec::new(name, kind, default, doc)
+}
+
+const fn unset(name: &'static str, kind: Kind, doc: &'static str) -> KeySpec {
+    KeySpec::unset(name, kind, doc)
+}
+
+/// Every key, in the order in which it is shown.
+pub const KEYS: &[KeySpec] = &[
+    key("server.listen", Text, "127.0.0.1:8400", "address and port that are listened on"),
+    key(
+        "server.public_url",
+        Text,
+        "http://localhost:8400",
+        "the URL that clients use; its scheme decides https mode",
+    ),
+    key("server.hosts", List, "", "further Host values that are answered"),
+    unset("server.secret_key", Text, "32 bytes or more, from which all MAC and at-rest keys come")
+        .secrecy(Secrecy::Secret),
+    key("server.secret_keys_accepted", List, "", "secret keys that are still, or already, accepted")
+        .secrecy(Secrecy::Secret),
+    key("server.trusted_proxies", List, "", "addresses or ranges whose client address header is believed"),
+    key(
+        "server.client_address_header",
+        Text,
+        "X-Forwarded-For",
+        "the one header a trusted proxy names the client in",
+    ),
+    unset(
+        "server.max_connections",
+        Integer(1, 1_000_000),
+        "connections at a time; 80 % of the open-file limit",
+    ),
+    key("server.header_timeout", secs(1, 300), "10s", "time a client has to send its request head"),
+    key("server.request_timeout", secs(1, 600), "30s", "time a request may take in all"),
+    key("server.shutdown_grace", secs(0, 600), "20s", "time running requests have after SIGTERM"),
+    key("database.url", Text, "sqlite://data/portcullis.db", "sqlite:// path, or postgres:// URL")
+        .secrecy(Secrecy::UrlPassword),
+    unset(
+        "database.max_connections",
+        Integer(1, 10_000),
+        "size of the connection pool; chosen by database and cores",
+    ),
+    unset("tokens.issuer", Text, "iss of access tokens; server.public_url"),
+    unset("tokens.audience", List, "aud of access tokens; the issuer"),
+    key("tokens.algorithm", Text, "ES256", "signature of access tokens: ES256, EdDSA or RS256"),
+    unset("tokens.private_key", Text, "signing key as PKCS#8 PEM; made and kept in the database")
+        .secrecy(Secrecy::Secret),
+    key("tokens.key_rotation", secs(3_600, 3_650 * DAY), "off", "age at which the signing key is replaced")
+        .or_off(),
+    key("tokens.access_ttl", secs(1, DAY), "15m", "life of an access token"),
+    key(
+        "tokens.refresh_ttl",
+        secs(1, 3_650 * DAY),
+        "30d",
+        "a session ends when it was not refreshed for this long",
+    ),
+    key("tokens.session_max_age", secs(1, 3_650 * DAY), "180d", "a session ends this long after sign-in"),
+    key("tokens.refresh_grace", secs(0, 600), "60s", "time in which a replayed refresh gets the same answer"),
+    unset("tokens.claims.<name>", Claim, "a claim of your own: a static value, or where it comes from"),
+    key("registration.mode", Text, "open", "who may register: open or closed"),
+    key(
+        "registration.require_email_verification",
+        Boolean,
+        "false",
+        "a mailed link before the first sign-in",
+    ),
+    key("registration.default_role", Text, "user", "role of those who register"),
+    key("password.min_length", Integer(8, 128), "15", "characters a new password needs"),
+    key("password.max_length", Integer(64, 1_024), "128", "characters a new password may have"),
+    unset(
+        "password.blocklist_file",
+        Text,
+        "passwords that are refused, one a line, beside the built-in list",
+    ),
+    key("password.memory_kib", Integer(8, 4_194_304), "19456", "Argon2id memory of a hash, in KiB"),
+    key("password.iterations", Integer(1, 64), "2", "Argon2id passes"),
+    key("password.parallelism", Integer(1, 16), "1", "Argon2id lanes"),
+    key(
+        "password.max_queue_wait",
+        millis(10, 60_000),
+        "2s",
+        "longest wait for a hash before 503 hashing_busy",
+    ),
+    key(
+        "rate_limit.enabled",
+        Boolean,
+        "true",
+        "false turns off all limits but the slowing of wrong passwords",
+    ),
+    key("rate_limit.login", Rate, "10/min", "sign-ins per address"),
+    key("rate_limit.register", Rate, "3/min", "registrations per address"),
+    key("rate_limit.refresh", Rate, "20/min", "rotations per session"),
+    key("rate_limit.refresh_replays", Rate, "600/min", "replays inside the grace per session"),
+    key("rate_limit.refresh_forgeries", Rate, "30/min", "refresh tokens with a wrong MAC per address"),
+    key("rate_limit.password_change", Rate, "5/min", "password changes per address"),
+    key("rate_limit.oauth_token", Rate, "30/min", "failures at /oauth/token per address"),
+    key("csrf.trusted_origins", List, "", "origins beside our own that may send cookie requests"),
+    unset("forward_auth.secret", Text, "value of X-Portcullis-Forward that opens /auth/verify")
+        .secrecy(Secrecy::Secret),
+    key(
+        "revocations.max_staleness",
+        secs(1, 3_600),
+        "60s",
+        "longest time without news before our API answers 503",
+    ),
+    key("telemetry.log", Text, "auto", "text, json, or auto: text on a terminal, else json"),
+    key("telemetry.level", Text, "info", "log level, or target=level pairs with commas"),
+    key("telemetry.listen", Text, "off", "address and port of /metrics").or_off(),
+];

@@ -1,0 +1,108 @@
+//! Small written forms: one of several words, a role's name, a log level.
+
+use super::error::Problem;
+use super::suggest;
+
+/// One of a few words.
+pub(super) fn one_of<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, Problem> {
+    if let Some((_, value)) = choices.iter().find(|(name, _)| *name == text) {
+        return Ok(*value);
+    }
+    let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+    let allowed = format!("allowed: {}", names.join(", "));
+    let remedy = match suggest::nearest(text, names.iter().map(|&name| name.to_owned())) {
+        Some(meant) => format!("did you mean {meant}? {allowed}"),
+        None => allowed,
+    };
+    Err(Problem::new("is not known here", remedy))
+}
+
+/// The role that everyone who registers gets.
+pub(super) fn default_role(text: &str) -> Result<String, Problem> {
+    if text == "admin" {
+        return Err(Problem::new(
+            "would make everyone who registers an administrator",
+            "choose another role; name administrators with: portcullis user create --admin",
+        ));
+    }
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-');
+    if text.len() <= 32 && text.starts_with(|c: char| c.is_ascii_lowercase()) && text.bytes().all(inner) {
+        return Ok(text.to_owned());
+    }
+    Err(Problem::new("is no name of a role", "use up to 32 of a-z, 0-9, _ and -, a letter first"))
+}
+
+/// A value of `aud` (RFC 7519 section 4.1.3).
+pub(super) fn audience(text: &str) -> Result<String, Problem> {
+    if !text.is_empty() && text.len() <= 256 && text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Ok(text.to_owned());
+    }
+    Err(Problem::new(
+        "is no audience",
+        "use 1 to 256 visible ASCII characters, such as a URL or a service's name",
+    ))
+}
+
+/// A level, or `target=level` pairs with commas; `inof` would else be taken for a target.
+pub(super) fn log_level(text: &str) -> Result<String, Problem> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let target = |name: &str| {
+        !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b':' | b'-' | b'.'))
+    };
+    let good = text.split(',').all(|part| match part.split_once('=') {
+        Some((name, level)) => target(name) && LEVELS.contains(&level),
+        None => LEVELS.contains(&part),
+    });
+    if good {
+        return Ok(text.to_owned());
+    }
+    Err(Problem::new(
+        "is no log level",
+        r#"allowed: off, error, warn, info, debug, trace, or pairs such as "info,portcullis_store=debug""#,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices() {
+        let choices = [("open", 1), ("closed", 2)];
+        assert_eq!(one_of("closed", &choices), Ok(2));
+        assert_eq!(
+            one_of("Open", &choices).expect_err("case").remedy,
+            "did you mean open? allowed: open, closed"
+        );
+        assert_eq!(one_of("sesame", &choices).expect_err("far").remedy, "allowed: open, closed");
+    }
+
+    #[test]
+    fn roles() {
+        for text in ["user", "team_lead-2"] {
+            assert_eq!(default_role(text).as_deref(), Ok(text));
+        }
+        for text in ["admin", "", "2nd", "User", "a b", &"x".repeat(33)] {
+            assert!(default_role(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn levels() {
+        for text in ["info", "off", "info,portcullis_store=debug", "tower_http::trace=warn"] {
+            assert!(log_level(text).is_ok(), "{text}");
+        }
+        for text in ["", "inof", "INFO", "info,", "=debug", "a=b", "a b=info"] {
+            assert!(log_level(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn audiences() {
+        assert!(audience("https://api.example.com").is_ok());
+        for text in ["", "a b", "ä", &"x".repeat(257)] {
+            assert!(audience(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! `docs/configuration.md` describes every key, as it is.
+
+use std::collections::BTreeMap;
+
+use portcullis::config::KEYS;
+
+use crate::support::Given;
+
+const PAGE: &str = include_str!("../../../../docs/configuration.md");
+
+/// The page's part under each key's heading.
+fn parts() -> BTreeMap<&'static str, &'static str> {
+    let parts = PAGE.split("\n### `").skip(1);
+    parts
+        .map(|part| {
+            let (name, rest) = part.split_once("`\n").expect("a heading is one key");
+            (name, rest.split("\n## ").next().unwrap_or(rest))
+        })
+        .collect()
+}
+
+fn line_of<'a>(part: &'a str, label: &str) -> &'a str {
+    let line = part.lines().find_map(|line| line.strip_prefix(label));
+    line.unwrap_or_else(|| panic!("no line {label:?} in {part}"))
+}
+
+#[test]
+fn the_page_and_the_table_have_the_same_keys_in_the_same_order() {
+    let headings: Vec<&str> =
+        PAGE.split("\n### `").skip(1).filter_map(|part| part.split('`').next()).collect();
+    let names: Vec<&str> = KEYS.iter().map(|spec| spec.name).collect();
+    assert_eq!(headings, names);
+}
+
+#[test]
+fn defaults_and_environment_names_are_those_of_the_table() {
+    let parts = parts();
+    for spec in KEYS {
+        let part = parts[spec.name];
+        assert_eq!(line_of(part, "- Environment: "), format!("`{}`", spec.env_name()), "{}", spec.name);
+        let default = line_of(part, "- Default: ");
+        match spec.default {
+            Some("") => assert_eq!(default, "empty", "{}", spec.name),
+            Some(text) => assert_eq!(default, format!("`{text}`"), "{}", spec.name),
+            None => assert!(!default.starts_with('`'), "{} has no fixed default", spec.name),
+        }
+        if let Some(file) = spec.file_name() {
+            assert!(part.contains(&format!("`{file}`")), "{file} is not named");
+        }
+    }
+}
+
+#[test]
+fn every_example_loads() {
+    for (name, part) in parts() {
+        let example = line_of(part, "- Example: ").trim_matches('`');
+        let section = name.rsplit_once('.').map_or(name, |(section, _)| section);
+        let given = Given::toml(&format!("[{section}]\n{example}"))
+            .with("blocklist.txt", "password\n")
+            .with("secret", "0123456789abcdef0123456789abcdef")
+            .with("signing.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
+        let shown = given.load().unwrap_or_else(|error| panic!("{example}: {error}")).show();
+        let set = shown.iter().any(|key| key.origin.to_string().ends_with(":2"));
+        assert!(set, "{example} sets nothing");
+    }
+}

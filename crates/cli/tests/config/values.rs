@@ -1,0 +1,148 @@
+//! Values other than the defaults arrive in the right field.
+
+use std::time::Duration;
+
+use portcullis::config::{DatabaseKind, LogFormat, Rate, RegistrationMode, SigningAlgorithm};
+
+use crate::support::Given;
+
+#[test]
+fn server() {
+    let server = Given::toml(
+        r#"[server]
+        listen = "[::]:80"
+        public_url = "https://Auth.example.com"
+        trusted_proxies = ["10.0.0.0/8", "::1"]
+        client_address_header = "X-Real-IP"
+        max_connections = 1_000
+        header_timeout = "1s"
+        request_timeout = "10m"
+        shutdown_grace = 0"#,
+    )
+    .good()
+    .server;
+    assert_eq!(server.listen.to_string(), "[::]:80");
+    assert!(server.public_url.is_https() && server.public_url.authority() == "auth.example.com");
+    assert!(server.trusted_proxies[0].contains("10.9.9.9".parse().expect("an address")));
+    assert!(server.trusted_proxies[1].contains("::1".parse().expect("an address")));
+    assert_eq!(server.client_address_header, "X-Real-IP");
+    assert_eq!(server.max_connections, Some(1_000));
+    assert_eq!(
+        (server.header_timeout, server.request_timeout),
+        (Duration::from_secs(1), Duration::from_mins(10))
+    );
+    assert!(server.shutdown_grace.is_zero());
+}
+
+#[test]
+fn database_and_tokens() {
+    let config = Given::toml(
+        r#"[database]
+        url = "postgresql://portcullis@db/portcullis"
+        max_connections = 8
+        [tokens]
+        algorithm = "EdDSA"
+        key_rotation = "90d"
+        access_ttl = "2s"
+        refresh_ttl = "3s"
+        session_max_age = "4s"
+        refresh_grace = "0""#,
+    )
+    .good();
+    assert_eq!(
+        (config.database.url.kind(), config.database.max_connections),
+        (DatabaseKind::Postgres, Some(8))
+    );
+    let tokens = config.tokens;
+    assert_eq!((tokens.algorithm, tokens.algorithm.as_str()), (SigningAlgorithm::EdDsa, "EdDSA"));
+    assert_eq!(tokens.key_rotation, Some(Duration::from_hours(90 * 24)));
+    assert_eq!(
+        (tokens.access_ttl.as_secs(), tokens.refresh_ttl.as_secs(), tokens.session_max_age.as_secs()),
+        (2, 3, 4)
+    );
+    assert!(tokens.refresh_grace.is_zero());
+}
+
+#[test]
+fn registration_and_password() {
+    let config = Given::toml(
+        r#"[registration]
+        mode = "closed"
+        default_role = "guest"
+        [password]
+        min_length = 8
+        max_length = 64
+        blocklist_file = "words"
+        memory_kib = 0x400
+        iterations = 3
+        parallelism = 2
+        max_queue_wait = "500ms""#,
+    )
+    .with("words", "sesame\nopen\n")
+    .good();
+    assert_eq!(config.registration.mode, RegistrationMode::Closed);
+    assert_eq!(config.registration.default_role, "guest");
+    let password = config.password;
+    assert_eq!((password.min_length, password.max_length), (8, 64));
+    assert_eq!((password.memory_kib, password.iterations, password.parallelism), (1_024, 3, 2));
+    assert_eq!(password.max_queue_wait, Duration::from_millis(500));
+    let blocklist = password.blocklist.expect("a list was named");
+    assert_eq!(blocklist.text, "sesame\nopen\n");
+    assert!(blocklist.path.ends_with("words") && !format!("{blocklist:?}").contains("sesame"));
+}
+
+#[test]
+fn a_blocklist_that_cannot_be_read() {
+    assert_eq!(
+        Given::nothing().flag("password.blocklist_file", "absent").error(),
+        "flag --password.blocklist_file: password.blocklist_file = \"absent\": \
+         cannot be read: No such file or directory (os error 2); \
+         name an existing file that the user running Portcullis may read"
+    );
+}
+
+#[test]
+fn each_limit_goes_to_its_own_field() {
+    let keys = [
+        "login",
+        "register",
+        "refresh",
+        "refresh_replays",
+        "refresh_forgeries",
+        "password_change",
+        "oauth_token",
+    ];
+    let given = keys.iter().zip(1..).fold(Given::nothing(), |given, (key, count): (_, u32)| {
+        given.flag(&format!("rate_limit.{key}"), &format!("{count}/h"))
+    });
+    let limits = given.flag("rate_limit.enabled", "false").good().rate_limit;
+    assert!(!limits.enabled);
+    let all = [
+        limits.login,
+        limits.register,
+        limits.refresh,
+        limits.refresh_replays,
+        limits.refresh_forgeries,
+        limits.password_change,
+        limits.oauth_token,
+    ];
+    assert_eq!(all, [1, 2, 3, 4, 5, 6, 7].map(|count| Rate { count, per: Duration::from_hours(1) }));
+}
+
+#[test]
+fn the_rest() {
+    let config = Given::toml(
+        r#"csrf.trusted_origins = ["https://App.example:443/", "http://localhost:5173"]
+        revocations.max_staleness = "5s"
+        [telemetry]
+        log = "json"
+        level = "info,portcullis_store=debug"
+        listen = "127.0.0.1:9400""#,
+    )
+    .good();
+    assert_eq!(config.csrf.trusted_origins, ["https://app.example", "http://localhost:5173"]);
+    assert_eq!(config.revocations.max_staleness, Duration::from_secs(5));
+    assert_eq!(config.telemetry.log, LogFormat::Json);
+    assert_eq!(config.telemetry.level, "info,portcullis_store=debug");
+    assert_eq!(config.telemetry.listen.map(|address| address.port()), Some(9400));
+}

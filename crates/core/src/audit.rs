@@ -1,0 +1,87 @@
+//! Security-relevant events: who, on whom, from where, what, when, with what result.
+
+use std::net::IpAddr;
+
+use serde_json::{Map, Value};
+
+use crate::ids::{EventId, SessionId, UserId};
+use crate::time::Timestamp;
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// The first administrator was made through the set-up link.
+    SetUp,
+    /// A user came to be.
+    UserRegistered,
+    /// A user's own data changed.
+    UserUpdated,
+    /// A user was disabled.
+    UserDisabled,
+    /// A user was enabled again.
+    UserEnabled,
+    /// A user's role changed.
+    RoleChanged,
+    /// A sign-in.
+    SessionStarted,
+    /// A sign-in was refused.
+    LoginFailed,
+    /// A session ended.
+    SessionEnded,
+    /// A spent refresh token came back: theft.
+    RefreshReused,
+    /// A refresh token was ahead of its row: the database was set back.
+    RefreshAhead,
+    /// A refresh token was replayed within the grace, from elsewhere.
+    RefreshReplayedElsewhere,
+    /// A password was changed by its user.
+    PasswordChanged,
+    /// A password was set by an operator.
+    PasswordSet,
+    /// A signing key was made, imported or withdrawn.
+    KeyChanged,
+}
+
+impl EventKind {
+    /// Its stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SetUp => "setup.completed",
+            Self::UserRegistered => "user.registered",
+            Self::UserUpdated => "user.updated",
+            Self::UserDisabled => "user.disabled",
+            Self::UserEnabled => "user.enabled",
+            Self::RoleChanged => "user.role_changed",
+            Self::SessionStarted => "session.started",
+            Self::LoginFailed => "login.failed",
+            Self::SessionEnded => "session.ended",
+            Self::RefreshReused => "refresh.reused",
+            Self::RefreshAhead => "refresh.ahead",
+            Self::RefreshReplayedElsewhere => "refresh.replayed_elsewhere",
+            Self::PasswordChanged => "password.changed",
+            Self::PasswordSet => "password.set",
+            Self::KeyChanged => "key.changed",
+        }
+    }
+}
+
+/// One event.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Id.
+    pub id: EventId,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub kind: EventKind,
+    /// Who acted; `None`: nobody known, or the operator on the command line.
+    pub actor: Option<UserId>,
+    /// On whom.
+    pub user: Option<UserId>,
+    /// In which session.
+    pub session: Option<SessionId>,
+    /// From where.
+    pub address: Option<IpAddr>,
+    /// More, never a secret.
+    pub detail: Map<String, Value>,
+}

@@ -1,0 +1,180 @@
+//! Two databases behind one enum, and the macros that dispatch a statement to either. Not `sqlx::Any`: each
+//! arm is typed, and each statement is one text for both.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Postgres};
+
+use crate::error::StoreError;
+
+/// How long any one piece of work with the database may take before it counts as unavailable.
+pub(crate) const TIME_LIMIT: Duration = Duration::from_millis(1_800);
+/// How long to wait for a free connection.
+const ACQUIRE_LIMIT: Duration = Duration::from_millis(1_200);
+
+/// Where reads go, and where PostgreSQL's closures get their connections.
+pub(crate) enum Db {
+    Sqlite { read: SqlitePool, options: SqliteConnectOptions },
+    Postgres { pool: PgPool, options: PgConnectOptions },
+}
+
+/// A connection on which a write runs, inside a transaction or (one statement) without.
+pub enum Tx {
+    /// The one connection that writes.
+    #[doc(hidden)]
+    Sqlite(SqliteConnection),
+    /// A connection of the pool.
+    #[doc(hidden)]
+    Postgres(PoolConnection<Postgres>),
+}
+
+/// Runs `$body` with `$conn` bound to an executor of the database behind `$db` (a [`Db`]).
+macro_rules! on {
+    ($db:expr, $conn:ident => $body:expr) => {
+        match $db {
+            $crate::db::Db::Sqlite { read, .. } => {
+                let $conn = read;
+                $crate::db::within_limit(async { $body.await }).await
+            }
+            $crate::db::Db::Postgres { pool, .. } => {
+                let $conn = pool;
+                $crate::db::within_limit(async { $body.await }).await
+            }
+        }
+    };
+}
+
+/// Runs `$body` with `$conn` bound to the connection behind `$tx` (a [`Tx`]).
+macro_rules! on_tx {
+    ($tx:expr, $conn:ident => $body:expr) => {
+        match $tx {
+            $crate::db::Tx::Sqlite(connection) => {
+                let $conn = &mut *connection;
+                $body.await
+            }
+            $crate::db::Tx::Postgres(connection) => {
+                let $conn = &mut **connection;
+                $body.await
+            }
+        }
+    };
+}
+
+/// Runs `$query` on the connection behind `$tx`: how many rows it changed.
+macro_rules! affected {
+    ($tx:expr, $query:expr) => {
+        match $tx {
+            $crate::db::Tx::Sqlite(connection) => {
+                $query.execute(&mut *connection).await.map(|done| done.rows_affected())
+            }
+            $crate::db::Tx::Postgres(connection) => {
+                $query.execute(&mut **connection).await.map(|done| done.rows_affected())
+            }
+        }
+    };
+}
+
+/// A struct whose fields are columns of the same names, readable from rows of both databases.
+macro_rules! row {
+    ($(#[$doc:meta])* $vis:vis struct $name:ident { $($fvis:vis $field:ident: $type:ty),+ $(,)? }) => {
+        $(#[$doc])*
+        $vis struct $name { $($fvis $field: $type),+ }
+        row!(@impl $name, sqlx::sqlite::SqliteRow, $($field)+);
+        row!(@impl $name, sqlx::postgres::PgRow, $($field)+);
+    };
+    (@impl $name:ident, $row:ty, $($field:ident)+) => {
+        impl sqlx::FromRow<'_, $row> for $name {
+            fn from_row(row: &$row) -> Result<Self, sqlx::Error> {
+                use sqlx::Row as _;
+                Ok(Self { $($field: row.try_get(stringify!($field))?),+ })
+            }
+        }
+    };
+}
+
+pub(crate) use {affected, on, on_tx, row};
+
+/// A read that hangs is an outage: its connection may be dead without anybody having said so.
+pub(crate) async fn within_limit<T, E: Into<StoreError>>(
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(TIME_LIMIT, work).await {
+        Ok(result) => result.map_err(Into::into),
+        Err(_) => Err(StoreError::timed_out()),
+    }
+}
+
+/// How to connect.
+#[derive(Clone, Debug)]
+pub struct DatabaseOptions {
+    /// `sqlite://path` or `postgres://…`.
+    pub url: String,
+    /// Most connections of the pool; `None`: a default for the machine.
+    pub max_connections: Option<u32>,
+}
+
+impl Db {
+    /// Prepares the pools. SQLite: creates the file if it is missing. PostgreSQL: connects once, so that a
+    /// wrong URL stops the start.
+    pub(crate) async fn open(options: &DatabaseOptions) -> Result<Self, StoreError> {
+        let most = options.max_connections;
+        if options.url.starts_with("sqlite:") {
+            let options = sqlite_options(&options.url)?;
+            // The first connection makes the file and its journal mode; read connections may not.
+            let mut first = options.connect().await?;
+            sqlx::raw_sql("PRAGMA user_version").execute(&mut first).await?;
+            drop(first);
+            let read = SqlitePoolOptions::new()
+                .max_connections(most.unwrap_or(4))
+                .acquire_timeout(ACQUIRE_LIMIT)
+                .test_before_acquire(false)
+                .idle_timeout(Duration::from_secs(60))
+                .connect_lazy_with(options.clone().read_only(true));
+            return Ok(Self::Sqlite { read, options });
+        }
+        let pg = PgConnectOptions::from_str(&options.url)
+            .map_err(|error| StoreError::Unavailable(format!("database.url cannot be read: {error}")))?
+            .application_name("portcullis")
+            .statement_cache_capacity(256)
+            .disable_statement_logging();
+        let pool = PgPoolOptions::new()
+            .max_connections(most.unwrap_or(12))
+            .acquire_timeout(ACQUIRE_LIMIT)
+            .test_before_acquire(false)
+            .idle_timeout(Duration::from_secs(300))
+            .connect_with(pg.clone())
+            .await?;
+        Ok(Self::Postgres { pool, options: pg })
+    }
+
+    /// The name of the database engine.
+    pub(crate) const fn engine(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "sqlite",
+            Self::Postgres { .. } => "postgres",
+        }
+    }
+}
+
+fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
+    let options = SqliteConnectOptions::from_str(url)
+        .map_err(|error| StoreError::Unavailable(format!("database.url cannot be read: {error}")))?
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        // Readers only ever wait for recovery after a crash; the writer has its own patience.
+        .busy_timeout(Duration::from_secs(1))
+        .statement_cache_capacity(256)
+        .pragma("cache_size", "-4096")
+        .pragma("journal_size_limit", "67108864")
+        .optimize_on_close(false, None)
+        .disable_statement_logging();
+    Ok(options)
+}

@@ -1,0 +1,103 @@
+//! Following what other nodes write: SQLite's `PRAGMA data_version` every 100 ms, PostgreSQL's LISTEN *and* a
+//! poll every 500 ms.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::ConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use tokio::sync::Notify;
+
+use crate::Store;
+use crate::db::Db;
+use crate::dialect::CHANNEL;
+use crate::error::StoreError;
+
+const SQLITE_PAUSE: Duration = Duration::from_millis(100);
+/// At the latest after this long it is worth a look, whatever was heard.
+const POLL: Duration = Duration::from_millis(500);
+
+/// Tells when it is worth looking.
+pub struct Follower(Source);
+
+enum Source {
+    Sqlite { connection: SqliteConnection, version: i64 },
+    Postgres { heard: Arc<Notify>, task: tokio::task::JoinHandle<()> },
+}
+
+impl Store {
+    /// Starts to follow.
+    pub async fn follow(&self) -> Result<Follower, StoreError> {
+        let source = match &self.db {
+            Db::Sqlite { options, .. } => sqlite(options).await?,
+            Db::Postgres { options, .. } => {
+                let heard = Arc::new(Notify::new());
+                let task = tokio::spawn(listen(options.clone(), heard.clone()));
+                Source::Postgres { heard, task }
+            }
+        };
+        Ok(Follower(source))
+    }
+}
+
+impl Follower {
+    /// Returns when something may have changed, at the latest after half a second.
+    pub async fn next(&mut self) {
+        match &mut self.0 {
+            Source::Postgres { heard, .. } => {
+                let _ = tokio::time::timeout(POLL, heard.notified()).await;
+            }
+            Source::Sqlite { connection, version } => {
+                for _ in 0..POLL.as_millis() / SQLITE_PAUSE.as_millis() {
+                    tokio::time::sleep(SQLITE_PAUSE).await;
+                    // An error here is one of the look that follows, too.
+                    let seen = data_version(connection).await.unwrap_or(*version);
+                    if seen != *version {
+                        *version = seen;
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        if let Source::Postgres { task, .. } = &self.0 {
+            task.abort();
+        }
+    }
+}
+
+async fn sqlite(options: &SqliteConnectOptions) -> Result<Source, StoreError> {
+    let mut connection = options.clone().read_only(true).connect().await?;
+    let version = data_version(&mut connection).await?;
+    Ok(Source::Sqlite { connection, version })
+}
+
+/// Changes whenever another connection, of this process or another, has committed.
+async fn data_version(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("PRAGMA data_version").fetch_one(connection).await
+}
+
+/// Passes notifications on, over a connection of its own; without one, the poll goes on alone.
+async fn listen(options: PgConnectOptions, heard: Arc<Notify>) {
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(POLL).connect_lazy_with(options);
+    loop {
+        if let Err(error) = listen_until_lost(&pool, &heard).await {
+            tracing::debug!(%error, "not listening for changes; polling goes on");
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+async fn listen_until_lost(pool: &sqlx::PgPool, heard: &Notify) -> Result<(), sqlx::Error> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(CHANNEL).await?;
+    while listener.try_recv().await?.is_some() {
+        heard.notify_one();
+    }
+    Ok(())
+}

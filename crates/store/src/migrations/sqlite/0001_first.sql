@@ -1,0 +1,138 @@
+-- Users, accounts, sessions, revocations, keys, limits, audit.
+-- Times are microseconds since the Unix epoch, given by the caller. Ids are UUIDv7.
+
+CREATE TABLE users (
+    id                   BLOB    NOT NULL PRIMARY KEY,
+    email                TEXT    NOT NULL,
+    email_key            TEXT    NOT NULL UNIQUE,
+    email_verified_at    BIGINT,
+    username             TEXT,
+    username_key         TEXT    UNIQUE,
+    name                 TEXT,
+    phone                TEXT,
+    job_title            TEXT,
+    timezone             TEXT,
+    locale               TEXT,
+    role                 TEXT    NOT NULL,
+    account_id           BLOB,
+    account_role         TEXT,
+    password_hash        TEXT,
+    must_change_password BOOLEAN NOT NULL,
+    credential_epoch     BIGINT  NOT NULL,
+    version              BIGINT  NOT NULL,
+    disabled_at          BIGINT,
+    created_at           BIGINT  NOT NULL,
+    updated_at           BIGINT  NOT NULL,
+    last_login_at        BIGINT
+);
+
+CREATE TABLE accounts (
+    id           BLOB   NOT NULL PRIMARY KEY,
+    name         TEXT   NOT NULL,
+    display_code TEXT   NOT NULL UNIQUE,
+    created_at   BIGINT NOT NULL
+);
+
+CREATE TABLE memberships (
+    user_id    BLOB   NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    account_id BLOB   NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    role       TEXT   NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (user_id, account_id)
+);
+CREATE INDEX memberships_account ON memberships (account_id);
+
+-- One row a session. Rotation changes the row in place and touches no index.
+CREATE TABLE sessions (
+    id                   BLOB    NOT NULL PRIMARY KEY,
+    user_id              BLOB    NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    secret_hash          BLOB    NOT NULL,
+    generation           BIGINT  NOT NULL,
+    key_id               BIGINT  NOT NULL,
+    rotated_at           BIGINT  NOT NULL,
+    idle_ends_at         BIGINT  NOT NULL,
+    ends_at              BIGINT  NOT NULL,
+    window_at            BIGINT  NOT NULL,
+    window_count         BIGINT  NOT NULL,
+    role                 TEXT    NOT NULL,
+    account_id           BLOB,
+    account_role         TEXT,
+    must_change_password BOOLEAN NOT NULL,
+    user_version         BIGINT  NOT NULL,
+    methods              TEXT    NOT NULL,
+    authenticated_at     BIGINT  NOT NULL,
+    delivery             TEXT    NOT NULL,
+    device               TEXT    NOT NULL,
+    address              TEXT    NOT NULL,
+    created_at           BIGINT  NOT NULL,
+    ended_at             BIGINT,
+    end_cause            TEXT
+);
+CREATE INDEX sessions_user ON sessions (user_id, created_at);
+
+CREATE TABLE revocations (
+    seq        INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    session_id BLOB   NOT NULL,
+    upto       BIGINT,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX revocations_created ON revocations (created_at);
+
+CREATE TABLE signing_keys (
+    kid            TEXT   NOT NULL PRIMARY KEY,
+    algorithm      TEXT   NOT NULL,
+    public_jwk     TEXT,
+    sealed_private BLOB   NOT NULL,
+    seal_key_id    BIGINT NOT NULL,
+    created_at     BIGINT NOT NULL,
+    activates_at   BIGINT NOT NULL,
+    retired_at     BIGINT
+);
+
+CREATE TABLE server_keys (
+    key_id      BIGINT NOT NULL PRIMARY KEY,
+    check_value BLOB   NOT NULL,
+    created_at  BIGINT NOT NULL
+);
+
+-- At most one row.
+CREATE TABLE set_up (
+    id           BIGINT NOT NULL PRIMARY KEY,
+    link_id      BLOB ,
+    link_hash    BLOB ,
+    key_id       BIGINT,
+    expires_at   BIGINT,
+    completed_at BIGINT
+);
+
+-- What these hold may be lost: limits start afresh.
+CREATE TABLE rate_limits (
+    key     BLOB   NOT NULL PRIMARY KEY,
+    full_at BIGINT NOT NULL
+);
+
+CREATE TABLE slow_downs (
+    key        BLOB   NOT NULL PRIMARY KEY,
+    attempts   BIGINT NOT NULL,
+    opens_at   BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+);
+
+CREATE TABLE leases (
+    name       TEXT   NOT NULL PRIMARY KEY,
+    holder     TEXT   NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+
+CREATE TABLE audit_events (
+    id         BLOB   NOT NULL PRIMARY KEY,
+    at         BIGINT NOT NULL,
+    kind       TEXT   NOT NULL,
+    actor_id   BLOB,
+    user_id    BLOB,
+    session_id BLOB,
+    address    TEXT,
+    detail     TEXT   NOT NULL
+);
+CREATE INDEX audit_events_user ON audit_events (user_id, at);

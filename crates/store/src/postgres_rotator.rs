@@ -1,0 +1,91 @@
+//! The tasks that rotate on PostgreSQL: two connections of their own, each running one folded statement after
+//! the other, in autocommit. Ids are sorted, so that two batches never wait for each other in a circle.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::ConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use tokio::sync::{Mutex, mpsc};
+
+use crate::db::TIME_LIMIT;
+use crate::error::StoreError;
+use crate::rotate::{self, BATCH, RotateJob};
+use crate::session_rows::GrantRow;
+
+const CONNECTIONS: usize = 2;
+
+type Source = Arc<Mutex<mpsc::Receiver<RotateJob>>>;
+
+pub(crate) fn start(options: &PgConnectOptions, receiver: mpsc::Receiver<RotateJob>) {
+    // The rows are always found by their key: no planner's guess about a table that has grown since its last
+    // ANALYZE may turn that into a scan.
+    let options = options.clone().options([
+        ("enable_seqscan", "off"),
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
+        ("plan_cache_mode", "force_generic_plan"),
+        ("jit", "off"),
+    ]);
+    let source: Source = Arc::new(Mutex::new(receiver));
+    for _ in 0..CONNECTIONS {
+        tokio::spawn(run(options.clone(), source.clone()));
+    }
+}
+
+async fn run(options: PgConnectOptions, source: Source) {
+    let mut connection = None;
+    let mut rotations = Vec::new();
+    loop {
+        if rotations.is_empty() && source.lock().await.recv_many(&mut rotations, BATCH).await == 0 {
+            return;
+        }
+        let mut batch = rotate::take_batch(&mut rotations);
+        batch.sort_unstable_by_key(|job| job.command.session);
+        match tokio::time::timeout(TIME_LIMIT, fold(&options, &mut connection, &batch)).await {
+            Ok(Ok(rows)) => rotate::answer(batch, rows),
+            Ok(Err(error)) => {
+                connection = None;
+                rotate::fail(batch, &error.into());
+            }
+            Err(_) => {
+                // Nothing is known of this connection any more, nor of what it was doing.
+                connection = None;
+                rotate::fail(batch, &StoreError::timed_out());
+            }
+        }
+        if connection.is_none() {
+            // While the database is away, do not hammer it; callers are told at once all the same.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+async fn fold(
+    options: &PgConnectOptions,
+    connection: &mut Option<PgConnection>,
+    batch: &[RotateJob],
+) -> Result<Vec<GrantRow>, sqlx::Error> {
+    let connection = match connection {
+        Some(connection) => connection,
+        None => connection.insert(options.connect().await?),
+    };
+    macro_rules! column {
+        ($field:ident) => {
+            batch.iter().map(|job| job.command.$field).collect::<Vec<_>>()
+        };
+    }
+    let hashes: Vec<&[u8]> = batch.iter().map(|job| &job.command.secret_hash[..]).collect();
+    let addresses: Vec<&str> = batch.iter().map(|job| job.command.address.as_str()).collect();
+    sqlx::query_as(rotate::POSTGRES)
+        .bind(column!(session))
+        .bind(hashes)
+        .bind(column!(generation))
+        .bind(column!(key_id))
+        .bind(column!(now))
+        .bind(column!(idle_ends_at))
+        .bind(addresses)
+        .bind(column!(most))
+        .fetch_all(connection)
+        .await
+}

@@ -1,0 +1,99 @@
+//! The list of revocations. Appends commit in the order of their numbers, so that a reader who has seen number
+//! n has seen all before it.
+
+use portcullis_core::ids::UserId;
+use portcullis_core::revocation::Revocation;
+use portcullis_core::time::Timestamp;
+use uuid::Uuid;
+
+use crate::Store;
+use crate::db::{Tx, affected, on, row};
+use crate::dialect::{APPEND_LOCK, NOTIFY, lock};
+use crate::error::StoreError;
+
+const APPEND: &str =
+    "INSERT INTO revocations (session_id, upto, created_at, expires_at) VALUES ($1, $2, $3, $4)";
+const APPEND_USER: &str = "INSERT INTO revocations (session_id, upto, created_at, expires_at) \
+    SELECT id, generation, $2, $3 FROM sessions WHERE user_id = $1 AND ended_at IS NULL";
+const AFTER: &str = "SELECT seq, session_id, upto, expires_at FROM revocations \
+    WHERE (seq > $1 OR created_at > $2) AND expires_at > $3 ORDER BY seq";
+const PURGE: &str = "DELETE FROM revocations WHERE expires_at <= $1";
+
+row! {
+    struct RevocationRow { seq: i64, session_id: Uuid, upto: Option<i64>, expires_at: i64 }
+}
+
+/// When an entry is made, and when it may be forgotten.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    /// Now.
+    pub now: Timestamp,
+    /// When the last token it ends has expired.
+    pub expires_at: Timestamp,
+}
+
+/// Ends all access tokens of `sessions`.
+pub async fn append(tx: &mut Tx, sessions: &[Uuid], span: Span) -> Result<(), StoreError> {
+    if sessions.is_empty() {
+        return Ok(());
+    }
+    lock(tx, APPEND_LOCK).await?;
+    for session in sessions {
+        affected!(tx, sqlx::query(APPEND)
+            .bind(*session)
+            .bind(None::<i64>)
+            .bind(span.now.micros())
+            .bind(span.expires_at.micros()))?;
+    }
+    Ok(lock(tx, NOTIFY).await?)
+}
+
+/// Ends access tokens of one session up to a generation.
+pub async fn append_upto(tx: &mut Tx, session: Uuid, upto: u32, span: Span) -> Result<(), StoreError> {
+    lock(tx, APPEND_LOCK).await?;
+    affected!(tx, sqlx::query(APPEND)
+        .bind(session)
+        .bind(i64::from(upto))
+        .bind(span.now.micros())
+        .bind(span.expires_at.micros()))?;
+    Ok(lock(tx, NOTIFY).await?)
+}
+
+/// Ends the access tokens that the live sessions of `user` have got so far; the sessions live on, and their
+/// next tokens say what is true then.
+pub async fn append_user(tx: &mut Tx, user: UserId, span: Span) -> Result<(), StoreError> {
+    lock(tx, APPEND_LOCK).await?;
+    affected!(tx, sqlx::query(APPEND_USER)
+        .bind(user.uuid())
+        .bind(span.now.micros())
+        .bind(span.expires_at.micros()))?;
+    Ok(lock(tx, NOTIFY).await?)
+}
+
+/// Deletes entries whose tokens have all expired.
+pub async fn purge(tx: &mut Tx, now: Timestamp) -> Result<u64, StoreError> {
+    Ok(affected!(tx, sqlx::query(PURGE).bind(now.micros()))?)
+}
+
+impl Store {
+    /// Entries after number `after` or made since `since`, with the highest number among them.
+    pub async fn revocations(
+        &self,
+        after: i64,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<(i64, Vec<Revocation>), StoreError> {
+        let rows: Vec<RevocationRow> = on!(&self.db, db => sqlx::query_as(AFTER)
+            .bind(after)
+            .bind(since.micros())
+            .bind(now.micros())
+            .fetch_all(db))?;
+        let highest = rows.last().map_or(after, |row| row.seq.max(after));
+        let entry = |row: RevocationRow| Revocation {
+            session: row.session_id,
+            upto: row.upto.map(|upto| upto as u32),
+            expires_at: Timestamp::from_micros(row.expires_at),
+        };
+        Ok((highest, rows.into_iter().map(entry).collect()))
+    }
+}

@@ -1,0 +1,104 @@
+//! Rows of `sessions`, and how they become what `core` knows.
+
+use portcullis_core::ids::{AccountId, SessionId, UserId};
+use portcullis_core::refresh_token::SecretHash;
+use portcullis_core::server_key::KeyId;
+use portcullis_core::session::{Chain, Grant, SessionState};
+use portcullis_core::time::Timestamp;
+use portcullis_core::user::Role;
+use uuid::Uuid;
+
+use crate::db::row;
+use crate::error::StoreError;
+
+row! {
+    /// What a token says of its session.
+    pub(crate) struct GrantRow {
+        pub(crate) id: Uuid,
+        user_id: Uuid,
+        generation: i64,
+        role: String,
+        account_id: Option<Uuid>,
+        account_role: Option<String>,
+        must_change_password: bool,
+        user_version: i64,
+        methods: String,
+        authenticated_at: i64,
+        delivery: String,
+        ends_at: i64,
+    }
+}
+
+
+row! {
+    /// What decides on a refresh token.
+    pub(crate) struct ChainRow {
+        secret_hash: Vec<u8>,
+        generation: i64,
+        key_id: i64,
+        rotated_at: i64,
+        idle_ends_at: i64,
+        ends_at: i64,
+        window_at: i64,
+        window_count: i64,
+        ended_at: Option<i64>,
+        end_cause: Option<String>,
+    }
+}
+
+/// A column of `sessions` that holds what we never write.
+fn corrupt(column: &'static str, id: Uuid) -> StoreError {
+    StoreError::Corrupt { table: "sessions", column, id: id.to_string() }
+}
+
+pub(crate) fn account(id: Option<Uuid>, role: Option<String>) -> Option<(AccountId, Role)> {
+    Some((AccountId::from_uuid(id?), Role::from_stored(role?)))
+}
+
+impl TryFrom<GrantRow> for Grant {
+    type Error = StoreError;
+
+    fn try_from(row: GrantRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            session: SessionId::from_uuid(row.id),
+            user: UserId::from_uuid(row.user_id),
+            generation: u32::try_from(row.generation).map_err(|_| corrupt("generation", row.id))?,
+            role: Role::from_stored(row.role),
+            account: account(row.account_id, row.account_role),
+            must_change_password: row.must_change_password,
+            authenticated_at: Timestamp::from_micros(row.authenticated_at),
+            methods: row.methods.split_ascii_whitespace().map(str::to_owned).collect(),
+            delivery: row.delivery.parse().map_err(|_| corrupt("delivery", row.id))?,
+            ends_at: Timestamp::from_micros(row.ends_at),
+            user_version: row.user_version,
+        })
+    }
+}
+
+impl ChainRow {
+    /// The chain of session `id`.
+    pub(crate) fn into_chain(self, id: Uuid) -> Result<Chain, StoreError> {
+        let state = match (self.ended_at, self.end_cause) {
+            (None, _) => SessionState::Live,
+            (Some(at), cause) => SessionState::Ended {
+                at: Timestamp::from_micros(at),
+                cause: cause
+                    .as_deref()
+                    .and_then(|cause| cause.parse().ok())
+                    .ok_or_else(|| corrupt("end_cause", id))?,
+            },
+        };
+        let hash = self.secret_hash.try_into().map_err(|_| corrupt("secret_hash", id))?;
+        Ok(Chain {
+            secret_hash: SecretHash(hash),
+            generation: u32::try_from(self.generation).map_err(|_| corrupt("generation", id))?,
+            key_id: KeyId(u32::try_from(self.key_id).map_err(|_| corrupt("key_id", id))?),
+            rotated_at: Timestamp::from_micros(self.rotated_at),
+            idle_ends_at: Timestamp::from_micros(self.idle_ends_at),
+            ends_at: Timestamp::from_micros(self.ends_at),
+            state,
+            window_at: Timestamp::from_micros(self.window_at),
+            window_count: u32::try_from(self.window_count).map_err(|_| corrupt("window_count", id))?,
+        })
+    }
+}

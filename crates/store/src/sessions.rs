@@ -1,0 +1,328 @@
+//! Sessions: made, rotated, listed, ended. One row each; nothing grows with use.
+
+use portcullis_core::ids::{SessionId, UserId};
+use portcullis_core::refresh_token::SecretHash;
+use portcullis_core::server_key::KeyId;
+use portcullis_core::session::{Chain, Delivery, EndCause, Grant, MAX_PER_USER};
+use portcullis_core::time::Timestamp;
+use uuid::Uuid;
+
+use crate::Store;
+use crate::db::{Tx, affected, on, on_tx, row};
+use crate::dialect::{Pair, locked};
+use crate::error::StoreError;
+use crate::rotate::Rotate;
+use crate::session_rows::{ChainRow, GrantRow};
+
+/// A session to be made.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    /// Id.
+    pub id: SessionId,
+    /// Whose.
+    pub user: UserId,
+    /// The credential epoch that was read before the user was checked: if it has moved, no session is made.
+    pub epoch: i64,
+    /// SHA-256 of its secret.
+    pub secret_hash: SecretHash,
+    /// Server key of its first refresh token.
+    pub key_id: KeyId,
+    /// Now.
+    pub now: Timestamp,
+    /// Idle end.
+    pub idle_ends_at: Timestamp,
+    /// Absolute end.
+    pub ends_at: Timestamp,
+    /// `amr` values, separated by blanks.
+    pub methods: String,
+    /// How its tokens travel.
+    pub delivery: Delivery,
+    /// What the device calls itself.
+    pub device: String,
+    /// Where it is.
+    pub address: String,
+}
+
+/// A session as its owner sees it.
+#[derive(Clone, Debug)]
+pub struct SessionView {
+    /// Id.
+    pub id: SessionId,
+    /// What the device calls itself.
+    pub device: String,
+    /// Address of the last rotation.
+    pub address: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Last rotation.
+    pub last_used_at: Timestamp,
+}
+
+macro_rules! grant_columns {
+    () => {
+        "id, user_id, generation, role, account_id, account_role, must_change_password, user_version, \
+         methods, authenticated_at, delivery, ends_at"
+    };
+}
+
+const CREATE: Pair = locked!(
+    "INSERT INTO sessions (id, user_id, secret_hash, generation, key_id, rotated_at, idle_ends_at, ends_at, \
+     window_at, window_count, role, account_id, account_role, must_change_password, user_version, methods, \
+     authenticated_at, delivery, device, address, created_at) \
+     SELECT $1, u.id, $4, 1, $5, $6, $7, $8, $6, 0, u.role, u.account_id, u.account_role, \
+     u.must_change_password, u.version, $9, $6, $10, $11, $12, $6 \
+     FROM users AS u WHERE u.id = $2 AND u.credential_epoch = $3 AND u.disabled_at IS NULL",
+    " RETURNING id, user_id, generation, role, account_id, account_role, must_change_password, \
+     user_version, methods, authenticated_at, delivery, ends_at"
+);
+const TOUCH_USER: &str = "UPDATE users SET last_login_at = $2 WHERE id = $1";
+const DISPLACE: &str = "UPDATE sessions SET ended_at = $2, end_cause = 'displaced' WHERE id IN \
+    (SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND idle_ends_at > $2 AND ends_at > $2 \
+     ORDER BY created_at DESC, id DESC LIMIT 1000 OFFSET $3) AND ended_at IS NULL RETURNING id";
+const CHAIN: &str = "SELECT secret_hash, generation, key_id, rotated_at, idle_ends_at, ends_at, window_at, \
+    window_count, ended_at, end_cause FROM sessions WHERE id = $1";
+const ORIGIN: &str = "SELECT device, address FROM sessions WHERE id = $1";
+const GRANT: &str =
+    concat!("SELECT ", grant_columns!(), " FROM sessions WHERE id = $1 AND ended_at IS NULL");
+const LIVE: &str = "SELECT id, device, address, created_at, rotated_at AS last_used_at FROM sessions \
+    WHERE user_id = $1 AND ended_at IS NULL AND idle_ends_at > $2 AND ends_at > $2 AND id < $3 \
+    ORDER BY id DESC LIMIT $4";
+const ROTATE_AHEAD: &str = concat!(
+    "UPDATE sessions SET generation = $2 + 1, key_id = $4, rotated_at = $5, idle_ends_at = $6, address = $7 \
+     WHERE id = $1 AND generation < $2 AND secret_hash = $3 AND ended_at IS NULL AND idle_ends_at > $5 \
+     AND ends_at > $5 RETURNING ",
+    grant_columns!()
+);
+const END_ONE: &str = "UPDATE sessions SET ended_at = $2, end_cause = $3 WHERE id = $1 AND ended_at IS NULL \
+    RETURNING user_id";
+const END_OWN: &str = "UPDATE sessions SET ended_at = $2, end_cause = $3 WHERE id = $1 AND user_id = $4 \
+    AND ended_at IS NULL RETURNING user_id";
+const END_BY_SECRET: &str = "UPDATE sessions SET ended_at = $2, end_cause = $3 WHERE id = $1 \
+    AND secret_hash = $4 AND ended_at IS NULL RETURNING user_id";
+const END_ALL_BUT: &str = "UPDATE sessions SET ended_at = $2, end_cause = $3 WHERE user_id = $1 AND id <> $4 \
+    AND ended_at IS NULL RETURNING id";
+const RENEW: &str = concat!(
+    "UPDATE sessions SET secret_hash = $3, generation = generation + 1, key_id = $4, rotated_at = $5, \
+     idle_ends_at = $6, must_change_password = FALSE, authenticated_at = $5 \
+     WHERE id = $1 AND user_id = $2 AND ended_at IS NULL AND idle_ends_at > $5 AND ends_at > $5 RETURNING ",
+    grant_columns!()
+);
+const COPY_USER: &str = "UPDATE sessions SET role = u.role, user_version = u.version, \
+    must_change_password = u.must_change_password FROM users AS u \
+    WHERE sessions.user_id = $1 AND u.id = $1 AND sessions.ended_at IS NULL";
+const PURGE: &str = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \
+    WHERE ended_at <= $1 OR idle_ends_at <= $1 OR ends_at <= $1 LIMIT $2)";
+const COUNT_BY_KEY: &str = "SELECT key_id, COUNT(*) AS count FROM sessions WHERE ended_at IS NULL \
+    AND idle_ends_at > $1 AND ends_at > $1 GROUP BY key_id";
+
+row! {
+    struct ViewRow { id: Uuid, device: String, address: String, created_at: i64, last_used_at: i64 }
+}
+
+row! {
+    struct CountRow { key_id: i64, count: i64 }
+}
+
+row! {
+    struct OriginRow { device: String, address: String }
+}
+
+/// Which of a user's own sessions to list.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    /// Only those made before this one.
+    pub before: Option<SessionId>,
+    /// At most so many.
+    pub limit: i64,
+}
+
+impl Store {
+    /// Rotates, if the row's guard lets it; `None`: it does not, see [`Self::chain`] for why.
+    pub async fn rotate(&self, command: Rotate) -> Result<Option<Grant>, StoreError> {
+        self.writer.rotate(command).await
+    }
+
+    /// What decides on a refresh token of this session; `None`: there is no such session.
+    pub async fn chain(&self, session: SessionId) -> Result<Option<Chain>, StoreError> {
+        let id = session.uuid();
+        let row: Option<ChainRow> =
+            on!(&self.db, db => sqlx::query_as(CHAIN).bind(id).fetch_optional(db))?;
+        row.map(|row| row.into_chain(id)).transpose()
+    }
+
+    /// What the session's tokens say now; `None`: it has ended.
+    pub async fn grant(&self, session: SessionId) -> Result<Option<Grant>, StoreError> {
+        let row: Option<GrantRow> =
+            on!(&self.db, db => sqlx::query_as(GRANT).bind(session.uuid()).fetch_optional(db))?;
+        row.map(Grant::try_from).transpose()
+    }
+
+    /// Device and address of the session's last rotation.
+    pub async fn origin(&self, session: SessionId) -> Result<Option<(String, String)>, StoreError> {
+        let row: Option<OriginRow> =
+            on!(&self.db, db => sqlx::query_as(ORIGIN).bind(session.uuid()).fetch_optional(db))?;
+        Ok(row.map(|row| (row.device, row.address)))
+    }
+
+    /// Live sessions of a user, newest first.
+    pub async fn live_sessions(
+        &self,
+        user: UserId,
+        now: Timestamp,
+        page: Page,
+    ) -> Result<Vec<SessionView>, StoreError> {
+        let before = page.before.map_or(Uuid::max(), SessionId::uuid);
+        let rows: Vec<ViewRow> = on!(&self.db, db => sqlx::query_as(LIVE)
+            .bind(user.uuid())
+            .bind(now.micros())
+            .bind(before)
+            .bind(page.limit)
+            .fetch_all(db))?;
+        let view = |row: ViewRow| SessionView {
+            id: SessionId::from_uuid(row.id),
+            device: row.device,
+            address: row.address,
+            created_at: Timestamp::from_micros(row.created_at),
+            last_used_at: Timestamp::from_micros(row.last_used_at),
+        };
+        Ok(rows.into_iter().map(view).collect())
+    }
+
+    /// Live sessions by the server key of their current refresh token.
+    pub async fn sessions_by_key(&self, now: Timestamp) -> Result<Vec<(KeyId, i64)>, StoreError> {
+        let rows: Vec<CountRow> =
+            on!(&self.db, db => sqlx::query_as(COUNT_BY_KEY).bind(now.micros()).fetch_all(db))?;
+        Ok(rows.into_iter().map(|row| (KeyId(row.key_id as u32), row.count)).collect())
+    }
+}
+
+/// Makes a session, unless the user's epoch has moved or the user was disabled (`None`). A user with too many
+/// loses the oldest; their ids come back beside it, for the revocation list.
+pub async fn create(tx: &mut Tx, new: &NewSession) -> Result<Option<(Grant, Vec<Uuid>)>, StoreError> {
+    let statement = CREATE.of(tx);
+    let row: Option<GrantRow> = on_tx!(tx, db => sqlx::query_as(statement)
+        .bind(new.id.uuid())
+        .bind(new.user.uuid())
+        .bind(new.epoch)
+        .bind(&new.secret_hash.0[..])
+        .bind(i64::from(new.key_id.0))
+        .bind(new.now.micros())
+        .bind(new.idle_ends_at.micros())
+        .bind(new.ends_at.micros())
+        .bind(&new.methods)
+        .bind(new.delivery.as_str())
+        .bind(&new.device)
+        .bind(&new.address)
+        .fetch_optional(db))?;
+    let Some(row) = row else { return Ok(None) };
+    affected!(tx, sqlx::query(TOUCH_USER).bind(new.user.uuid()).bind(new.now.micros()))?;
+    let displaced: Vec<Uuid> = on_tx!(tx, db => sqlx::query_scalar(DISPLACE)
+        .bind(new.user.uuid())
+        .bind(new.now.micros())
+        .bind(MAX_PER_USER)
+        .fetch_all(db))?;
+    Ok(Some((Grant::try_from(row)?, displaced)))
+}
+
+/// Rotates from a generation ahead of the row.
+pub async fn rotate_ahead(tx: &mut Tx, command: &Rotate) -> Result<Option<Grant>, StoreError> {
+    let row: Option<GrantRow> = on_tx!(tx, db => sqlx::query_as(ROTATE_AHEAD)
+        .bind(command.session)
+        .bind(command.generation)
+        .bind(&command.secret_hash[..])
+        .bind(command.key_id)
+        .bind(command.now)
+        .bind(command.idle_ends_at)
+        .bind(&command.address)
+        .fetch_optional(db))?;
+    row.map(Grant::try_from).transpose()
+}
+
+/// Who may end a session, and how it is named.
+#[derive(Clone, Copy, Debug)]
+pub enum End {
+    /// Whoever it belongs to.
+    Any(SessionId),
+    /// Only if it belongs to this user.
+    Own(SessionId, UserId),
+    /// Only with its secret.
+    BySecret(SessionId, SecretHash),
+}
+
+/// Ends a session; `None`: it had ended, is another's or does not exist.
+pub async fn end(
+    tx: &mut Tx,
+    which: End,
+    now: Timestamp,
+    cause: EndCause,
+) -> Result<Option<UserId>, StoreError> {
+    let (now, cause) = (now.micros(), cause.as_str());
+    let user: Option<Uuid> = match which {
+        End::Any(id) => on_tx!(tx, db => sqlx::query_scalar(END_ONE)
+            .bind(id.uuid()).bind(now).bind(cause).fetch_optional(db))?,
+        End::Own(id, user) => on_tx!(tx, db => sqlx::query_scalar(END_OWN)
+            .bind(id.uuid()).bind(now).bind(cause).bind(user.uuid()).fetch_optional(db))?,
+        End::BySecret(id, hash) => on_tx!(tx, db => sqlx::query_scalar(END_BY_SECRET)
+            .bind(id.uuid()).bind(now).bind(cause).bind(hash.0.to_vec()).fetch_optional(db))?,
+    };
+    Ok(user.map(UserId::from_uuid))
+}
+
+/// Ends all sessions of a user but one (or none, with `None`); their ids come back.
+pub async fn end_all(
+    tx: &mut Tx,
+    user: UserId,
+    but: Option<SessionId>,
+    now: Timestamp,
+    cause: EndCause,
+) -> Result<Vec<Uuid>, StoreError> {
+    let but = but.map_or(Uuid::nil(), SessionId::uuid);
+    Ok(on_tx!(tx, db => sqlx::query_scalar(END_ALL_BUT)
+        .bind(user.uuid())
+        .bind(now.micros())
+        .bind(cause.as_str())
+        .bind(but)
+        .fetch_all(db))?)
+}
+
+/// A session whose chain starts again under a new secret.
+#[derive(Clone, Debug)]
+pub struct Renewal {
+    /// Which.
+    pub session: SessionId,
+    /// Whose.
+    pub user: UserId,
+    /// The new secret's hash.
+    pub secret_hash: SecretHash,
+    /// Server key of the next refresh token.
+    pub key_id: KeyId,
+    /// Now.
+    pub now: Timestamp,
+    /// New idle end.
+    pub idle_ends_at: Timestamp,
+}
+
+/// Gives a live session a new secret: every refresh token under the old one is refused from now on.
+pub async fn renew(tx: &mut Tx, renewal: &Renewal) -> Result<Option<Grant>, StoreError> {
+    let row: Option<GrantRow> = on_tx!(tx, db => sqlx::query_as(RENEW)
+        .bind(renewal.session.uuid())
+        .bind(renewal.user.uuid())
+        .bind(&renewal.secret_hash.0[..])
+        .bind(i64::from(renewal.key_id.0))
+        .bind(renewal.now.micros())
+        .bind(renewal.idle_ends_at.micros())
+        .fetch_optional(db))?;
+    row.map(Grant::try_from).transpose()
+}
+
+/// Copies role, version and must-change from the user onto its live sessions, after the user's row changed in
+/// the same transaction.
+pub async fn copy_user(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
+    affected!(tx, sqlx::query(COPY_USER).bind(user.uuid()))?;
+    Ok(())
+}
+
+/// Deletes up to `limit` sessions that ended or ran out before `before`; how many there were.
+pub async fn purge(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
+    Ok(affected!(tx, sqlx::query(PURGE).bind(before.micros()).bind(limit))?)
+}

@@ -1,0 +1,172 @@
+//! The one task that writes to SQLite. Everything that waits when it comes round goes into one commit:
+//!
+//! 1. rotations, folded into one statement; alone they need no transaction of their own;
+//! 2. closures, each in a savepoint, so that one that fails takes nothing with it;
+//! 3. COMMIT, and only then the answers. If the group is lost, all of it is told so.
+
+use std::time::{Duration, Instant};
+
+use sqlx::ConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use tokio::sync::mpsc;
+
+use crate::db::Tx;
+use crate::error::{StoreError, is_busy};
+use crate::rotate::{self, RotateJob};
+use crate::session_rows::GrantRow;
+use crate::writer::{Job, Work, control};
+
+/// Most jobs in one commit.
+const GROUP: usize = 512;
+/// How long another process may hold the lock before we say 503.
+const BUSY_LIMIT: Duration = Duration::from_secs(5);
+/// How often we look whether the lock is free again.
+const BUSY_PAUSE: Duration = Duration::from_millis(1);
+/// After this long without a pause we leave one, so that another process gets the lock.
+const FAIR_AFTER: Duration = Duration::from_millis(50);
+
+pub(crate) async fn start(
+    options: &SqliteConnectOptions,
+    receiver: mpsc::Receiver<Job>,
+) -> Result<(), StoreError> {
+    // Waiting is ours to do: the driver's would hold up its thread.
+    let options = options.clone().busy_timeout(Duration::ZERO);
+    let connection = options.connect().await?;
+    tokio::spawn(run(options, Tx::Sqlite(connection), receiver));
+    Ok(())
+}
+
+async fn run(options: SqliteConnectOptions, mut tx: Tx, mut receiver: mpsc::Receiver<Job>) {
+    let mut jobs = Vec::with_capacity(GROUP);
+    let mut rotations: Vec<RotateJob> = Vec::new();
+    let mut without_pause = Instant::now();
+    loop {
+        if rotations.is_empty() {
+            if receiver.is_empty() {
+                without_pause = Instant::now();
+            }
+            if receiver.recv_many(&mut jobs, GROUP).await == 0 {
+                return;
+            }
+        }
+        let mut works = Vec::new();
+        for job in jobs.drain(..) {
+            match job {
+                Job::Rotate(job) => rotations.push(job),
+                Job::Work(work) => works.push(work),
+            }
+        }
+        let batch = rotate::take_batch(&mut rotations);
+        let healthy = group(&mut tx, batch, works).await;
+        if !healthy {
+            tx = reconnect(&options, tx).await;
+        }
+        if without_pause.elapsed() > FAIR_AFTER {
+            tokio::time::sleep(BUSY_PAUSE).await;
+            without_pause = Instant::now();
+        }
+    }
+}
+
+/// Runs one group and answers it. `false`: the connection is in an unknown state.
+async fn group(tx: &mut Tx, batch: Vec<RotateJob>, mut works: Vec<Box<dyn Work>>) -> bool {
+    if works.is_empty() {
+        return match fold(tx, &batch).await {
+            Ok(rows) => {
+                rotate::answer(batch, rows);
+                true
+            }
+            Err(error) => {
+                rotate::fail(batch, &error);
+                false
+            }
+        };
+    }
+    let outcome = together(tx, &batch, &mut works).await;
+    let result = |outcome: &Result<Vec<GrantRow>, StoreError>| match outcome {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.repeated()),
+    };
+    for work in works {
+        work.finish(result(&outcome));
+    }
+    match outcome {
+        Ok(rows) => {
+            rotate::answer(batch, rows);
+            true
+        }
+        Err(error) => {
+            rotate::fail(batch, &error);
+            // A transaction that is still open must not swallow the next group.
+            control(tx, "ROLLBACK").await.is_ok()
+        }
+    }
+}
+
+async fn together(
+    tx: &mut Tx,
+    batch: &[RotateJob],
+    works: &mut [Box<dyn Work>],
+) -> Result<Vec<GrantRow>, StoreError> {
+    let patience = Patience(Instant::now());
+    while let Err(error) = sqlx::raw_sql("BEGIN IMMEDIATE").execute(connection(tx)).await {
+        patience.wait(error).await?;
+    }
+    let rows = if batch.is_empty() { Vec::new() } else { fold(tx, batch).await? };
+    for work in works {
+        control(tx, "SAVEPOINT work").await?;
+        if work.run(tx).await {
+            control(tx, "RELEASE work").await?;
+        } else {
+            // Fails if the error has ended the whole transaction: then the group is lost, and told so.
+            control(tx, "ROLLBACK TO work").await?;
+            control(tx, "RELEASE work").await?;
+        }
+    }
+    control(tx, "COMMIT").await?;
+    Ok(rows)
+}
+
+async fn fold(tx: &mut Tx, batch: &[RotateJob]) -> Result<Vec<GrantRow>, StoreError> {
+    let patience = Patience(Instant::now());
+    let json = rotate::to_json(batch);
+    loop {
+        match sqlx::query_as(rotate::SQLITE).bind(&json).fetch_all(connection(tx)).await {
+            Ok(rows) => return Ok(rows),
+            Err(error) => patience.wait(error).await?,
+        }
+    }
+}
+
+/// Since when we have been trying.
+struct Patience(Instant);
+
+impl Patience {
+    /// Waits a moment if `error` says that another process holds the lock, and we have not waited too long.
+    async fn wait(&self, error: sqlx::Error) -> Result<(), StoreError> {
+        if !is_busy(&error) || self.0.elapsed() > BUSY_LIMIT {
+            return Err(error.into());
+        }
+        tokio::time::sleep(BUSY_PAUSE).await;
+        Ok(())
+    }
+}
+
+fn connection(tx: &mut Tx) -> &mut SqliteConnection {
+    match tx {
+        Tx::Sqlite(connection) => connection,
+        Tx::Postgres(_) => unreachable!("the SQLite writer holds a SQLite connection"),
+    }
+}
+
+/// A new connection in place of one that is broken; the old one stays if none can be had yet.
+async fn reconnect(options: &SqliteConnectOptions, old: Tx) -> Tx {
+    match options.connect().await {
+        Ok(connection) => Tx::Sqlite(connection),
+        Err(error) => {
+            tracing::error!(%error, "the database file cannot be opened again; still trying");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            old
+        }
+    }
+}

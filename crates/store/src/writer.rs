@@ -1,0 +1,197 @@
+//! Writes. Everything that changes the database goes through [`Writer`]:
+//!
+//! - rotations are typed commands, folded into one statement a batch (see [`crate::rotate`]);
+//! - all else is a closure. On SQLite one task runs many closures under one commit (group commit), on
+//!   PostgreSQL each has a transaction of its own.
+//!
+//! Nothing is answered before its commit. Work runs in spawned tasks, so that a caller who goes away (a client
+//! that disconnects drops its handler) never leaves a transaction half open.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use sqlx::postgres::PgPool;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::db::{Db, TIME_LIMIT, Tx, affected};
+use crate::error::StoreError;
+use crate::rotate::{Rotate, RotateJob, Rotated};
+use crate::{postgres_rotator, sqlite_writer};
+
+/// Most jobs that wait for a writer; beyond it callers wait, and then are told 503.
+pub(crate) const QUEUE: usize = 4_096;
+/// SQLite: how long another process may hold the lock (5 s), and a little more.
+const SQLITE_LIMIT: Duration = Duration::from_secs(6);
+/// PostgreSQL: how often work is run again after a deadlock or serialization failure.
+const RUNS: usize = 4;
+
+/// A closure for the SQLite writer, its types erased.
+pub(crate) trait Work: Send {
+    /// Runs once (or again). `true`: keep what it did; `false`: undo it.
+    fn run<'c>(&'c mut self, tx: &'c mut Tx) -> BoxFuture<'c, bool>;
+    /// Answers the caller, after the commit.
+    fn finish(self: Box<Self>, commit: Result<(), StoreError>);
+}
+
+/// What the SQLite writer takes.
+pub(crate) enum Job {
+    Rotate(RotateJob),
+    Work(Box<dyn Work>),
+}
+
+/// The way to write.
+pub(crate) enum Writer {
+    Sqlite(mpsc::Sender<Job>),
+    Postgres { rotate: mpsc::Sender<RotateJob>, pool: PgPool },
+}
+
+impl Writer {
+    pub(crate) async fn start(db: &Db) -> Result<Self, StoreError> {
+        match db {
+            Db::Sqlite { options, .. } => {
+                let (sender, receiver) = mpsc::channel(QUEUE);
+                sqlite_writer::start(options, receiver).await?;
+                Ok(Self::Sqlite(sender))
+            }
+            Db::Postgres { pool, options } => {
+                let (rotate, receiver) = mpsc::channel(QUEUE);
+                postgres_rotator::start(options, receiver);
+                Ok(Self::Postgres { rotate, pool: pool.clone() })
+            }
+        }
+    }
+
+    /// Rotates, or tells that the guard refused (`None`).
+    pub(crate) async fn rotate(&self, command: Rotate) -> Result<Option<Rotated>, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let job = RotateJob { command, reply };
+        match self {
+            Self::Sqlite(sender) => {
+                answered(SQLITE_LIMIT, sender.send(Job::Rotate(job)), answer).await
+            }
+            Self::Postgres { rotate, .. } => answered(TIME_LIMIT, rotate.send(job), answer).await,
+        }
+    }
+
+    /// Runs `work` in a transaction. `Ok` commits, also for a refusal that must persist; `Err` rolls back.
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> Fn(&'c mut Tx) -> BoxFuture<'c, Result<T, StoreError>> + Send + Sync + 'static,
+    {
+        match self {
+            Self::Sqlite(sender) => {
+                let (reply, answer) = oneshot::channel();
+                let job = Job::Work(Box::new(Closure { work, result: None, reply }));
+                answered(SQLITE_LIMIT, sender.send(job), answer).await
+            }
+            Self::Postgres { pool, .. } => {
+                let pool = pool.clone();
+                let task = tokio::spawn(async move { in_transaction(&pool, &work).await });
+                task.await.unwrap_or_else(|gone| Err(StoreError::Statement(format!("a write panicked: {gone}"))))
+            }
+        }
+    }
+}
+
+/// Sends a job and waits for its answer, both within `limit`.
+async fn answered<T>(
+    limit: Duration,
+    send: impl Future<Output = Result<(), impl Sized>>,
+    answer: oneshot::Receiver<Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let stopped = || StoreError::Unavailable("the writer has stopped".into());
+    let work = async {
+        send.await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    };
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(StoreError::timed_out()))
+}
+
+/// A closure with its result, waiting for the commit.
+struct Closure<T, F> {
+    work: F,
+    result: Option<Result<T, StoreError>>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F> Work for Closure<T, F>
+where
+    T: Send,
+    F: for<'c> Fn(&'c mut Tx) -> BoxFuture<'c, Result<T, StoreError>> + Send + Sync,
+{
+    fn run<'c>(&'c mut self, tx: &'c mut Tx) -> BoxFuture<'c, bool> {
+        Box::pin(async move {
+            let result = (self.work)(tx).await;
+            let keep = result.is_ok();
+            self.result = Some(result);
+            keep
+        })
+    }
+
+    fn finish(self: Box<Self>, commit: Result<(), StoreError>) {
+        let result = match (commit, self.result) {
+            // An error of the closure's own tells more than the fate of its group.
+            (_, Some(Err(error))) => Err(error),
+            (Ok(()), Some(Ok(value))) => Ok(value),
+            (Ok(()), None) => Err(StoreError::Statement("a write was never run".into())),
+            (Err(error), _) => Err(error),
+        };
+        // A caller who has gone away needs no answer.
+        let _ = self.reply.send(result);
+    }
+}
+
+/// A connection that goes back to the pool only if its transaction has ended cleanly. Anything else (a panic,
+/// the time limit, a failed rollback) closes it, so that nobody inherits a transaction half done.
+struct Lent {
+    tx: Tx,
+    clean: bool,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let (false, Tx::Postgres(connection)) = (self.clean, &mut self.tx) {
+            connection.close_on_drop();
+        }
+    }
+}
+
+async fn in_transaction<T, F>(pool: &PgPool, work: &F) -> Result<T, StoreError>
+where
+    F: for<'c> Fn(&'c mut Tx) -> BoxFuture<'c, Result<T, StoreError>>,
+{
+    let mut run = 1;
+    loop {
+        let mut lent = Lent { tx: Tx::Postgres(pool.acquire().await?), clean: false };
+        let attempt = tokio::time::timeout(TIME_LIMIT, transaction(&mut lent.tx, work)).await;
+        let (result, clean) = attempt.unwrap_or_else(|_| (Err(StoreError::timed_out()), false));
+        lent.clean = clean;
+        match result {
+            Err(StoreError::RunAgain) if run < RUNS => run += 1,
+            result => return result,
+        }
+    }
+}
+
+/// The result of `work`, and whether the transaction has ended cleanly.
+async fn transaction<T, F>(tx: &mut Tx, work: &F) -> (Result<T, StoreError>, bool)
+where
+    F: for<'c> Fn(&'c mut Tx) -> BoxFuture<'c, Result<T, StoreError>>,
+{
+    if let Err(error) = control(tx, "BEGIN").await {
+        return (Err(error), false);
+    }
+    match work(tx).await {
+        Ok(value) => match control(tx, "COMMIT").await {
+            Ok(()) => (Ok(value), true),
+            Err(error) => (Err(error), false),
+        },
+        Err(error) => (Err(error), control(tx, "ROLLBACK").await.is_ok()),
+    }
+}
+
+/// One statement that steers the transaction.
+pub(crate) async fn control(tx: &mut Tx, statement: &'static str) -> Result<(), StoreError> {
+    affected!(tx, sqlx::raw_sql(statement)).map(drop).map_err(StoreError::from)
+}
