@@ -1,3 +1,31 @@
-//! Placeholder.
+//! The use cases of Portcullis, one file per flow: load, decide (`core`), write (`store`), sign (`jose`).
+//!
+//! What lives here: [`Cx`], the context of every use case, and one error enum per use case, which `web` matches
+//! exhaustively. What may not live here: HTTP, SQL, a clock, a source of randomness.
 
+pub mod attempts;
+pub mod bearer;
+pub mod change_password;
+pub mod client;
+pub mod cx;
+pub mod doctor;
+pub mod fault;
 pub mod hashing;
+pub mod limits;
+pub mod login;
+pub mod me;
+pub mod node;
+pub mod operator;
+pub mod refresh;
+pub mod register;
+pub mod revoked;
+pub mod rotate_keys;
+pub mod server_keys;
+pub mod sessions;
+pub mod set_up;
+pub mod settings;
+pub mod sign_in;
+pub mod signing_keys;
+pub mod tokens;
+
+pub use cx::{Cx, Parts};

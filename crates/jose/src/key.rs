@@ -1,6 +1,6 @@
 //! A key that verifies: parsed once, pinned to one algorithm.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use aws_lc_rs::{
     digest, hmac,
@@ -29,7 +29,7 @@ pub struct VerifyingKey {
 #[derive(Clone)]
 enum Material {
     Public(ParsedPublicKey),
-    Secret(hmac::Key),
+    Secret(Arc<hmac::Key>),
 }
 
 impl VerifyingKey {
@@ -64,7 +64,7 @@ impl VerifyingKey {
             return Err(KeyError::SecretTooShort);
         }
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
-        Self::new(kid.into(), Algorithm::Hs256, Material::Secret(key))
+        Self::new(kid.into(), Algorithm::Hs256, Material::Secret(Arc::new(key)))
     }
 
     /// The name a Portcullis server gives to an HS256 secret: 16 bytes of a SHA-256 over it, as base64url.

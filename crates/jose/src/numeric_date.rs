@@ -1,4 +1,4 @@
-//! NumericDate (RFC 7519 section 2): seconds since 1970-01-01T00:00:00Z, as a JSON number.
+//! `NumericDate` (RFC 7519 section 2): seconds since 1970-01-01T00:00:00Z, as a JSON number.
 
 use std::fmt;
 

@@ -26,7 +26,7 @@ pub(crate) enum Private {
     Rs256(RsaKeyPair),
     EdDsa(Ed25519KeyPair),
     /// The secret is kept beside the key made of it, since it has to be written again.
-    Hs256(hmac::Key, Zeroizing<Vec<u8>>),
+    Hs256(Box<hmac::Key>, Zeroizing<Vec<u8>>),
 }
 
 /// The library could not sign.
@@ -53,7 +53,7 @@ impl Private {
             return Err(KeyError::SecretTooShort);
         }
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
-        Ok(Self::Hs256(key, Zeroizing::new(secret.to_vec())))
+        Ok(Self::Hs256(Box::new(key), Zeroizing::new(secret.to_vec())))
     }
 
     /// RFC 5958.

@@ -79,15 +79,14 @@ impl SigningKey {
     }
 
     fn assemble(private: Private) -> Result<Self, KeyError> {
-        let (jwk, verifying) = match private.secret() {
-            Some(secret) => (None, VerifyingKey::hs256(VerifyingKey::hs256_kid(secret), secret)?),
-            None => {
-                let jwk = private.public().ok_or(KeyError::Rejected)?;
-                let kid = jwk.thumbprint();
-                let jwk = jwk.with_kid(kid);
-                let verifying = VerifyingKey::from_jwk(&jwk)?;
-                (Some(jwk), verifying)
-            }
+        let jwk = private.public().map(|jwk| {
+            let kid = jwk.thumbprint();
+            jwk.with_kid(kid)
+        });
+        let verifying = match (&jwk, private.secret()) {
+            (Some(jwk), _) => VerifyingKey::from_jwk(jwk)?,
+            (None, Some(secret)) => VerifyingKey::hs256(VerifyingKey::hs256_kid(secret), secret)?,
+            (None, None) => return Err(KeyError::Rejected),
         };
         let access_token_prefix = prefix(ACCESS_TOKEN, &verifying);
         Ok(Self { private, jwk, verifying, access_token_prefix })

@@ -25,6 +25,9 @@ pub enum StoreError {
     /// PostgreSQL: serialization failure or deadlock. The writer runs the work again.
     #[error("two writes kept each other from going on")]
     RunAgain,
+    /// A closure undoes what it did, because a guard refused. Never leaves the store by itself.
+    #[error("refused")]
+    Refused,
     /// The schema is newer than this binary, or was changed by hand.
     #[error("{0}")]
     Schema(String),
@@ -39,6 +42,7 @@ impl StoreError {
             Self::Schema(text) => Self::Schema(text.clone()),
             Self::Unavailable(text) => Self::Unavailable(text.clone()),
             Self::RunAgain => Self::RunAgain,
+            Self::Refused => Self::Refused,
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::Store;
 use crate::db::{Db, on};
 use crate::error::StoreError;
+use crate::migrate::{APPLIED, pending};
 
 const PING: &str = "SELECT CAST(1 AS BIGINT)";
 const BACKUP: &str = "VACUUM INTO $1";
@@ -31,5 +32,11 @@ impl Store {
     /// Applies missing migrations (or only tells, with `dry_run`) and returns their names.
     pub async fn migrate(&self, dry_run: bool) -> Result<Vec<&'static str>, StoreError> {
         self.db.migrate(dry_run).await
+    }
+
+    /// Names of the migrations that are missing, without waiting for whoever applies them just now.
+    pub async fn pending_migrations(&self) -> Result<Vec<&'static str>, StoreError> {
+        let applied: Vec<i64> = on!(&self.db, db => sqlx::query_scalar(APPLIED).fetch_all(db))?;
+        Ok(pending(&applied)?.iter().map(|migration| migration.name).collect())
     }
 }

@@ -9,9 +9,9 @@ use crate::db::Db;
 use crate::error::{StoreError, is_busy};
 
 /// One step of the schema.
-struct Migration {
+pub(crate) struct Migration {
     version: i64,
-    name: &'static str,
+    pub(crate) name: &'static str,
     sqlite: &'static str,
     postgres: &'static str,
 }
@@ -31,13 +31,13 @@ const MIGRATIONS: &[Migration] = migrations![1 "0001_first"];
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
     version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL)";
-const APPLIED: &str = "SELECT version FROM schema_migrations ORDER BY version";
+pub(crate) const APPLIED: &str = "SELECT version FROM schema_migrations ORDER BY version";
 const RECORD: &str = "INSERT INTO schema_migrations (version, name) VALUES ($1, $2)";
 /// Any number that nobody else uses: the lock that nodes which start together queue for.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(8400840001)";
 
 /// What is still to be applied, by name.
-fn pending(applied: &[i64]) -> Result<Vec<&'static Migration>, StoreError> {
+pub(crate) fn pending(applied: &[i64]) -> Result<Vec<&'static Migration>, StoreError> {
     let newest = MIGRATIONS.last().map_or(0, |migration| migration.version);
     if let Some(unknown) = applied.iter().find(|version| **version > newest) {
         return Err(StoreError::Schema(format!(

@@ -1,6 +1,14 @@
-//! Test support for Portcullis, never part of a release: real databases that are thrown away afterwards.
+//! Test support for Portcullis, never part of a release: real databases that are thrown away afterwards, a
+//! clock that tests move, and a source of bytes that are the same in every run.
 //!
 //! Here lives what a test needs and a server does not. No rule of the product may live here, and no crate
 //! may depend on this one but as a dev-dependency (`tests/architecture.rs` holds that).
 
+pub mod clock;
+pub mod database;
 pub mod postgres;
+pub mod random;
+
+pub use clock::ManualClock;
+pub use database::{Backend, Database, TestStore};
+pub use random::SeededRandom;

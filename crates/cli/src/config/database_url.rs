@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::error::Problem;
+use super::masked::MASK;
 
 /// Which of the two databases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,24 +92,24 @@ fn check_path(path: &str) -> Result<(), Problem> {
 /// Replaces what may be a password in text that was given as a database URL. It need not be one:
 /// where the text is broken, too much is masked and never too little.
 pub(super) fn mask(text: &str) -> String {
-    let start = text.find("://").map_or(0, |at| at + 3);
+    let Some(start) = text.find("://").map(|at| at + 3) else { return MASK.to_owned() };
     let mut masked = text.to_owned();
     // The last `@` of all: a password that should have been percent-encoded may hold any character.
     if let Some(at) = text[start..].rfind('@')
         && let Some(colon) = text[start..start + at].find(':')
     {
-        masked.replace_range(start + colon + 1..start + at, "********");
+        masked.replace_range(start + colon + 1..start + at, MASK);
     }
     mask_parameter(&masked)
 }
 
-/// libpq also takes the password as a parameter, of the query or of its own `key=value` form.
+/// The password may also be a parameter of the query.
 fn mask_parameter(text: &str) -> String {
     const NAME: &str = "password=";
     let Some(at) = text.to_ascii_lowercase().find(NAME) else { return text.to_owned() };
     let value = at + NAME.len();
     let end = text[value..].find('&').map_or(text.len(), |end| value + end);
-    format!("{}********{}", &text[..value], mask_parameter(&text[end..]))
+    format!("{}{MASK}{}", &text[..value], mask_parameter(&text[end..]))
 }
 
 #[cfg(test)]
@@ -127,8 +128,8 @@ mod tests {
                 "postgres://h/db?PassWord=pw&sslpassword=x",
                 "postgres://h/db?PassWord=********&sslpassword=********",
             ),
-            ("host=h password=p w", "host=h password=********"),
-            ("u:pw@h", "u:********@h"),
+            ("host=h password=p w", "********"),
+            ("u:pw@h", "********"),
             ("mysql://u:pä@h", "mysql://u:********@h"),
             ("sqlite://data/portcullis.db", "sqlite://data/portcullis.db"),
         ] {

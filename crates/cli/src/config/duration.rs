@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn holds_to_the_range() {
-        let between = |text| parse_between(text, Duration::from_secs(1), Duration::from_secs(60));
+        let between = |text| parse_between(text, Duration::from_secs(1), Duration::from_mins(1));
         assert!(between("1s").is_ok() && between("60s").is_ok());
         assert_eq!(between("61s").expect_err("above").remedy, "choose from 1s to 60s");
         assert!(between("999ms").is_err());

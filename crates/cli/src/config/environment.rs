@@ -54,7 +54,7 @@ fn unknown(name: &str) -> ConfigError {
     let dotted = dotted_of(name);
     let remedy = match suggest::key(&dotted) {
         Some(meant) => format!("did you mean PORTCULLIS_{}?", meant.replace('.', "__").to_ascii_uppercase()),
-        None => "portcullis config show lists every key".to_owned(),
+        None => suggest::SEE_ALL.to_owned(),
     };
     // The value is not shown: this may be a secret under a mistyped name.
     ConfigError::at(origin(name), Problem::new(format!("unknown key {dotted}"), remedy))

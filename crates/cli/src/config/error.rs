@@ -1,6 +1,6 @@
 //! The one line that stops the start.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// What is wrong with a value and what to do about it. Neither part holds the value itself, so that
 /// a secret cannot get out this way.
@@ -57,9 +57,9 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut line = format!("{}: ", self.origin);
         if let (Some(key), Some(value)) = (&self.key, &self.value) {
-            line.push_str(&format!("{key} = {value}: "));
+            write!(line, "{key} = {value}: ")?;
         }
-        line.push_str(&format!("{}; {}", self.problem, self.remedy));
+        write!(line, "{}; {}", self.problem, self.remedy)?;
         // Keys and paths come from the operator and may hold anything; the promise is one line.
         for c in line.chars() {
             if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {

@@ -10,7 +10,7 @@ use super::environment::CONFIG;
 use super::error::{ConfigError, Problem, quoted};
 use super::keys::Target;
 use super::origin::Origin;
-use super::read_file::{self, CONFIG_LIMIT};
+use super::read_file;
 use super::suggest;
 use super::table::KEYS;
 
@@ -41,7 +41,7 @@ pub(super) fn find(
             None => ("current directory".to_owned(), PathBuf::from(DEFAULT_NAME)),
         },
     };
-    match read_file::read(&cwd.join(&path), CONFIG_LIMIT) {
+    match read_file::read(&cwd.join(&path), read_file::CONFIG) {
         Ok(text) => Ok(Some(ConfigFile { path, text })),
         Err(problem) => {
             Err(ConfigError::about(origin, "config", quoted(&path.display().to_string()), problem))
@@ -109,7 +109,7 @@ impl ConfigFile {
     /// The value is not shown: it may be a secret under a mistyped name.
     fn unknown(&self, leaf: &Found<'_, '_>) -> ConfigError {
         let name = leaf.name.as_str();
-        let all = || "portcullis config show lists every key".to_owned();
+        let all = || suggest::SEE_ALL.to_owned();
         let (problem, remedy) = match leaf.value {
             DeValue::Table(_) if !name.contains('.') => {
                 let meant = suggest::section(name).map(|meant| format!("did you mean [{meant}]?"));

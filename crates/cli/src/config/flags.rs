@@ -9,18 +9,13 @@ use super::suggest;
 /// Puts flags over what earlier layers left.
 pub(super) fn apply(flags: Vec<(String, String)>, entries: &mut Entries) -> Result<(), ConfigError> {
     for (key, value) in flags {
-        let target = Target::dotted(&key);
         let origin = Origin::Flag { key: key.clone() };
-        match target {
-            Some(target) => entries.put_text(target, &value, origin)?,
-            None => {
-                let remedy = match suggest::key(&key) {
-                    Some(meant) => format!("did you mean {meant}?"),
-                    None => "portcullis config show lists every key".to_owned(),
-                };
-                return Err(ConfigError::at(origin, Problem::new(format!("unknown key {key}"), remedy)));
-            }
-        }
+        let Some(target) = Target::dotted(&key) else {
+            let meant = suggest::key(&key).map(|meant| format!("did you mean {meant}?"));
+            let remedy = meant.unwrap_or_else(|| suggest::SEE_ALL.to_owned());
+            return Err(ConfigError::at(origin, Problem::new(format!("unknown key {key}"), remedy)));
+        };
+        entries.put_text(target, &value, origin)?;
     }
     Ok(())
 }

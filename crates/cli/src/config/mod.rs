@@ -19,6 +19,7 @@ mod error;
 mod file;
 mod flags;
 mod keys;
+mod masked;
 mod network;
 mod origin;
 mod public_url;
@@ -31,6 +32,7 @@ mod show;
 mod suggest;
 mod table;
 mod text;
+mod typed;
 mod value;
 
 use std::ffi::OsString;

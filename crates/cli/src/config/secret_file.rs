@@ -5,7 +5,7 @@ use std::path::Path;
 use super::entries::{Entries, Entry, SecretFile};
 use super::error::{ConfigError, Problem, quoted};
 use super::keys::{KeySpec, Kind};
-use super::read_file::{self, SECRET_LIMIT};
+use super::read_file;
 use super::value::Value;
 
 /// Reads every secret that was given as a file; the entry then looks as if given in place.
@@ -23,7 +23,7 @@ pub(super) fn resolve(entries: &mut Entries, cwd: &Path) -> Result<(), ConfigErr
 }
 
 fn read(spec: &KeySpec, path: &Path) -> Result<Value, Problem> {
-    let text = read_file::read(path, SECRET_LIMIT)?;
+    let text = read_file::read(path, read_file::SECRET)?;
     let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
     if text.trim().is_empty() {
         return Err(Problem::new("is a file with nothing in it", "write the secret into it"));

@@ -8,8 +8,9 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::claims::ClaimSource;
-use super::entries::{Entries, MASK};
+use super::entries::Entries;
 use super::keys::{CLAIMS, KeySpec, Kind, Secrecy};
+use super::masked::MASK;
 use super::origin::Origin;
 use super::sections::Config;
 use super::table::KEYS;

@@ -2,6 +2,9 @@
 
 use super::table::KEYS;
 
+/// What to do where nothing is near.
+pub(super) const SEE_ALL: &str = "portcullis config show lists every key";
+
 /// The known key that a mistyped dotted name most likely meant.
 pub(super) fn key(dotted: &str) -> Option<String> {
     let names = || KEYS.iter().flat_map(|spec| [Some(spec.name.to_owned()), spec.file_name()]).flatten();
@@ -22,7 +25,7 @@ pub(super) fn nearest(word: &str, candidates: impl Iterator<Item = String>) -> O
     if word.len() > 100 {
         return None;
     }
-    let most = (word.chars().count() / 3).clamp(1, 3);
+    let most = word.chars().count().div_ceil(3).clamp(1, 3);
     let word = word.to_lowercase();
     candidates
         .map(|candidate| (distance(&word, &candidate.to_lowercase()), candidate))

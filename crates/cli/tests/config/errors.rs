@@ -195,7 +195,7 @@ fn bad_values() {
         (
             "tokens.algorithm",
             "HS256",
-            "\"HS256\": is not known here; did you mean RS256? allowed: ES256, EdDSA, RS256",
+            "\"HS256\": is not known here; did you mean ES256? allowed: ES256, EdDSA, RS256",
         ),
         ("tokens.audience", "", "[]: names no one; name at least one service or leave the key out"),
         ("tokens.claims.sub", "x", "\"x\": is a claim that Portcullis sets itself; choose another name"),
@@ -209,7 +209,11 @@ fn bad_values() {
             "invite",
             "\"invite\": comes with invites in a later version; until then use \"closed\" and portcullis user create",
         ),
-        ("registration.mode", "opne", "\"opne\": is not known here; allowed: open, closed"),
+        (
+            "registration.mode",
+            "opne",
+            "\"opne\": is not known here; did you mean open? allowed: open, closed",
+        ),
         (
             "registration.require_email_verification",
             "true",

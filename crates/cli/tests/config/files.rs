@@ -44,7 +44,9 @@ fn a_directory_and_bytes_are_no_file_of_text() {
     );
     let error = Given::nothing().with("portcullis.toml", [0xff, 0xfe]).error();
     assert!(
-        error.starts_with("current directory: config = \"portcullis.toml\": is not UTF-8 text; "),
+        error.starts_with(
+            "current directory: config = \"portcullis.toml\": is not UTF-8 text; save it as UTF-8"
+        ),
         "{error}"
     );
 }

@@ -3,7 +3,7 @@
 use portcullis::config::KEYS;
 use secrecy::ExposeSecret;
 
-use crate::support::Given;
+use crate::support::{Given, printed};
 
 const KEY: &str = "sesame sesame sesame sesame sesame";
 const PEM: &str = "-----BEGIN PRIVATE KEY-----\nsesame\n-----END PRIVATE KEY-----\n";
@@ -142,10 +142,8 @@ fn no_error_repeats_a_secret() {
             for given in given {
                 match given.load() {
                     Err(error) => {
-                        let line = format!("{error} {error:?}").replace("sesame@[h", "");
-                        let masked = !line.contains("sesame")
-                            || (spec.name == "database.url" && !value.contains("://"));
-                        assert!(masked, "{line}");
+                        let line = format!("{error} {error:?}");
+                        assert!(!line.contains("sesame"), "{line}");
                     }
                     // What is good for one key need not be bad for another.
                     Ok(loaded) => assert!(!format!("{loaded:?}").contains("sesame"), "{loaded:?}"),
@@ -165,7 +163,7 @@ fn debug_and_show_hold_no_secret() {
         .flag("forward_auth.secret", "sesame-sesame-sesame")
         .flag("database.url", "postgres://u:sesame@db/p?password=sesame")
         .loaded();
-    let shown: String = loaded.show().iter().map(|key| format!("{key}\n{key:?}\n")).collect();
+    let shown = format!("{}\n{:?}", printed(&loaded), loaded.show());
     let json = serde_json::to_string(&loaded.show()).expect("plain values");
     for text in [format!("{loaded:?}"), format!("{:#?}", loaded.config), shown, json] {
         assert!(!text.contains("sesame") && !text.contains("115, 101, 115, 97"), "{text}");

@@ -135,13 +135,11 @@ impl ClaimsVisitor<'_> {
         map: &mut A,
     ) -> Result<(), A::Error> {
         self.fault.set(Fault::Claim(name));
-        match slot.replace(map.next_value()?) {
-            None => Ok(()),
-            Some(_) => {
-                self.fault.set(Fault::Duplicate);
-                Err(A::Error::custom(json::DUPLICATE))
-            }
+        if slot.replace(map.next_value()?).is_none() {
+            return Ok(());
         }
+        self.fault.set(Fault::Duplicate);
+        Err(A::Error::custom(json::DUPLICATE))
     }
 
     fn finish<E: serde::de::Error>(&self, draft: Draft) -> Result<AccessClaims, E> {

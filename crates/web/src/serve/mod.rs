@@ -2,9 +2,9 @@
 //!
 //! `axum::serve` has no limits of its own; here a connection cannot be held for nothing:
 //!
-//! 1. [`accept`]: a connection beyond the cap is answered 503 and closed; running out of file descriptors
+//! 1. `accept`: a connection beyond the cap is answered 503 and closed; running out of file descriptors
 //!    makes the loop pause, never end or spin.
-//! 2. [`connection`]: HTTP/1 or HTTP/2 (by its preface). A head must be complete within `header_timeout`, a
+//! 2. `connection`: HTTP/1 or HTTP/2 (by its preface). A head must be complete within `header_timeout`, a
 //!    connection without a request is closed after `keep_alive`, and one that reads nothing of its answer
 //!    after `write_timeout`.
 //! 3. On shutdown: nothing new is accepted, running requests finish, and what still runs after

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::entries::Entries;
 use crate::config::error::{ConfigError, Problem};
-use crate::config::read_file::{self, BLOCKLIST_LIMIT};
+use crate::config::read_file;
 use crate::config::sections::{PasswordBlocklist, PasswordConfig};
 
 pub(super) fn password(entries: &Entries, cwd: &Path) -> Result<PasswordConfig, ConfigError> {
@@ -36,6 +36,6 @@ pub(super) fn password(entries: &Entries, cwd: &Path) -> Result<PasswordConfig, 
 }
 
 fn blocklist(path: &Path) -> Result<PasswordBlocklist, Problem> {
-    let text = read_file::read(path, BLOCKLIST_LIMIT)?;
+    let text = read_file::read(path, read_file::BLOCKLIST)?;
     Ok(PasswordBlocklist { path: PathBuf::from(path), text: text.as_str().to_owned() })
 }

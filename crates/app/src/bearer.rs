@@ -1,0 +1,128 @@
+//! Who asks: decided from the token and from memory, without a read of the database.
+//!
+//! 1. A token seen before is known by its SHA-256; it was verified then, and its claims are kept a while.
+//! 2. Otherwise it is verified. An unknown `kid` makes us read the key table again, at most once a second.
+//! 3. Expired? Revoked? Asked every time, cached or not.
+//! 4. Without news from the database for too long, nobody can say whether it was revoked: a fault of ours.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use portcullis_core::ids::{AccountId, SessionId, UserId};
+use portcullis_core::time::Timestamp;
+use portcullis_core::user::Role;
+use portcullis_jose::{AccessClaims, Checks, VerifyError, verify};
+use thiserror::Error;
+
+use crate::cx::Cx;
+use crate::fault::Fault;
+
+/// How often unknown `kid`s may make us read the key table.
+const KEY_RELOAD: Duration = Duration::from_secs(1);
+
+/// Who asks.
+#[derive(Debug)]
+pub struct Caller {
+    /// The user.
+    pub user: UserId,
+    /// Their session.
+    pub session: SessionId,
+    /// Role in the installation.
+    pub role: Role,
+    /// Account in use, with the role in it.
+    pub account: Option<(AccountId, Role)>,
+    /// The password must be changed before anything else.
+    pub must_change_password: bool,
+    /// The token is for us alone: it may change credentials.
+    pub own_audience: bool,
+    /// The other claims.
+    pub claims: AccessClaims,
+}
+
+/// Why a token is not accepted.
+#[derive(Debug, Error)]
+pub enum BearerError {
+    /// Unknown, expired, revoked, forged: told apart in the log only.
+    #[error("{0}")]
+    Invalid(&'static str),
+    /// A fault.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+enum Verified {
+    Caller(Arc<Caller>),
+    UnknownKey,
+}
+
+impl Cx {
+    /// Who presents `token`.
+    pub async fn caller(&self, token: &str) -> Result<Arc<Caller>, BearerError> {
+        let now = self.clock.now();
+        let hash = digest::digest(&digest::SHA256, token.as_bytes());
+        let key: [u8; 32] = hash.as_ref().try_into().map_err(|_| BearerError::Invalid("digest"))?;
+        let caller = match self.callers.get(&key) {
+            Some(caller) => caller,
+            None => self.verify_anew(token, key, now).await?,
+        };
+        if now.seconds() >= caller.claims.exp {
+            return Err(BearerError::Invalid("expired"));
+        }
+        if self.revoked.staleness() > self.settings.max_staleness {
+            return Err(Fault::Stale.into());
+        }
+        if self.revoked.revokes(caller.session.uuid(), caller.claims.generation) {
+            return Err(BearerError::Invalid("revoked"));
+        }
+        Ok(caller)
+    }
+
+    async fn verify_anew(&self, token: &str, key: [u8; 32], now: Timestamp) -> Result<Arc<Caller>, BearerError> {
+        let caller = match self.verify_once(token, now)? {
+            Verified::Caller(caller) => caller,
+            Verified::UnknownKey => {
+                // Another node may have made a key a moment ago.
+                if self.keys_read_at().is_none_or(|at| at.elapsed() > KEY_RELOAD) {
+                    self.reload_signing_keys().await?;
+                }
+                match self.verify_once(token, now)? {
+                    Verified::Caller(caller) => caller,
+                    Verified::UnknownKey => return Err(BearerError::Invalid("unknown key")),
+                }
+            }
+        };
+        self.callers.insert(key, caller.clone());
+        Ok(caller)
+    }
+
+    fn verify_once(&self, token: &str, now: Timestamp) -> Result<Verified, BearerError> {
+        let loaded = self.loaded_keys();
+        let settings = &self.settings;
+        let checks = Checks::new(settings.issuer.clone(), settings.audiences.iter().cloned());
+        match verify(token, &loaded.verifying, &checks, now.seconds()) {
+            Ok(claims) => self.read_claims(claims).map(|caller| Verified::Caller(Arc::new(caller))),
+            Err(VerifyError::UnknownKey) => Ok(Verified::UnknownKey),
+            Err(VerifyError::Expired) => Err(BearerError::Invalid("expired")),
+            Err(VerifyError::Signature) => Err(BearerError::Invalid("signature")),
+            Err(_) => Err(BearerError::Invalid("malformed")),
+        }
+    }
+
+    fn read_claims(&self, claims: AccessClaims) -> Result<Caller, BearerError> {
+        let malformed = |_| BearerError::Invalid("malformed id");
+        let account = match (&claims.account, &claims.account_role) {
+            (Some(id), Some(role)) => Some((id.parse().map_err(malformed)?, Role::from_stored(role.clone()))),
+            _ => None,
+        };
+        Ok(Caller {
+            user: claims.sub.parse().map_err(malformed)?,
+            session: claims.sid.parse().map_err(malformed)?,
+            role: Role::from_stored(claims.role.clone()),
+            account,
+            must_change_password: claims.pwd_change,
+            own_audience: claims.aud == [self.settings.issuer.as_str()],
+            claims,
+        })
+    }
+}

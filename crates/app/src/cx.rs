@@ -1,0 +1,112 @@
+//! What every use case is given.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::sync::Cache;
+use portcullis_core::audit::{Event, EventKind};
+use portcullis_core::ids::{EventId, UserId};
+use portcullis_core::random::Random;
+use portcullis_core::server_key::KeyRing;
+use portcullis_core::time::Clock;
+use portcullis_core::user::User;
+use portcullis_store::Store;
+use serde_json::Map;
+
+use crate::attempts::Flights;
+use crate::bearer::Caller;
+use crate::hashing::Hasher;
+use crate::limits::Memory;
+use crate::revoked::Revoked;
+use crate::server_keys::KnownServerKeys;
+use crate::settings::Settings;
+use crate::signing_keys::SigningKeys;
+
+/// Caches forget what was not used for this long.
+const CACHE_IDLE: Duration = Duration::from_secs(30);
+const CACHED_TOKENS: u64 = 16_384;
+const CACHED_USERS: u64 = 4_096;
+
+/// What a node is made of.
+pub struct Parts {
+    /// The database, migrated.
+    pub store: Store,
+    /// Server keys.
+    pub ring: KeyRing,
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Where randomness comes from.
+    pub random: Arc<dyn Random>,
+    /// Hashes passwords.
+    pub hasher: Hasher,
+    /// Settings.
+    pub settings: Settings,
+}
+
+/// The context of every use case: one per node.
+pub struct Cx {
+    /// The database.
+    pub store: Store,
+    /// Settings.
+    pub settings: Settings,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// Server keys.
+    pub ring: KeyRing,
+    /// Revocations this node knows of.
+    pub revoked: Revoked,
+    pub(crate) hasher: Hasher,
+    pub(crate) keys: SigningKeys,
+    pub(crate) known_server_keys: KnownServerKeys,
+    pub(crate) limits: Memory,
+    pub(crate) flights: Flights,
+    pub(crate) callers: Cache<[u8; 32], Arc<Caller>>,
+    pub(crate) users: Cache<UserId, Arc<User>>,
+}
+
+impl Cx {
+    /// A context that has read nothing from the store yet; see [`Self::start`].
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            store: parts.store,
+            settings: parts.settings,
+            clock: parts.clock,
+            random: parts.random,
+            ring: parts.ring,
+            revoked: Revoked::default(),
+            hasher: parts.hasher,
+            keys: SigningKeys::default(),
+            known_server_keys: KnownServerKeys::default(),
+            limits: Memory::default(),
+            flights: Flights::default(),
+            callers: Cache::builder().max_capacity(CACHED_TOKENS).time_to_idle(CACHE_IDLE).build(),
+            users: Cache::builder().max_capacity(CACHED_USERS).time_to_idle(CACHE_IDLE).build(),
+        }
+    }
+
+    /// An event that happens now.
+    pub(crate) fn event(&self, kind: EventKind) -> Event {
+        let at = self.clock.now();
+        Event {
+            id: EventId::new(at, &*self.random),
+            at,
+            kind,
+            actor: None,
+            user: None,
+            session: None,
+            address: None,
+            detail: Map::new(),
+        }
+    }
+
+    /// Lets go of what caches and counters need no more.
+    pub(crate) fn tidy(&self) {
+        let now = self.clock.now();
+        self.limits.forget(now);
+        self.revoked.forget(now);
+        self.callers.run_pending_tasks();
+        self.users.run_pending_tasks();
+    }
+}

@@ -1,0 +1,176 @@
+//! Whether a node is well: the checks behind readiness and `portcullis doctor`.
+
+use std::time::Duration;
+
+use portcullis_core::signing_key::KeyState;
+use serde::Serialize;
+
+use crate::cx::Cx;
+use crate::fault::Fault;
+
+/// How far our clock may be from the database's.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(10);
+
+/// How a check came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// Well.
+    Ok,
+    /// Works, but should be looked at.
+    Warning,
+    /// Does not work.
+    Fault,
+}
+
+/// One check.
+#[derive(Clone, Debug, Serialize)]
+pub struct Check {
+    /// What was looked at.
+    pub name: &'static str,
+    /// How it is.
+    pub health: Health,
+    /// What was seen.
+    pub seen: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+}
+
+impl Check {
+    /// All is well.
+    pub fn ok(name: &'static str, seen: impl Into<String>) -> Self {
+        Self { name, health: Health::Ok, seen: seen.into(), remedy: None }
+    }
+
+    /// Worth a look.
+    pub fn warning(name: &'static str, seen: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { name, health: Health::Warning, seen: seen.into(), remedy: Some(remedy.into()) }
+    }
+
+    /// Does not work.
+    pub fn fault(name: &'static str, seen: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { name, health: Health::Fault, seen: seen.into(), remedy: Some(remedy.into()) }
+    }
+}
+
+impl Cx {
+    /// What readiness asks: store reachable, migrations current, keys loaded, clock right.
+    pub async fn readiness(&self) -> Vec<Check> {
+        let mut checks = vec![self.check_store().await];
+        if checks[0].health == Health::Ok {
+            checks.push(self.check_schema().await);
+            checks.push(self.check_clock().await);
+        }
+        checks.push(self.check_signing());
+        checks
+    }
+
+    /// All that can be told from here.
+    pub async fn doctor(&self) -> Vec<Check> {
+        let mut checks = self.readiness().await;
+        if checks[0].health == Health::Ok {
+            match self.check_server_key_use().await {
+                Ok(more) => checks.extend(more),
+                Err(error) => checks.push(Check::fault("server keys", error.to_string(), "See the check of the store.")),
+            }
+        }
+        checks.push(self.check_limits());
+        checks
+    }
+
+    async fn check_store(&self) -> Check {
+        match self.store.ping().await {
+            Ok(()) => Check::ok("store", format!("{} answers", self.store.engine())),
+            Err(error) => {
+                Check::fault("store", error.to_string(), "Start the database, or correct database.url.")
+            }
+        }
+    }
+
+    async fn check_schema(&self) -> Check {
+        match self.store.pending_migrations().await {
+            Ok(pending) if pending.is_empty() => Check::ok("schema", "current"),
+            Ok(pending) => Check::fault(
+                "schema",
+                format!("not applied: {}", pending.join(", ")),
+                "Run `portcullis migrate`.",
+            ),
+            Err(error) => Check::fault("schema", error.to_string(), "Start a version that knows this schema."),
+        }
+    }
+
+    async fn check_clock(&self) -> Check {
+        let theirs = match self.store.database_clock().await {
+            Ok(Some(theirs)) => theirs,
+            Ok(None) => return Check::ok("clock", "the database shares ours"),
+            Err(error) => return Check::fault("clock", error.to_string(), "See the check of the store."),
+        };
+        let ours = self.clock.now();
+        let apart = ours.since(theirs).max(theirs.since(ours));
+        let seen = format!("{} ms from the database's", apart.as_millis());
+        if apart < CLOCK_TOLERANCE {
+            Check::ok("clock", seen)
+        } else {
+            Check::fault("clock", seen, "Set the clock of this machine and of the database's by NTP.")
+        }
+    }
+
+    fn check_signing(&self) -> Check {
+        if let Err(error) = self.signer() {
+            return Check::fault("signing keys", error.to_string(), "Give this node the server key, or run `portcullis key rotate`.");
+        }
+        let views = self.key_views();
+        let count = |state| views.iter().filter(|key| key.state == state).count();
+        let seen = format!(
+            "1 current, {} next, {} retiring",
+            count(KeyState::Next),
+            count(KeyState::Retiring)
+        );
+        match self.unopened_key() {
+            None => Check::ok("signing keys", seen),
+            Some(kid) => Check::warning(
+                "signing keys",
+                format!("{seen}; {kid} is sealed under a server key that this node lacks"),
+                "Add that key to server.secret_keys_accepted.",
+            ),
+        }
+    }
+
+    async fn check_server_key_use(&self) -> Result<Vec<Check>, Fault> {
+        let current = self.ring.current().id();
+        let check = |usage: crate::server_keys::KeyUse| {
+            let seen = format!(
+                "{}: {} signing keys, {} live sessions",
+                usage.id, usage.signing_keys, usage.sessions
+            );
+            match (usage.held, usage.id == current) {
+                (true, true) => Check::ok("server key", format!("{seen} (current)")),
+                (true, false) if usage.is_free() => Check::warning(
+                    "server key",
+                    format!("{seen} (accepted)"),
+                    "Nothing needs it any more: drop it from server.secret_keys_accepted on every node.",
+                ),
+                (true, false) => Check::ok("server key", format!("{seen} (accepted)")),
+                (false, _) if usage.is_free() => Check::ok("server key", format!("{seen} (dropped)")),
+                (false, _) => Check::fault(
+                    "server key",
+                    format!("{seen}; not held"),
+                    "Add that key to server.secret_keys_accepted.",
+                ),
+            }
+        };
+        Ok(self.server_key_use().await?.into_iter().map(check).collect())
+    }
+
+    fn check_limits(&self) -> Check {
+        match self.settings.rates {
+            Some(rates) => Check::ok("rate limits", format!("login {}, register {}", rates.login, rates.register)),
+            None => Check::warning(
+                "rate limits",
+                "off; only wrong passwords are slowed down",
+                "Set rate_limit.enabled = true unless something in front of this server limits requests.",
+            ),
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Signing in with a password.
+//!
+//! 1. Rate limit of the address.
+//! 2. Find the user. Is the device one that has signed in to *this* user before?
+//! 3. Reserve an attempt in the bucket of that device, or of all strangers. Closed: answered like a wrong
+//!    password, after a timer.
+//! 4. Evaluate: the same work for unknown, password-less and known users.
+//! 5. Right: forgive the attempts, come through the one door, hash anew if the parameters have changed.
+
+use portcullis_core::audit::EventKind;
+use portcullis_core::device_token;
+use portcullis_core::ids::DeviceId;
+use portcullis_core::password::Password;
+use portcullis_core::random;
+use portcullis_core::session::Delivery;
+use portcullis_core::sign_in::Factor;
+use portcullis_core::user::Login;
+use portcullis_store::limits::CounterKey;
+use portcullis_store::users::{self, Credentials};
+use thiserror::Error;
+
+use crate::client::Client;
+use crate::cx::Cx;
+use crate::fault::Fault;
+use crate::hashing::{Lane, Verified};
+use crate::limits::{LimitError, Limited};
+use crate::sign_in::{Proof, SignInError, Wish};
+use crate::tokens::{Tokens, UnknownAudience};
+
+/// What somebody signs in with.
+pub struct LoginRequest {
+    /// E-mail address or user name.
+    pub login: Login,
+    /// The password.
+    pub password: Password,
+    /// How the tokens travel.
+    pub delivery: Delivery,
+    /// Makes the device known.
+    pub device_token: Option<String>,
+    /// Only for this audience.
+    pub audience: Option<String>,
+}
+
+/// Why somebody is not signed in.
+#[derive(Debug, Error)]
+pub enum LoginError {
+    /// Unknown, wrong, disabled, slowed down, password-less: told apart in the log only.
+    #[error("{0}")]
+    InvalidCredentials(&'static str),
+    /// The address must be proved first.
+    #[error("the address is not verified")]
+    EmailNotVerified,
+    /// One of these factors first.
+    #[error("a second factor is owed")]
+    FactorOwed(Vec<Factor>),
+    /// Not an audience of ours.
+    #[error("unknown audience")]
+    UnknownAudience,
+    /// Too many.
+    #[error("rate limited")]
+    Limited(Limited),
+    /// A fault.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<LimitError> for LoginError {
+    fn from(error: LimitError) -> Self {
+        match error {
+            LimitError::Limited(limited) => Self::Limited(limited),
+            LimitError::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+impl From<SignInError> for LoginError {
+    fn from(error: SignInError) -> Self {
+        match error {
+            SignInError::Refused => Self::InvalidCredentials("disabled, or changed in between"),
+            SignInError::Unverified => Self::EmailNotVerified,
+            SignInError::FactorOwed(factors) => Self::FactorOwed(factors),
+            SignInError::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+impl From<UnknownAudience> for LoginError {
+    fn from(_: UnknownAudience) -> Self {
+        Self::UnknownAudience
+    }
+}
+
+/// Steps of a right or wrong password that every way to ask for one shares.
+pub(crate) struct Check<'a> {
+    pub(crate) found: Option<&'a Credentials>,
+    pub(crate) bucket: CounterKey,
+    pub(crate) lane: Lane,
+}
+
+/// What an evaluated password was.
+pub(crate) enum Outcome {
+    Right { needs_rehash: bool },
+    Wrong(&'static str),
+}
+
+impl Cx {
+    /// Signs in with a password.
+    pub async fn login(&self, request: LoginRequest, client: &Client) -> Result<Tokens, LoginError> {
+        let audiences = self.audiences(request.audience.as_deref())?;
+        // 1.
+        self.limit("login", self.settings.rates.map(|rates| rates.login), client).await?;
+        // 2.
+        let found = self.store.find_login(&request.login).await.map_err(Fault::from)?;
+        let device = self.known_device(found.as_ref(), request.device_token.as_deref());
+        // 3. and 4.
+        let check = Check {
+            found: found.as_ref(),
+            bucket: self.login_bucket(found.as_ref(), device, &request.login),
+            lane: if device.is_some() { Lane::Known } else { Lane::Stranger },
+        };
+        let needs_rehash = match self.check_password(check, request.password.clone()).await? {
+            Outcome::Right { needs_rehash } => needs_rehash,
+            Outcome::Wrong(why) => return Err(self.refuse_login(found.as_ref(), why, client).await),
+        };
+        // 5.
+        let Some(found) = found else { return Err(LoginError::InvalidCredentials("unknown")) };
+        let user = found.user;
+        let (id, epoch) = (user.id, user.credential_epoch);
+        let proof = Proof { user, methods: &["pwd"], device };
+        let tokens = self.sign_in(proof, Wish { delivery: request.delivery, audiences }, client).await?;
+        if needs_rehash {
+            let salt = random::bytes(&*self.random);
+            // A full queue is no reason to refuse somebody whose password was right; the next sign-in tries.
+            if let Ok(hash) = self.hasher.hash(Lane::Known, request.password, salt).await {
+                self.store
+                    .write(move |tx| {
+                        let hash = hash.clone();
+                        Box::pin(async move { users::rehash(tx, id, epoch, &hash).await })
+                    })
+                    .await
+                    .map_err(Fault::from)?;
+            }
+        }
+        Ok(tokens)
+    }
+
+    fn known_device(&self, found: Option<&Credentials>, token: Option<&str>) -> Option<DeviceId> {
+        let user = &found?.user;
+        device_token::recognise(token?, user.id, user.credential_epoch, &self.ring)
+    }
+
+    /// The bucket of attempts: one a known device, one for all strangers to a user, one for each name that
+    /// nobody has.
+    fn login_bucket(&self, found: Option<&Credentials>, device: Option<DeviceId>, login: &Login) -> CounterKey {
+        match (found, device) {
+            (Some(found), Some(device)) => {
+                self.counter("attempts of device", &[found.user.id.uuid().as_bytes(), device.uuid().as_bytes()])
+            }
+            (Some(found), None) => self.counter("attempts of strangers", &[found.user.id.uuid().as_bytes()]),
+            (None, _) => self.counter("attempts on nobody", &[login.key().as_bytes()]),
+        }
+    }
+
+    /// Looks at a password, with the attempt reserved before and forgiven after if it was right.
+    pub(crate) async fn check_password(&self, check: Check<'_>, password: Password) -> Result<Outcome, Fault> {
+        let Some(attempt) = self.attempt(check.bucket).await? else {
+            return Ok(Outcome::Wrong("slowed down"));
+        };
+        let hash = check.found.and_then(|found| found.password_hash.as_deref());
+        let verified = match self.hasher.verify(check.lane, password, hash).await {
+            Ok(verified) => verified,
+            Err(error) => {
+                self.store.return_attempt(attempt.key).await?;
+                return Err(error.into());
+            }
+        };
+        let Verified::Match { needs_rehash } = verified else {
+            return Ok(Outcome::Wrong(if hash.is_some() { "wrong password" } else { "no such password" }));
+        };
+        if check.found.is_some_and(|found| found.user.disabled_at.is_some()) {
+            return Ok(Outcome::Wrong("disabled"));
+        }
+        self.store.forgive_attempts(attempt.key).await?;
+        Ok(Outcome::Right { needs_rehash })
+    }
+
+    async fn refuse_login(&self, found: Option<&Credentials>, why: &'static str, client: &Client) -> LoginError {
+        metrics::counter!("portcullis_logins_refused_total", "reason" => why).increment(1);
+        let mut event = self.event(EventKind::LoginFailed);
+        event.user = found.map(|found| found.user.id);
+        event.address = Some(client.address);
+        event.detail.insert("reason".into(), why.into());
+        let written = self
+            .store
+            .write(move |tx| {
+                let event = event.clone();
+                Box::pin(async move { portcullis_store::audit::append(tx, &event).await })
+            })
+            .await;
+        match written {
+            Ok(()) => LoginError::InvalidCredentials(why),
+            Err(error) => LoginError::Fault(error.into()),
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Rotating a refresh token (RFC 9700 §4.14.2), without signing anybody out who only asked twice.
+//!
+//! 1. Form and MAC: garbage ends here, before the store. A forged MAC counts against its address; a right one
+//!    never does.
+//! 2. Rotate: one guarded UPDATE. Of two racers one wins, in the database.
+//! 3. Who lost is judged by the row as it is (`core::session::decide`): the same successor within the grace,
+//!    theft after it. Theft ends the session, and that write is committed before the answer.
+//! 4. Sign, outside of any transaction.
+
+use std::time::Duration;
+
+use portcullis_core::audit::EventKind;
+use portcullis_core::refresh_token::{ParseError, RefreshToken};
+use portcullis_core::server_key::KeyId;
+use portcullis_core::session::{Chain, Decision, Delivery, EndCause, Grant, decide};
+use portcullis_store::sessions::{self, End};
+use portcullis_store::{Rotate, audit, revocations};
+use thiserror::Error;
+
+use crate::client::Client;
+use crate::cx::Cx;
+use crate::fault::Fault;
+use crate::limits::{LimitError, Limited};
+use crate::tokens::{Tokens, UnknownAudience};
+
+/// What somebody refreshes with.
+pub struct RefreshRequest {
+    /// The token.
+    pub token: String,
+    /// How it came: a token of a cookie session in a body is none.
+    pub carrier: Carrier,
+    /// Only for this audience.
+    pub audience: Option<String>,
+}
+
+/// How a refresh token came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// In the body.
+    Body,
+    /// In a cookie.
+    Cookie,
+}
+
+impl Carrier {
+    const fn fits(self, delivery: Delivery) -> bool {
+        matches!(
+            (self, delivery),
+            (Self::Body, Delivery::Body) | (Self::Cookie, Delivery::Cookie | Delivery::Cookies)
+        )
+    }
+}
+
+/// Why there is no successor.
+#[derive(Debug, Error)]
+pub enum RefreshError {
+    /// Not a token of a session of ours, or not carried as it should be.
+    #[error("{0}")]
+    Invalid(&'static str),
+    /// The session was ended.
+    #[error("revoked")]
+    Revoked,
+    /// The session ran out.
+    #[error("expired")]
+    Expired,
+    /// Theft. The session is ended.
+    #[error("reused")]
+    Reused,
+    /// Not an audience of ours.
+    #[error("unknown audience")]
+    UnknownAudience,
+    /// Too many.
+    #[error("rate limited")]
+    Limited(Limited),
+    /// A fault.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<LimitError> for RefreshError {
+    fn from(error: LimitError) -> Self {
+        match error {
+            LimitError::Limited(limited) => Self::Limited(limited),
+            LimitError::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+impl From<UnknownAudience> for RefreshError {
+    fn from(_: UnknownAudience) -> Self {
+        Self::UnknownAudience
+    }
+}
+
+impl From<portcullis_store::StoreError> for RefreshError {
+    fn from(error: portcullis_store::StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+/// How often a token that looks current but loses is tried again. Each round means that somebody else wrote.
+const ROUNDS: usize = 5;
+
+impl Cx {
+    /// Exchanges a refresh token for its successor.
+    pub async fn refresh(&self, request: RefreshRequest, client: &Client) -> Result<Tokens, RefreshError> {
+        let audiences = self.audiences(request.audience.as_deref())?;
+        // 1.
+        let token = self.parse_refresh(&request.token, client).await?;
+        // 2. and 3.
+        let (grant, key) = self.rotate(&token, request.carrier, client).await?;
+        // 4.
+        let refresh_token = token.successor().to_text(key, &self.ring).ok_or(Fault::ServerKeyMissing(key))?;
+        let (access_token, expires_in) = self.sign_access(&grant, audiences)?;
+        let user = self.user_at(grant.user, grant.user_version).await?;
+        Ok(Tokens {
+            access_token,
+            expires_in,
+            refresh_token,
+            refresh_expires_in: self.refresh_lifetime(&grant),
+            grant,
+            user,
+            device_token: None,
+        })
+    }
+
+    /// Form and MAC.
+    pub(crate) async fn parse_refresh(&self, text: &str, client: &Client) -> Result<RefreshToken, RefreshError> {
+        match RefreshToken::parse(text, &self.ring) {
+            Ok(token) => Ok(token),
+            Err(ParseError::Form) => Err(RefreshError::Invalid("form")),
+            Err(ParseError::UnknownKey(id)) => {
+                self.judge_unknown_key(id).await?;
+                Err(RefreshError::Invalid("unknown key"))
+            }
+            Err(ParseError::Forged) => {
+                metrics::counter!("portcullis_refresh_forged_total").increment(1);
+                let rate = self.settings.rates.map(|rates| rates.refresh_forgeries);
+                self.limit("refresh forgeries", rate, client).await?;
+                Err(RefreshError::Invalid("forged"))
+            }
+        }
+    }
+
+    fn rotate_command(&self, token: &RefreshToken, client: &Client) -> Rotate {
+        let now = self.clock.now();
+        let rules = self.settings.rotation_rules();
+        Rotate {
+            session: token.session.uuid(),
+            generation: i64::from(token.generation),
+            secret_hash: token.secret.hash().0,
+            key_id: i64::from(self.ring.current().id().0),
+            now: now.micros(),
+            idle_ends_at: (now + self.settings.lifetimes.refresh).micros(),
+            address: client.address.to_string(),
+            most: rules.per_minute.map_or(i64::MAX, i64::from),
+        }
+    }
+
+    /// What the successor says, and the server key under which it is made.
+    async fn rotate(
+        &self,
+        token: &RefreshToken,
+        carrier: Carrier,
+        client: &Client,
+    ) -> Result<(Grant, KeyId), RefreshError> {
+        for _ in 0..ROUNDS {
+            let command = self.rotate_command(token, client);
+            let own_key = self.ring.current().id();
+            if let Some(grant) = self.store.rotate(command.clone()).await? {
+                metrics::counter!("portcullis_refresh_rotated_total").increment(1);
+                return check_carrier(grant, carrier).map(|grant| (grant, own_key));
+            }
+            let Some(chain) = self.store.chain(token.session).await? else {
+                return Err(RefreshError::Invalid("no such session"));
+            };
+            match decide(token, &chain, self.clock.now(), self.settings.rotation_rules()) {
+                // Somebody wrote in between: look again.
+                Decision::Rotate => {}
+                Decision::Ahead => {
+                    if let Some(grant) = self.rotate_ahead(command, client).await? {
+                        return check_carrier(grant, carrier).map(|grant| (grant, own_key));
+                    }
+                }
+                Decision::Replay => return self.replay(token, &chain, carrier, client).await,
+                Decision::Reused => return Err(self.end_reused(token, client).await?),
+                Decision::Revoked => return Err(RefreshError::Revoked),
+                Decision::Expired => return Err(RefreshError::Expired),
+                Decision::RateLimited { retry_after } => return Err(self.limited(retry_after)),
+            }
+        }
+        Err(Fault::StoreUnavailable("the session's row keeps changing".into()).into())
+    }
+
+    fn limited(&self, retry_after: Duration) -> RefreshError {
+        let rate = self.settings.rates.map_or(portcullis_core::rate::Rate::per_minute(1), |rates| rates.refresh);
+        RefreshError::Limited(Limited { retry_after: retry_after.max(Duration::from_secs(1)), rate })
+    }
+
+    async fn rotate_ahead(&self, command: Rotate, client: &Client) -> Result<Option<Grant>, RefreshError> {
+        let mut event = self.event(EventKind::RefreshAhead);
+        event.address = Some(client.address);
+        event.detail.insert("presented".into(), command.generation.into());
+        tracing::warn!(session.id = %command.session, "a refresh token was ahead of its row: was the database set back?");
+        let grant = self
+            .store
+            .write(move |tx| {
+                let (command, mut event) = (command.clone(), event.clone());
+                Box::pin(async move {
+                    let grant = sessions::rotate_ahead(tx, &command).await?;
+                    if let Some(grant) = &grant {
+                        event.user = Some(grant.user);
+                        event.session = Some(grant.session);
+                        audit::append(tx, &event).await?;
+                    }
+                    Ok(grant)
+                })
+            })
+            .await?;
+        Ok(grant)
+    }
+
+    /// The same successor again, computed from the token in hand. Writes nothing and moves no window.
+    async fn replay(
+        &self,
+        token: &RefreshToken,
+        chain: &Chain,
+        carrier: Carrier,
+        client: &Client,
+    ) -> Result<(Grant, KeyId), RefreshError> {
+        if let Some(rates) = &self.settings.rates {
+            let counter = self.counter("refresh replays", &[token.session.uuid().as_bytes()]);
+            let now = self.clock.now();
+            self.limits.take_local(counter, rates.refresh_replays, now).map_err(RefreshError::Limited)?;
+        }
+        metrics::counter!("portcullis_refresh_replayed_total").increment(1);
+        let grant = self.store.grant(token.session).await?.ok_or(RefreshError::Revoked)?;
+        // The successor is the one that was made then. Is the row still at it?
+        if grant.generation != chain.generation {
+            return Err(self.end_reused(token, client).await?);
+        }
+        self.note_replay_from_elsewhere(&grant, client).await?;
+        check_carrier(grant, carrier).map(|grant| (grant, chain.key_id))
+    }
+
+    async fn note_replay_from_elsewhere(&self, grant: &Grant, client: &Client) -> Result<(), RefreshError> {
+        let Some((device, address)) = self.store.origin(grant.session).await? else { return Ok(()) };
+        if device == client.device && address == client.address.to_string() {
+            return Ok(());
+        }
+        metrics::counter!("portcullis_refresh_replayed_elsewhere_total").increment(1);
+        let mut event = self.event(EventKind::RefreshReplayedElsewhere);
+        event.user = Some(grant.user);
+        event.session = Some(grant.session);
+        event.address = Some(client.address);
+        self.store
+            .write(move |tx| {
+                let event = event.clone();
+                Box::pin(async move { audit::append(tx, &event).await })
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Ends a session whose spent token came back. What to answer: `Reused` once, `Revoked` after that.
+    async fn end_reused(&self, token: &RefreshToken, client: &Client) -> Result<RefreshError, RefreshError> {
+        let mut event = self.event(EventKind::RefreshReused);
+        event.session = Some(token.session);
+        event.address = Some(client.address);
+        event.detail.insert("presented".into(), token.generation.into());
+        let span = self.span();
+        let which = End::BySecret(token.session, token.secret.hash());
+        let session = token.session.uuid();
+        let ended = self
+            .store
+            .write(move |tx| {
+                let mut event = event.clone();
+                Box::pin(async move {
+                    let ended = sessions::end(tx, which, span.now, EndCause::Reused).await?;
+                    if ended.is_some() {
+                        event.user = ended;
+                        revocations::append(tx, &[session], span).await?;
+                        audit::append(tx, &event).await?;
+                    }
+                    Ok(ended.is_some())
+                })
+            })
+            .await?;
+        if !ended {
+            return Ok(RefreshError::Revoked);
+        }
+        self.revoke_here(&[session], span);
+        metrics::counter!("portcullis_refresh_reused_total").increment(1);
+        tracing::warn!(session.id = %session, client.address = %client.address, "a spent refresh token came back; the session is ended");
+        Ok(RefreshError::Reused)
+    }
+}
+
+fn check_carrier(grant: Grant, carrier: Carrier) -> Result<Grant, RefreshError> {
+    if carrier.fits(grant.delivery) { Ok(grant) } else { Err(RefreshError::Invalid("carried the wrong way")) }
+}

@@ -1,0 +1,209 @@
+//! Signing up. Every user gets an account of their own.
+
+use portcullis_core::audit::EventKind;
+use portcullis_core::ids::{AccountId, UserId};
+use portcullis_core::password::{Password, PasswordPolicy};
+use portcullis_core::random;
+use portcullis_core::session::Delivery;
+use portcullis_core::user::{Email, Role, User, Username};
+use portcullis_core::validation::{FieldError, line};
+use portcullis_store::audit;
+use portcullis_store::users::{self, Insert, NewUser};
+use thiserror::Error;
+
+use crate::client::Client;
+use crate::cx::Cx;
+use crate::fault::Fault;
+use crate::hashing::Lane;
+use crate::limits::{LimitError, Limited};
+use crate::sign_in::{Proof, SignInError, Wish};
+use crate::tokens::Tokens;
+
+/// How many display codes to have ready: the chance that all are taken is nil.
+const CODES: usize = 4;
+
+/// What somebody signs up with, as sent.
+pub struct Registration {
+    /// Address.
+    pub email: String,
+    /// Password.
+    pub password: String,
+    /// Full name.
+    pub name: Option<String>,
+    /// User name.
+    pub username: Option<String>,
+}
+
+/// Why nobody was signed up.
+#[derive(Debug, Error)]
+pub enum RegisterError {
+    /// Fields are wrong.
+    #[error("invalid fields")]
+    Invalid(Vec<FieldError>),
+    /// Somebody has the address.
+    #[error("the address is taken")]
+    EmailTaken,
+    /// Somebody has the user name.
+    #[error("the user name is taken")]
+    UsernameTaken,
+    /// Nobody may.
+    #[error("registration is closed")]
+    Closed,
+    /// The link is wrong, spent or out of date.
+    #[error("the link is not good")]
+    InvalidLink,
+    /// Too many.
+    #[error("rate limited")]
+    Limited(Limited),
+    /// A fault.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<LimitError> for RegisterError {
+    fn from(error: LimitError) -> Self {
+        match error {
+            LimitError::Limited(limited) => Self::Limited(limited),
+            LimitError::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+impl From<portcullis_store::StoreError> for RegisterError {
+    fn from(error: portcullis_store::StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+/// A registration whose fields are right.
+pub(crate) struct Checked {
+    pub(crate) email: Email,
+    pub(crate) password: Option<Password>,
+    pub(crate) name: Option<String>,
+    pub(crate) username: Option<Username>,
+}
+
+/// What becomes of somebody who is made.
+pub(crate) struct Standing {
+    pub(crate) role: Role,
+    pub(crate) must_change_password: bool,
+}
+
+impl Registration {
+    pub(crate) fn check(self, policy: &PasswordPolicy) -> Result<Checked, Vec<FieldError>> {
+        let mut errors = Vec::new();
+        let mut keep = |error: FieldError| errors.push(error);
+        let email = Email::parse("email", &self.email).map_err(&mut keep).ok();
+        let name = self.name.and_then(|name| line("name", &name, 100).map_err(&mut keep).ok());
+        let username =
+            self.username.and_then(|name| Username::parse("username", &name).map_err(&mut keep).ok());
+        let mut context = vec![self.email.as_str()];
+        context.extend(name.as_deref());
+        context.extend(username.as_ref().map(Username::as_str));
+        let password = new_password("password", self.password, policy, &context).map_err(&mut keep).ok();
+        match (email, password) {
+            (Some(email), Some(password)) if errors.is_empty() => {
+                Ok(Checked { email, password: Some(password), name, username })
+            }
+            _ => Err(errors),
+        }
+    }
+}
+
+/// A password that may be set.
+pub(crate) fn new_password(
+    field: &'static str,
+    text: String,
+    policy: &PasswordPolicy,
+    context: &[&str],
+) -> Result<Password, FieldError> {
+    let wrong = |problem: portcullis_core::password::PasswordProblem| {
+        FieldError::new(field, problem.code(), problem.to_string())
+    };
+    let password = Password::parse(text).map_err(wrong)?;
+    policy.check(&password, context).map_err(wrong)?;
+    Ok(password)
+}
+
+impl Cx {
+    /// Signs somebody up.
+    pub async fn register(&self, registration: Registration, client: &Client) -> Result<User, RegisterError> {
+        if !self.settings.registration_open {
+            return Err(RegisterError::Closed);
+        }
+        self.limit("register", self.settings.rates.map(|rates| rates.register), client).await?;
+        let checked = registration.check(&self.settings.password_policy).map_err(RegisterError::Invalid)?;
+        let standing = Standing { role: self.settings.default_role.clone(), must_change_password: false };
+        let new = self.new_user(checked, standing).await?;
+        let mut event = self.event(EventKind::UserRegistered);
+        event.user = Some(new.id);
+        event.actor = Some(new.id);
+        event.address = Some(client.address);
+        let wanted = new.clone();
+        let done = self
+            .store
+            .write(move |tx| {
+                let (new, event) = (wanted.clone(), event.clone());
+                Box::pin(async move {
+                    let done = users::insert(tx, &new).await?;
+                    if done == Insert::Done {
+                        audit::append(tx, &event).await?;
+                    }
+                    Ok(done)
+                })
+            })
+            .await?;
+        match done {
+            Insert::Done => Ok(self.made(new.id).await?),
+            Insert::EmailTaken => Err(RegisterError::EmailTaken),
+            Insert::UsernameTaken => Err(RegisterError::UsernameTaken),
+        }
+    }
+
+    /// Tokens for somebody who has just been made and so has proved who they are.
+    pub async fn sign_in_new(
+        &self,
+        user: User,
+        delivery: Delivery,
+        client: &Client,
+    ) -> Result<Tokens, RegisterError> {
+        let proof = Proof { user, methods: &["pwd"], device: None };
+        let wish = Wish { delivery, audiences: self.settings.audiences.clone() };
+        self.sign_in(proof, wish, client).await.map_err(|error| match error {
+            SignInError::Fault(fault) => RegisterError::Fault(fault),
+            SignInError::Refused | SignInError::Unverified | SignInError::FactorOwed(_) => RegisterError::Closed,
+        })
+    }
+
+    /// The row of somebody who is to be made; hashes the password.
+    pub(crate) async fn new_user(&self, checked: Checked, standing: Standing) -> Result<NewUser, Fault> {
+        let now = self.clock.now();
+        let password_hash = match checked.password {
+            Some(password) => {
+                Some(self.hasher.hash(Lane::Stranger, password, random::bytes(&*self.random)).await?)
+            }
+            None => None,
+        };
+        let owner = checked.name.clone().or_else(|| checked.username.as_ref().map(|name| name.as_str().into()));
+        let owner = owner.unwrap_or_else(|| checked.email.as_str().split('@').next().unwrap_or_default().into());
+        Ok(NewUser {
+            id: UserId::new(now, &*self.random),
+            email: checked.email,
+            email_verified_at: None,
+            username: checked.username,
+            name: checked.name,
+            role: standing.role,
+            password_hash,
+            must_change_password: standing.must_change_password,
+            account: AccountId::new(now, &*self.random),
+            account_name: format!("{owner}'s Account"),
+            display_codes: (0..CODES).map(|_| random::display_code(&*self.random)).collect(),
+            now,
+        })
+    }
+
+    pub(crate) async fn made(&self, id: UserId) -> Result<User, Fault> {
+        let user = self.store.user(id).await?;
+        user.ok_or_else(|| Fault::Internal("a user who was just made is gone".into()))
+    }
+}

@@ -1,0 +1,120 @@
+//! Ending sessions: signing out here, everywhere, from the list, or by an operator. The session's access tokens
+//! die in the same commit.
+
+use portcullis_core::audit::{Event, EventKind};
+use portcullis_core::ids::{SessionId, UserId};
+use portcullis_core::refresh_token::{ParseError, RefreshToken};
+use portcullis_core::session::EndCause;
+use portcullis_store::sessions::{self, End, Page, SessionView};
+use portcullis_store::{audit, revocations};
+
+use crate::client::Client;
+use crate::cx::Cx;
+use crate::fault::Fault;
+
+/// Most entries of one page.
+pub const MAX_PAGE: i64 = 100;
+
+impl Cx {
+    /// Signs out with a refresh token, of whatever generation: who holds it may end its session. Unknown,
+    /// expired and ended ones are no error; what cannot be committed is.
+    pub async fn logout_with_token(&self, text: &str, client: &Client) -> Result<(), Fault> {
+        let token = match RefreshToken::parse(text, &self.ring) {
+            Ok(token) => token,
+            Err(ParseError::Form | ParseError::Forged) => return Ok(()),
+            Err(ParseError::UnknownKey(id)) => return self.judge_unknown_key(id).await,
+        };
+        let which = End::BySecret(token.session, token.secret.hash());
+        self.end_session(which, token.session, EndCause::Logout, client).await.map(drop)
+    }
+
+    /// Signs out the session of an access token.
+    pub async fn logout_session(&self, session: SessionId, user: UserId, client: &Client) -> Result<(), Fault> {
+        self.end_session(End::Own(session, user), session, EndCause::Logout, client).await.map(drop)
+    }
+
+    /// Ends one of a user's own sessions; `false`: there is no such session.
+    pub async fn revoke_session(&self, id: SessionId, user: UserId, client: &Client) -> Result<bool, Fault> {
+        self.end_session(End::Own(id, user), id, EndCause::Revoked, client).await
+    }
+
+    /// Ends all sessions of a user; how many.
+    pub async fn logout_everywhere(&self, user: UserId, client: &Client) -> Result<usize, Fault> {
+        let mut event = self.event(EventKind::SessionEnded);
+        event.actor = Some(user);
+        event.address = Some(client.address);
+        self.end_all_sessions(user, EndCause::LogoutEverywhere, event).await
+    }
+
+    /// Live sessions of a user.
+    pub async fn list_sessions(&self, user: UserId, page: Page) -> Result<Vec<SessionView>, Fault> {
+        Ok(self.store.live_sessions(user, self.clock.now(), page).await?)
+    }
+
+    async fn end_session(
+        &self,
+        which: End,
+        session: SessionId,
+        cause: EndCause,
+        client: &Client,
+    ) -> Result<bool, Fault> {
+        let mut event = self.event(EventKind::SessionEnded);
+        event.session = Some(session);
+        event.address = Some(client.address);
+        event.detail.insert("cause".into(), cause.as_str().into());
+        self.end_one(which, session, cause, event).await
+    }
+
+    pub(crate) async fn end_one(
+        &self,
+        which: End,
+        session: SessionId,
+        cause: EndCause,
+        event: Event,
+    ) -> Result<bool, Fault> {
+        let span = self.span();
+        let ended = self
+            .store
+            .write(move |tx| {
+                let mut event = event.clone();
+                Box::pin(async move {
+                    let Some(user) = sessions::end(tx, which, span.now, cause).await? else { return Ok(false) };
+                    revocations::append(tx, &[session.uuid()], span).await?;
+                    event.user = Some(user);
+                    audit::append(tx, &event).await?;
+                    Ok(true)
+                })
+            })
+            .await?;
+        if ended {
+            self.revoke_here(&[session.uuid()], span);
+        }
+        Ok(ended)
+    }
+
+    pub(crate) async fn end_all_sessions(
+        &self,
+        user: UserId,
+        cause: EndCause,
+        mut event: Event,
+    ) -> Result<usize, Fault> {
+        event.user = Some(user);
+        event.detail.insert("cause".into(), cause.as_str().into());
+        let span = self.span();
+        let ended = self
+            .store
+            .write(move |tx| {
+                let mut event = event.clone();
+                Box::pin(async move {
+                    let ended = sessions::end_all(tx, user, None, span.now, cause).await?;
+                    revocations::append(tx, &ended, span).await?;
+                    event.detail.insert("sessions".into(), ended.len().into());
+                    audit::append(tx, &event).await?;
+                    Ok(ended)
+                })
+            })
+            .await?;
+        self.revoke_here(&ended, span);
+        Ok(ended.len())
+    }
+}

@@ -1,0 +1,80 @@
+//! What an installation is set to, as the use cases read it. Made by the binary from the configuration.
+
+use std::time::Duration;
+
+use portcullis_core::password::PasswordPolicy;
+use portcullis_core::rate::Rate;
+use portcullis_core::session::RotationRules;
+use portcullis_core::user::Role;
+use portcullis_jose::{Algorithm, SigningKey};
+use serde_json::{Map, Value};
+
+/// All settings.
+pub struct Settings {
+    /// `iss` of our tokens.
+    pub issuer: String,
+    /// `aud` of our tokens; the issuer alone by default.
+    pub audiences: Vec<String>,
+    /// Claims of the operator's own, the same in every token.
+    pub claims: Map<String, Value>,
+    /// Algorithm of generated signing keys.
+    pub algorithm: Algorithm,
+    /// A signing key of the operator's.
+    pub private_key: Option<SigningKey>,
+    /// Age at which a signing key is replaced.
+    pub key_rotation: Option<Duration>,
+    /// Lifetimes.
+    pub lifetimes: Lifetimes,
+    /// Whether anybody may register.
+    pub registration_open: bool,
+    /// Role of who registers.
+    pub default_role: Role,
+    /// Rules for new passwords.
+    pub password_policy: PasswordPolicy,
+    /// Rate limits; `None`: off.
+    pub rates: Option<Rates>,
+    /// Without contact to the database for this long, tokens are answered 503: a revocation may be missed.
+    pub max_staleness: Duration,
+}
+
+/// How long things live.
+#[derive(Clone, Copy, Debug)]
+pub struct Lifetimes {
+    /// Of an access token.
+    pub access: Duration,
+    /// Of a refresh token that is not used.
+    pub refresh: Duration,
+    /// Of a session, however it is used.
+    pub session: Duration,
+    /// For which the refresh token before the current one gets the same successor.
+    pub grace: Duration,
+}
+
+/// Rate limits.
+#[derive(Clone, Copy, Debug)]
+pub struct Rates {
+    /// Sign-ins, per address.
+    pub login: Rate,
+    /// Registrations, per address.
+    pub register: Rate,
+    /// Rotations, per session.
+    pub refresh: Rate,
+    /// Replays, per session.
+    pub refresh_replays: Rate,
+    /// Refresh tokens with a wrong MAC, per address.
+    pub refresh_forgeries: Rate,
+    /// Changes of password, per address.
+    pub password_change: Rate,
+}
+
+impl Settings {
+    /// What rotation may do.
+    pub fn rotation_rules(&self) -> RotationRules {
+        // The row counts per minute; another period is scaled to it.
+        let per_minute = self.rates.map(|rates| {
+            let minutes = rates.refresh.per.as_secs_f64() / 60.0;
+            (f64::from(rates.refresh.count) / minutes.max(f64::MIN_POSITIVE)).ceil().max(1.0) as u32
+        });
+        RotationRules { grace: self.lifetimes.grace, per_minute }
+    }
+}

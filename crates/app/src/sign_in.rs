@@ -1,0 +1,160 @@
+//! The one way to a session. Whoever has proved who they are comes through here, whatever way they came.
+//!
+//! 1. Decide (`core`): disabled, unverified, a factor owed, must change.
+//! 2. Insert the session, guarded by the credential epoch that was read *before* the proof: a reset, a change
+//!    or a disabling in between wins, and there is no session.
+//! 3. End what the cap on sessions displaces.
+//! 4. Sign, outside of the transaction.
+
+use std::sync::Arc;
+
+use portcullis_core::audit::EventKind;
+use portcullis_core::ids::{DeviceId, SessionId};
+use portcullis_core::refresh_token::{RefreshToken, SessionSecret};
+use portcullis_core::session::{Delivery, Grant};
+use portcullis_core::sign_in::{Factor, SignIn, SignInRules, decide};
+use portcullis_core::user::User;
+use portcullis_core::device_token;
+use portcullis_store::sessions::{self, NewSession};
+use portcullis_store::{audit, revocations};
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::client::Client;
+use crate::cx::Cx;
+use crate::fault::Fault;
+use crate::tokens::Tokens;
+
+/// Somebody who has proved who they are.
+pub(crate) struct Proof {
+    /// As read before the proof.
+    pub(crate) user: User,
+    /// How, in words of RFC 8176.
+    pub(crate) methods: &'static [&'static str],
+    /// The device, if it has signed in to this user before.
+    pub(crate) device: Option<DeviceId>,
+}
+
+/// How they want their tokens.
+pub(crate) struct Wish {
+    pub(crate) delivery: Delivery,
+    pub(crate) audiences: Vec<String>,
+}
+
+/// Why there is no session.
+#[derive(Debug, Error)]
+pub(crate) enum SignInError {
+    /// Disabled, or what proves the user has changed since: as if the proof had been wrong.
+    #[error("the user may not sign in")]
+    Refused,
+    /// The address must be proved first.
+    #[error("the address is not verified")]
+    Unverified,
+    /// One of these factors first.
+    #[error("a second factor is owed")]
+    FactorOwed(Vec<Factor>),
+    /// A fault.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl Cx {
+    /// Makes a session for who has proved who they are.
+    pub(crate) async fn sign_in(&self, proof: Proof, wish: Wish, client: &Client) -> Result<Tokens, SignInError> {
+        // 1. Decide. Factors come with their issue; the question stands here already.
+        match decide(&proof.user, &[], &SignInRules::default()) {
+            SignIn::Allowed { .. } => {}
+            SignIn::Disabled => return Err(SignInError::Refused),
+            SignIn::Unverified => return Err(SignInError::Unverified),
+            SignIn::FactorOwed(factors) => return Err(SignInError::FactorOwed(factors)),
+        }
+        // 2. and 3.
+        let secret = SessionSecret::new(&*self.random);
+        let grant = self.insert_session(&proof, &wish, &secret, client).await?;
+        // 4.
+        let mut user = proof.user;
+        user.last_login_at = Some(self.clock.now());
+        let device_token = self.device_token(&user, proof.device);
+        let user = Arc::new(user);
+        self.users.insert(user.id, user.clone());
+        let tokens = self.first_tokens(grant, secret, wish.audiences, user)?;
+        Ok(Tokens { device_token: Some(device_token), ..tokens })
+    }
+
+    fn device_token(&self, user: &User, known: Option<DeviceId>) -> String {
+        let device = known.unwrap_or_else(|| DeviceId::new(self.clock.now(), &*self.random));
+        device_token::issue(user.id, device, user.credential_epoch, &self.ring)
+    }
+
+    /// Tokens for a chain that has just got a secret.
+    pub(crate) fn first_tokens(
+        &self,
+        grant: Grant,
+        secret: SessionSecret,
+        audiences: Vec<String>,
+        user: Arc<User>,
+    ) -> Result<Tokens, Fault> {
+        let (access_token, expires_in) = self.sign_access(&grant, audiences)?;
+        let refresh = RefreshToken { session: grant.session, generation: grant.generation, secret };
+        let key = self.ring.current().id();
+        let refresh_token = refresh.to_text(key, &self.ring).ok_or(Fault::ServerKeyMissing(key))?;
+        Ok(Tokens {
+            access_token,
+            expires_in,
+            refresh_token,
+            refresh_expires_in: self.refresh_lifetime(&grant),
+            grant,
+            user,
+            device_token: None,
+        })
+    }
+
+    async fn insert_session(
+        &self,
+        proof: &Proof,
+        wish: &Wish,
+        secret: &SessionSecret,
+        client: &Client,
+    ) -> Result<Grant, SignInError> {
+        let now = self.clock.now();
+        let lifetimes = self.settings.lifetimes;
+        let new = NewSession {
+            id: SessionId::new(now, &*self.random),
+            user: proof.user.id,
+            epoch: proof.user.credential_epoch,
+            secret_hash: secret.hash(),
+            key_id: self.ring.current().id(),
+            now,
+            idle_ends_at: now + lifetimes.refresh.min(lifetimes.session),
+            ends_at: now + lifetimes.session,
+            methods: proof.methods.join(" "),
+            delivery: wish.delivery,
+            device: client.device.clone(),
+            address: client.address.to_string(),
+        };
+        let mut event = self.event(EventKind::SessionStarted);
+        event.user = Some(new.user);
+        event.actor = Some(new.user);
+        event.session = Some(new.id);
+        event.address = Some(client.address);
+        event.detail.insert("methods".into(), Value::from(new.methods.clone()));
+        let span = self.span();
+        let made = self
+            .store
+            .write(move |tx| {
+                let (new, event) = (new.clone(), event.clone());
+                Box::pin(async move {
+                    let Some((grant, displaced)) = sessions::create(tx, &new).await? else { return Ok(None) };
+                    revocations::append(tx, &displaced, span).await?;
+                    audit::append(tx, &event).await?;
+                    Ok(Some((grant, displaced)))
+                })
+            })
+            .await
+            .map_err(Fault::from)?;
+        let (grant, displaced) = made.ok_or(SignInError::Refused)?;
+        self.revoke_here(&displaced, span);
+        metrics::counter!("portcullis_sessions_started_total").increment(1);
+        Ok(grant)
+    }
+}

@@ -1,0 +1,107 @@
+//! What a sign-in or a refresh hands out. Signing happens outside of every transaction.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_core::ids::UserId;
+use portcullis_core::random;
+use portcullis_core::session::Grant;
+use portcullis_core::user::User;
+use portcullis_jose::AccessClaims;
+
+use crate::cx::Cx;
+use crate::fault::Fault;
+
+/// `client_id` of tokens that a user got from us directly, through no client of their own (RFC 9068 §2.2).
+pub const FIRST_PARTY: &str = "portcullis";
+
+/// A token response.
+pub struct Tokens {
+    /// The access token.
+    pub access_token: String,
+    /// For how long it is good.
+    pub expires_in: Duration,
+    /// The refresh token.
+    pub refresh_token: String,
+    /// For how long it is good, unused.
+    pub refresh_expires_in: Duration,
+    /// What the session says.
+    pub grant: Grant,
+    /// The user.
+    pub user: Arc<User>,
+    /// Makes the device known, if it was not.
+    pub device_token: Option<String>,
+}
+
+/// An audience was asked for that is none of ours.
+#[derive(Debug)]
+pub struct UnknownAudience;
+
+impl Cx {
+    /// The audiences of a token for which `wanted` was asked: that one, or all.
+    pub(crate) fn audiences(&self, wanted: Option<&str>) -> Result<Vec<String>, UnknownAudience> {
+        let all = &self.settings.audiences;
+        match wanted {
+            None => Ok(all.clone()),
+            Some(one) if all.iter().any(|audience| audience == one) => Ok(vec![one.to_owned()]),
+            Some(_) => Err(UnknownAudience),
+        }
+    }
+
+    /// Signs the access token of `grant`.
+    pub(crate) fn sign_access(&self, grant: &Grant, audiences: Vec<String>) -> Result<(String, Duration), Fault> {
+        let now = self.clock.now();
+        let lifetime = self.settings.lifetimes.access.min(grant.ends_at.since(now));
+        let (account, account_role) = match &grant.account {
+            Some((account, role)) => (Some(account.to_string()), Some(role.as_str().to_owned())),
+            None => (None, None),
+        };
+        let claims = AccessClaims {
+            iss: self.settings.issuer.clone(),
+            sub: grant.user.to_string(),
+            aud: audiences,
+            exp: (now + lifetime).seconds(),
+            iat: now.seconds(),
+            nbf: now.seconds(),
+            jti: token_id(random::bytes(&*self.random)),
+            sid: grant.session.to_string(),
+            generation: u64::from(grant.generation),
+            role: grant.role.as_str().to_owned(),
+            account,
+            account_role,
+            client_id: FIRST_PARTY.to_owned(),
+            pwd_change: grant.must_change_password,
+            amr: grant.methods.clone(),
+            auth_time: Some(grant.authenticated_at.seconds()),
+            extra: self.settings.claims.clone(),
+            ..AccessClaims::default()
+        };
+        let token = self.signer()?.sign_claims(&claims);
+        let token = token.map_err(|error| Fault::Internal(format!("an access token: {error}")))?;
+        Ok((token, Duration::from_secs((claims.exp - claims.iat).max(0).cast_unsigned())))
+    }
+
+    /// For how long a refresh token made now is good, unused.
+    pub(crate) fn refresh_lifetime(&self, grant: &Grant) -> Duration {
+        self.settings.lifetimes.refresh.min(grant.ends_at.since(self.clock.now()))
+    }
+
+    /// The user of a session whose row knows version `version` of them.
+    pub(crate) async fn user_at(&self, id: UserId, version: i64) -> Result<Arc<User>, Fault> {
+        if let Some(user) = self.users.get(&id).filter(|user| user.version >= version) {
+            return Ok(user);
+        }
+        let user = self.store.user(id).await?;
+        let user = user.ok_or_else(|| Fault::Internal(format!("session of user {id}, who does not exist")))?;
+        let user = Arc::new(user);
+        self.users.insert(id, user.clone());
+        Ok(user)
+    }
+}
+
+/// `jti`: 128 random bits in hex.
+fn token_id(bytes: [u8; 16]) -> String {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(HEX[usize::from(digit)])).collect()
+}

@@ -1,0 +1,59 @@
+//! A clock that stands still until the test moves it.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use portcullis_core::time::{Clock, Timestamp};
+
+/// Where every [`ManualClock`] starts: 2026-01-01T00:00:00Z.
+pub const START: Timestamp = Timestamp::from_seconds(1_767_225_600);
+
+/// Moved by hand; share it behind an `Arc`.
+#[derive(Debug)]
+pub struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    /// A clock at [`START`].
+    pub const fn new() -> Self {
+        Self(AtomicI64::new(START.micros()))
+    }
+
+    /// Moves it on, and returns the new time.
+    pub fn advance(&self, span: Duration) -> Timestamp {
+        let span = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+        Timestamp::from_micros(self.0.fetch_add(span, Ordering::SeqCst).saturating_add(span))
+    }
+
+    /// Sets it, back or forth: as an operator or a virtual machine does.
+    pub fn set(&self, to: Timestamp) {
+        self.0.store(to.micros(), Ordering::SeqCst);
+    }
+}
+
+impl Default for ManualClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stands_still_until_it_is_moved() {
+        let clock = ManualClock::new();
+        assert_eq!(clock.now().to_string(), "2026-01-01T00:00:00Z");
+        assert_eq!(clock.now(), START);
+        assert_eq!(clock.advance(Duration::from_mins(1)), START + Duration::from_mins(1));
+        assert_eq!(clock.now(), START + Duration::from_mins(1));
+        clock.set(START);
+        assert_eq!(clock.now(), START);
+    }
+}
