@@ -137,7 +137,9 @@ pub(crate) fn post(request: &mut Vec<u8>, path: &str, body: &[&[u8]]) {
         "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
          Content-Length: {length}\r\n\r\n"
     );
-    body.iter().for_each(|part| request.extend_from_slice(part));
+    for part in body {
+        request.extend_from_slice(part);
+    }
 }
 
 #[cfg(test)]
@@ -163,7 +165,8 @@ mod tests {
 
     #[test]
     fn a_closing_answer_is_told() {
-        let head = Head::read(b"HTTP/1.1 503 x\r\nConnection: close\r\n\r\n").expect("well-formed").expect("whole");
+        let head =
+            Head::read(b"HTTP/1.1 503 x\r\nConnection: close\r\n\r\n").expect("well-formed").expect("whole");
         assert!(head.closes && head.status == 503 && head.length == 0);
     }
 

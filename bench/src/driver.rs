@@ -86,19 +86,29 @@ pub(crate) async fn load<C: Caller>(callers: Vec<C>, pace: Pace, window: Window)
     (callers, tally)
 }
 
-async fn call_until_end<C: Caller>(mut caller: C, pace: Pace, mut due: Instant, window: Window) -> (C, Tally) {
+async fn call_until_end<C: Caller>(
+    mut caller: C,
+    pace: Pace,
+    mut due: Instant,
+    window: Window,
+) -> (C, Tally) {
     let mut tally = Tally::default();
     loop {
-        let mut since = Instant::now();
-        if let Pace::Every(period) = pace {
+        if let Pace::Every(_) = pace {
             sleep_until(due.min(window.until)).await;
-            let sent = Instant::now();
-            since = if sent - due > GRAIN { due } else { sent };
-            due += period;
         }
-        if since >= window.until {
+        let sent = Instant::now();
+        if sent >= window.until {
             return (caller, tally);
         }
+        let since = match pace {
+            Pace::Every(period) => {
+                let since = if sent - due > GRAIN { due } else { sent };
+                due += period;
+                since
+            }
+            Pace::Closed => sent,
+        };
         let verdict = caller.call().await;
         let done = Instant::now();
         if done >= window.from && done < window.until {
@@ -114,9 +124,11 @@ pub(crate) async fn measure<C: Caller>(
     window: Window,
     watched: Watched,
 ) -> (Vec<C>, Run) {
-    let ((callers, mut tally), (before, after)) = tokio::join!(load(callers, pace, window), window.watch(watched));
+    let ((callers, mut tally), (before, after)) =
+        tokio::join!(load(callers, pace, window), window.watch(watched));
     let calls = tally.done().max(1) as f64;
-    let per_call = |before: Duration, after: Duration| after.saturating_sub(before).as_secs_f64() * 1e6 / calls;
+    let per_call =
+        |before: Duration, after: Duration| after.saturating_sub(before).as_secs_f64() * 1e6 / calls;
     let run = Run {
         rate: tally.done() as f64 / window.seconds(),
         latency: tally.latency(),

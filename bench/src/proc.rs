@@ -49,7 +49,7 @@ fn children(parent: u32) -> Vec<u32> {
 /// Whose CPU time is read around a window.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Watched {
-    /// The server; none if it is this process itself.
+    /// The server. If it is this process itself, the generator's share is in it.
     pub(crate) server: Option<u32>,
     /// PostgreSQL's first process.
     pub(crate) database: Option<u32>,
@@ -65,10 +65,11 @@ pub(crate) struct Reading {
 
 impl Watched {
     pub(crate) fn read(&self) -> Reading {
+        let own = std::process::id();
         Reading {
             server: self.server.map_or(Duration::ZERO, cpu),
             database: self.database.map_or(Duration::ZERO, family_cpu),
-            driver: cpu(std::process::id()),
+            driver: if self.server == Some(own) { Duration::ZERO } else { cpu(own) },
         }
     }
 }

@@ -12,7 +12,7 @@ use aws_lc_rs::digest;
 use portcullis_core::ids::{AccountId, SessionId, UserId};
 use portcullis_core::time::Timestamp;
 use portcullis_core::user::Role;
-use portcullis_jose::{AccessClaims, Checks, VerifyError, verify};
+use portcullis_jose::{AccessClaims, Checks, VerifyError, verify, verify_at_any_time};
 use thiserror::Error;
 
 use crate::cx::Cx;
@@ -51,6 +51,9 @@ pub enum BearerError {
     Fault(#[from] Fault),
 }
 
+/// Seconds that the clocks of two nodes may differ before `nbf` is taken seriously.
+const CLOCK_LEEWAY: u32 = 10;
+
 enum Verified {
     Caller(Arc<Caller>),
     UnknownKey,
@@ -88,7 +91,7 @@ impl Cx {
                 }
                 match self.verify_once(token, now)? {
                     Verified::Caller(caller) => caller,
-                    Verified::UnknownKey => return Err(BearerError::Invalid("unknown key")),
+                    Verified::UnknownKey => return Err(self.unknown_key()),
                 }
             }
         };
@@ -96,11 +99,34 @@ impl Cx {
         Ok(caller)
     }
 
-    fn verify_once(&self, token: &str, now: Timestamp) -> Result<Verified, BearerError> {
+    /// The session of a token that we signed, even if it has expired since: enough to end that session.
+    pub(crate) fn session_of(&self, token: &str) -> Result<(SessionId, UserId), BearerError> {
         let loaded = self.loaded_keys();
+        match verify_at_any_time(token, &loaded.verifying, &self.checks()) {
+            Ok(claims) => self.read_claims(claims).map(|caller| (caller.session, caller.user)),
+            Err(VerifyError::UnknownKey) => Err(self.unknown_key()),
+            Err(_) => Err(BearerError::Invalid("malformed")),
+        }
+    }
+
+    fn checks(&self) -> Checks {
         let settings = &self.settings;
         let checks = Checks::new(settings.issuer.clone(), settings.audiences.iter().cloned());
-        match verify(token, &loaded.verifying, &checks, now.seconds()) {
+        // The node that signed may be ahead of us; what has expired is refused to the second by the caller.
+        checks.with_leeway(CLOCK_LEEWAY)
+    }
+
+    /// Garbage, unless there is a key that only this node cannot read.
+    fn unknown_key(&self) -> BearerError {
+        match self.unverifiable_key() {
+            Some(kid) => Fault::SigningKeyMissing(format!("{kid} is sealed under another server key")).into(),
+            None => BearerError::Invalid("unknown key"),
+        }
+    }
+
+    fn verify_once(&self, token: &str, now: Timestamp) -> Result<Verified, BearerError> {
+        let loaded = self.loaded_keys();
+        match verify(token, &loaded.verifying, &self.checks(), now.seconds()) {
             Ok(claims) => self.read_claims(claims).map(|caller| Verified::Caller(Arc::new(caller))),
             Err(VerifyError::UnknownKey) => Ok(Verified::UnknownKey),
             Err(VerifyError::Expired) => Err(BearerError::Invalid("expired")),

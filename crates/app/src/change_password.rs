@@ -82,7 +82,7 @@ impl Cx {
         client: &Client,
     ) -> Result<Tokens, ChangePasswordError> {
         // 1.
-        self.limit("password change", self.settings.rates.map(|rates| rates.password_change), client).await?;
+        self.limit("password_change", self.settings.rates.map(|rates| rates.password_change), client).await?;
         let found = self.store.credentials(caller.user).await.map_err(Fault::from)?;
         let found = found.ok_or(ChangePasswordError::SessionEnded)?;
         if found.password_hash.is_none() {

@@ -22,6 +22,8 @@ const WIDE_FACTOR: u32 = 10;
 /// Too many calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limited {
+    /// Which limit, as in the configuration.
+    pub name: &'static str,
     /// When the next one is let through.
     pub retry_after: Duration,
     /// The limit.
@@ -63,8 +65,8 @@ impl Memory {
         full.insert(key, until);
     }
 
-    /// Counts one call against `rate` in this node alone.
-    pub(crate) fn take_local(&self, key: CounterKey, rate: Rate, now: Timestamp) -> Result<(), Limited> {
+    /// Counts one call against `rate` in this node alone; refused, with the time until the next one.
+    pub(crate) fn take_local(&self, key: CounterKey, rate: Rate, now: Timestamp) -> Result<(), Duration> {
         let mut local = locked(&self.local);
         if local.len() >= REMEMBERED {
             local.retain(|_, full_at| *full_at > now);
@@ -75,7 +77,7 @@ impl Memory {
         let full_at = local.entry(key).or_insert(now);
         let next = (*full_at).max(now) + Duration::from_micros(rate.cost().cast_unsigned());
         if next > now + rate.per {
-            return Err(Limited { retry_after: rate.retry_after(*full_at, now), rate });
+            return Err(rate.retry_after(*full_at, now));
         }
         *full_at = next;
         Ok(())
@@ -102,30 +104,35 @@ impl Cx {
     }
 
     /// Counts one call of `client` against the limit `name`.
-    pub(crate) async fn limit(&self, name: &str, rate: Option<Rate>, client: &Client) -> Result<(), LimitError> {
+    pub(crate) async fn limit(
+        &self,
+        name: &'static str,
+        rate: Option<Rate>,
+        client: &Client,
+    ) -> Result<(), LimitError> {
         let Some(rate) = rate else { return Ok(()) };
-        self.take(self.counter(name, &[&client.block]), rate).await?;
+        self.take(name, self.counter(name, &[&client.block]), rate).await?;
         if let Some(wide) = &client.wide_block {
-            self.take(self.counter(name, &[wide]), rate.times(WIDE_FACTOR)).await?;
+            self.take(name, self.counter(name, &[wide]), rate.times(WIDE_FACTOR)).await?;
         }
         Ok(())
     }
 
-    async fn take(&self, key: CounterKey, rate: Rate) -> Result<(), LimitError> {
+    async fn take(&self, name: &'static str, key: CounterKey, rate: Rate) -> Result<(), LimitError> {
         let now = self.clock.now();
-        let limited = |full_at| {
-            let retry_after = rate.retry_after(full_at, now).max(Duration::from_secs(1));
-            LimitError::Limited(Limited { retry_after, rate })
+        let limited = |wait: Duration| {
+            let retry_after = wait.max(Duration::from_secs(1));
+            Err(LimitError::Limited(Limited { name, retry_after, rate }))
         };
         if let Some(until) = self.limits.full_until(&key, now) {
-            let retry_after = until.since(now).max(Duration::from_secs(1));
-            return Err(LimitError::Limited(Limited { retry_after, rate }));
+            return limited(until.since(now));
         }
         match self.store.take(key, rate, now).await.map_err(|error| LimitError::Fault(error.into()))? {
             Take::Granted(_) => Ok(()),
             Take::Refused(full_at) => {
-                self.limits.remember(key, now + rate.retry_after(full_at, now));
-                Err(limited(full_at))
+                let wait = rate.retry_after(full_at, now);
+                self.limits.remember(key, now + wait);
+                limited(wait)
             }
         }
     }
@@ -143,8 +150,8 @@ mod tests {
         for _ in 0..3 {
             memory.take_local([0; 16], rate, start).expect("within the rate");
         }
-        let limited = memory.take_local([0; 16], rate, start).expect_err("one too many");
-        assert_eq!(limited.retry_after, Duration::from_secs(20));
+        let wait = memory.take_local([0; 16], rate, start).expect_err("one too many");
+        assert_eq!(wait, Duration::from_secs(20));
         memory.take_local([1; 16], rate, start).expect("another counter");
         memory.take_local([0; 16], rate, start + Duration::from_secs(20)).expect("refilled by one");
     }

@@ -136,7 +136,7 @@ impl Cx {
             Err(ParseError::Forged) => {
                 metrics::counter!("portcullis_refresh_forged_total").increment(1);
                 let rate = self.settings.rates.map(|rates| rates.refresh_forgeries);
-                self.limit("refresh forgeries", rate, client).await?;
+                self.limit("refresh_forgeries", rate, client).await?;
                 Err(RefreshError::Invalid("forged"))
             }
         }
@@ -194,7 +194,7 @@ impl Cx {
 
     fn limited(&self, retry_after: Duration) -> RefreshError {
         let rate = self.settings.rates.map_or(portcullis_core::rate::Rate::per_minute(1), |rates| rates.refresh);
-        RefreshError::Limited(Limited { retry_after: retry_after.max(Duration::from_secs(1)), rate })
+        RefreshError::Limited(Limited { name: "refresh", retry_after: retry_after.max(Duration::from_secs(1)), rate })
     }
 
     async fn rotate_ahead(&self, command: Rotate, client: &Client) -> Result<Option<Grant>, RefreshError> {
@@ -231,7 +231,9 @@ impl Cx {
         if let Some(rates) = &self.settings.rates {
             let counter = self.counter("refresh replays", &[token.session.uuid().as_bytes()]);
             let now = self.clock.now();
-            self.limits.take_local(counter, rates.refresh_replays, now).map_err(RefreshError::Limited)?;
+            let rate = rates.refresh_replays;
+            let limited = |retry_after| Limited { name: "refresh_replays", retry_after, rate };
+            self.limits.take_local(counter, rate, now).map_err(|wait| RefreshError::Limited(limited(wait)))?;
         }
         metrics::counter!("portcullis_refresh_replayed_total").increment(1);
         let grant = self.store.grant(token.session).await?.ok_or(RefreshError::Revoked)?;

@@ -5,9 +5,11 @@ use portcullis_core::audit::{Event, EventKind};
 use portcullis_core::ids::{SessionId, UserId};
 use portcullis_core::refresh_token::{ParseError, RefreshToken};
 use portcullis_core::session::EndCause;
-use portcullis_store::sessions::{self, End, Page, SessionView};
+use portcullis_store::sessions::{self, End};
+pub use portcullis_store::sessions::{Page, SessionView};
 use portcullis_store::{audit, revocations};
 
+use crate::bearer::BearerError;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
@@ -28,9 +30,11 @@ impl Cx {
         self.end_session(which, token.session, EndCause::Logout, client).await.map(drop)
     }
 
-    /// Signs out the session of an access token.
-    pub async fn logout_session(&self, session: SessionId, user: UserId, client: &Client) -> Result<(), Fault> {
-        self.end_session(End::Own(session, user), session, EndCause::Logout, client).await.map(drop)
+    /// Signs out the session of an access token, even of an expired one.
+    pub async fn logout_with_access_token(&self, token: &str, client: &Client) -> Result<(), BearerError> {
+        let (session, user) = self.session_of(token)?;
+        self.end_session(End::Own(session, user), session, EndCause::Logout, client).await?;
+        Ok(())
     }
 
     /// Ends one of a user's own sessions; `false`: there is no such session.

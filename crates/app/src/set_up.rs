@@ -7,9 +7,8 @@
 
 use portcullis_core::audit::EventKind;
 use portcullis_core::random;
-use portcullis_core::session::Delivery;
 use portcullis_core::set_up::{LIFETIME, hash, token};
-use portcullis_core::user::Role;
+use portcullis_core::user::{Role, User};
 use portcullis_store::audit;
 use portcullis_store::set_up::{self, Offer, SetUp};
 use portcullis_store::users::{self, Insert};
@@ -19,7 +18,6 @@ use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
 use crate::register::{RegisterError, Registration, Standing};
-use crate::tokens::Tokens;
 
 impl Cx {
     /// The token of the set-up link, while there has never been an administrator.
@@ -54,10 +52,9 @@ impl Cx {
         &self,
         token: &str,
         registration: Registration,
-        delivery: Delivery,
         client: &Client,
-    ) -> Result<Tokens, RegisterError> {
-        self.limit("set-up", self.settings.rates.map(|rates| rates.register), client).await?;
+    ) -> Result<User, RegisterError> {
+        self.limit("register", self.settings.rates.map(|rates| rates.register), client).await?;
         // A wrong link must not cost a password hash.
         if !self.set_up_link_is_good(token).await? {
             return Err(RegisterError::InvalidLink);
@@ -89,10 +86,7 @@ impl Cx {
             })
             .await;
         match done {
-            Ok(Ok(())) => {
-                let user = self.made(new.id).await?;
-                self.sign_in_new(user, delivery, client).await
-            }
+            Ok(Ok(())) => Ok(self.made(new.id).await?),
             Ok(Err(Insert::UsernameTaken)) => Err(RegisterError::UsernameTaken),
             Ok(Err(_)) => Err(RegisterError::EmailTaken),
             Err(portcullis_store::StoreError::Refused) => Err(RegisterError::InvalidLink),

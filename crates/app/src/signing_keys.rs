@@ -142,10 +142,11 @@ impl Cx {
         }
     }
 
-    /// Whether a key exists that this node cannot use to verify: a token signed with it is our problem.
-    pub(crate) fn lacks_key(&self, kid: &str) -> bool {
+    /// A key that this node cannot even verify with: HS256, sealed under a server key that it lacks.
+    pub(crate) fn unverifiable_key(&self) -> Option<String> {
         let loaded = self.loaded_keys();
-        loaded.keys.iter().any(|key| key.kid == kid) && loaded.verifying.get(kid).is_none()
+        let blind = |key: &&LoadedKey| loaded.verifying.get(&key.kid).is_none();
+        loaded.keys.iter().find(blind).map(|key| key.kid.clone())
     }
 
     /// When the table was last read.

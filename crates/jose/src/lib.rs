@@ -94,7 +94,7 @@ pub use key::VerifyingKey;
 pub use key_set::KeySet;
 #[cfg(feature = "sign")]
 pub use sign::{SignError, SigningKey};
-pub use verify::{Checks, MAX_LEEWAY_SECONDS, VerifyError, verify};
+pub use verify::{Checks, MAX_LEEWAY_SECONDS, VerifyError, verify, verify_at_any_time};
 
 /// The README's example is compiled with the other ones.
 #[cfg(doctest)]

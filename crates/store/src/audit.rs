@@ -45,15 +45,18 @@ pub struct StoredEvent {
 /// Appends one event.
 pub async fn append(tx: &mut Tx, event: &Event) -> Result<(), StoreError> {
     let detail = serde_json::Value::Object(event.detail.clone()).to_string();
-    affected!(tx, sqlx::query(APPEND)
-        .bind(event.id.uuid())
-        .bind(event.at.micros())
-        .bind(event.kind.as_str())
-        .bind(event.actor.map(UserId::uuid))
-        .bind(event.user.map(UserId::uuid))
-        .bind(event.session.map(SessionId::uuid))
-        .bind(event.address.map(|address| address.to_string()))
-        .bind(detail))?;
+    affected!(
+        tx,
+        sqlx::query(APPEND)
+            .bind(event.id.uuid())
+            .bind(event.at.micros())
+            .bind(event.kind.as_str())
+            .bind(event.actor.map(UserId::uuid))
+            .bind(event.user.map(UserId::uuid))
+            .bind(event.session.map(SessionId::uuid))
+            .bind(event.address.map(|address| address.to_string()))
+            .bind(detail)
+    )?;
     Ok(())
 }
 

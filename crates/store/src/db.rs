@@ -1,20 +1,26 @@
 //! Two databases behind one enum, and the macros that dispatch a statement to either. Not `sqlx::Any`: each
 //! arm is typed, and each statement is one text for both.
 
+use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Postgres};
+use sqlx::{ConnectOptions, Connection as _, Postgres};
 
-use crate::error::StoreError;
+use crate::error::{StoreError, is_busy};
 
 /// How long any one piece of work with the database may take before it counts as unavailable.
 pub(crate) const TIME_LIMIT: Duration = Duration::from_millis(1_800);
+/// After this long without use a connection is asked whether it is still there.
+pub(crate) const RESTED: Duration = Duration::from_millis(100);
+/// SQLite: how long another process may hold a lock before we say 503.
+pub(crate) const BUSY_LIMIT: Duration = Duration::from_secs(5);
 /// How long to wait for a free connection.
 const ACQUIRE_LIMIT: Duration = Duration::from_millis(1_200);
 
@@ -111,12 +117,20 @@ pub(crate) async fn within_limit<T, E: Into<StoreError>>(
 }
 
 /// How to connect.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct DatabaseOptions {
-    /// `sqlite://path` or `postgres://…`.
+    /// `sqlite://path` or `postgres://…`; may hold a password.
     pub url: String,
     /// Most connections of the pool; `None`: a default for the machine.
     pub max_connections: Option<u32>,
+}
+
+impl fmt::Debug for DatabaseOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatabaseOptions")
+            .field("max_connections", &self.max_connections)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Db {
@@ -126,10 +140,9 @@ impl Db {
         let most = options.max_connections;
         if options.url.starts_with("sqlite:") {
             let options = sqlite_options(&options.url)?;
-            // The first connection makes the file and its journal mode; read connections may not.
-            let mut first = options.connect().await?;
-            sqlx::raw_sql("PRAGMA user_version").execute(&mut first).await?;
-            drop(first);
+            // The first connection makes the file and its journal mode; read connections may not. Closing the
+            // last one takes the file for itself for a moment, which must be over before the next one comes.
+            connect_sqlite(&options).await?.close().await?;
             let read = SqlitePoolOptions::new()
                 .max_connections(most.unwrap_or(4))
                 .acquire_timeout(ACQUIRE_LIMIT)
@@ -147,7 +160,17 @@ impl Db {
             .max_connections(most.unwrap_or(12))
             .acquire_timeout(ACQUIRE_LIMIT)
             .test_before_acquire(false)
-            .idle_timeout(Duration::from_secs(300))
+            // One that has rested may have died meanwhile, with a restarted server: nobody's request shall be
+            // the one to find out. Under load none rests that long, and none is asked.
+            .before_acquire(|connection, meta| {
+                Box::pin(async move {
+                    if meta.idle_for >= RESTED {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .idle_timeout(Duration::from_mins(5))
             .connect_with(pg.clone())
             .await?;
         Ok(Self::Postgres { pool, options: pg })
@@ -158,6 +181,20 @@ impl Db {
         match self {
             Self::Sqlite { .. } => "sqlite",
             Self::Postgres { .. } => "postgres",
+        }
+    }
+}
+
+/// Connects to an SQLite file, waiting while another process opens or closes it: changing to WAL takes a lock
+/// for which the database's own patience does not wait.
+pub(crate) async fn connect_sqlite(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
+    let since = Instant::now();
+    loop {
+        match options.connect().await {
+            Err(error) if is_busy(&error) && since.elapsed() < BUSY_LIMIT => {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            done => return done,
         }
     }
 }

@@ -2,31 +2,6 @@
 
 use crate::db::Tx;
 
-/// `statement` followed by `end`, with the rows it reads locked against change until the commit. On SQLite
-/// the one writer makes that so by itself; on PostgreSQL the row is locked FOR SHARE, so that whoever moves a
-/// user's credential epoch comes before this insert or after it, never in between.
-macro_rules! locked {
-    ($statement:literal, $end:literal) => {
-        ($crate::dialect::Pair { sqlite: concat!($statement, $end), postgres: concat!($statement, " FOR SHARE OF u", $end) })
-    };
-}
-pub(crate) use locked;
-
-/// One statement in two forms.
-pub(crate) struct Pair {
-    pub(crate) sqlite: &'static str,
-    pub(crate) postgres: &'static str,
-}
-
-impl Pair {
-    pub(crate) const fn of(&self, tx: &Tx) -> &'static str {
-        match tx {
-            Tx::Sqlite(_) => self.sqlite,
-            Tx::Postgres(_) => self.postgres,
-        }
-    }
-}
-
 /// Makes the appends to the revocation list commit in the order of their numbers, so that a cursor never
 /// passes over one that is still under way. The one writer of SQLite needs no lock.
 pub(crate) const APPEND_LOCK: &str = "SELECT pg_advisory_xact_lock(8400840002)";

@@ -22,7 +22,7 @@ pub enum StoreError {
     /// A statement failed for another reason.
     #[error("the database refused a statement: {0}")]
     Statement(String),
-    /// PostgreSQL: serialization failure or deadlock. The writer runs the work again.
+    /// PostgreSQL: serialization failure, deadlock or a lost race. The writer runs the work again.
     #[error("two writes kept each other from going on")]
     RunAgain,
     /// A closure undoes what it did, because a guard refused. Never leaves the store by itself.
@@ -77,6 +77,14 @@ fn is_outage(code: Option<&str>) -> bool {
         return ["08", "53", "57P", "58"].iter().any(|class| code.starts_with(class));
     }
     code.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14))
+}
+
+/// Somebody else's row came in between a look and a write: run again, and look again.
+pub(crate) fn lost_a_race(error: sqlx::Error) -> StoreError {
+    match &error {
+        sqlx::Error::Database(database) if database.is_unique_violation() => StoreError::RunAgain,
+        _ => error.into(),
+    }
 }
 
 /// SQLite: another process holds the write lock.

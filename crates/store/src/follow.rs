@@ -42,12 +42,11 @@ impl Store {
 }
 
 impl Follower {
-    /// Returns when something may have changed, at the latest after half a second.
-    pub async fn next(&mut self) {
+    /// Returns when something may have changed, at the latest after half a second; whether it was heard of
+    /// (`true`) or is only worth a look (`false`).
+    pub async fn next(&mut self) -> bool {
         match &mut self.0 {
-            Source::Postgres { heard, .. } => {
-                let _ = tokio::time::timeout(POLL, heard.notified()).await;
-            }
+            Source::Postgres { heard, .. } => tokio::time::timeout(POLL, heard.notified()).await.is_ok(),
             Source::Sqlite { connection, version } => {
                 for _ in 0..POLL.as_millis() / SQLITE_PAUSE.as_millis() {
                     tokio::time::sleep(SQLITE_PAUSE).await;
@@ -55,9 +54,10 @@ impl Follower {
                     let seen = data_version(connection).await.unwrap_or(*version);
                     if seen != *version {
                         *version = seen;
-                        return;
+                        return true;
                     }
                 }
+                false
             }
         }
     }

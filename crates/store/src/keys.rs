@@ -89,7 +89,8 @@ impl Store {
     /// The server keys that this database was used with.
     pub async fn server_keys(&self) -> Result<Vec<KnownServerKey>, StoreError> {
         let rows: Vec<ServerKeyRow> = on!(&self.db, db => sqlx::query_as(SERVER_KEYS).fetch_all(db))?;
-        let known = |row: ServerKeyRow| KnownServerKey { id: key_id(row.key_id), check_value: row.check_value };
+        let known =
+            |row: ServerKeyRow| KnownServerKey { id: key_id(row.key_id), check_value: row.check_value };
         Ok(rows.into_iter().map(known).collect())
     }
 }
@@ -104,14 +105,17 @@ pub async fn lock_signing_keys(tx: &mut Tx) -> Result<Vec<StoredKey>, StoreError
 
 /// Adds a signing key; `false`: it is there already.
 pub async fn insert(tx: &mut Tx, key: &StoredKey) -> Result<bool, StoreError> {
-    let made = affected!(tx, sqlx::query(INSERT)
-        .bind(&key.kid)
-        .bind(&key.algorithm)
-        .bind(&key.public_jwk)
-        .bind(&key.sealed.bytes)
-        .bind(i64::from(key.sealed.key_id.0))
-        .bind(key.created_at.micros())
-        .bind(key.times.activates_at.micros()))?;
+    let made = affected!(
+        tx,
+        sqlx::query(INSERT)
+            .bind(&key.kid)
+            .bind(&key.algorithm)
+            .bind(&key.public_jwk)
+            .bind(&key.sealed.bytes)
+            .bind(i64::from(key.sealed.key_id.0))
+            .bind(key.created_at.micros())
+            .bind(key.times.activates_at.micros())
+    )?;
     Ok(made > 0)
 }
 
@@ -122,11 +126,14 @@ pub async fn retire(tx: &mut Tx, kid: &str, at: Timestamp) -> Result<bool, Store
 
 /// Replaces the sealed half of a key that was sealed under `before`.
 pub async fn reseal(tx: &mut Tx, kid: &str, before: KeyId, sealed: &Sealed) -> Result<bool, StoreError> {
-    let done = affected!(tx, sqlx::query(RESEAL)
-        .bind(kid)
-        .bind(i64::from(before.0))
-        .bind(&sealed.bytes)
-        .bind(i64::from(sealed.key_id.0)))?;
+    let done = affected!(
+        tx,
+        sqlx::query(RESEAL)
+            .bind(kid)
+            .bind(i64::from(before.0))
+            .bind(&sealed.bytes)
+            .bind(i64::from(sealed.key_id.0))
+    )?;
     Ok(done > 0)
 }
 
@@ -143,10 +150,7 @@ pub async fn insert_server_key(
     check_value: &[u8],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    affected!(tx, sqlx::query(INSERT_SERVER_KEY)
-        .bind(i64::from(id.0))
-        .bind(check_value)
-        .bind(now.micros()))?;
+    affected!(tx, sqlx::query(INSERT_SERVER_KEY).bind(i64::from(id.0)).bind(check_value).bind(now.micros()))?;
     Ok(())
 }
 

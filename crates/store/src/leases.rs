@@ -23,11 +23,10 @@ impl Store {
         self.write(move |tx| {
             let holder = holder.clone();
             Box::pin(async move {
-                let taken = affected!(tx, sqlx::query(TAKE)
-                    .bind(name)
-                    .bind(&holder)
-                    .bind(until.micros())
-                    .bind(now.micros()))?;
+                let taken = affected!(
+                    tx,
+                    sqlx::query(TAKE).bind(name).bind(&holder).bind(until.micros()).bind(now.micros())
+                )?;
                 Ok(taken > 0)
             })
         })

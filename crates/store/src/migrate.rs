@@ -5,7 +5,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions, Connection};
 
-use crate::db::Db;
+use crate::db::{Db, connect_sqlite};
 use crate::error::{StoreError, is_busy};
 
 /// One step of the schema.
@@ -51,7 +51,7 @@ impl Db {
     /// Applies what is missing (or, with `dry_run`, only tells) and returns the names of it.
     pub(crate) async fn migrate(&self, dry_run: bool) -> Result<Vec<&'static str>, StoreError> {
         match self {
-            Self::Sqlite { options, .. } => sqlite(&mut options.connect().await?, dry_run).await,
+            Self::Sqlite { options, .. } => sqlite(&mut connect_sqlite(options).await?, dry_run).await,
             Self::Postgres { options, .. } => postgres(&mut options.connect().await?, dry_run).await,
         }
     }
@@ -70,7 +70,9 @@ async fn sqlite(connection: &mut SqliteConnection, dry_run: bool) -> Result<Vec<
     sqlx::query(CREATE_TABLE).execute(&mut *transaction).await?;
     let applied: Vec<i64> = sqlx::query_scalar(APPLIED).fetch_all(&mut *transaction).await?;
     let pending = pending(&applied)?;
-    if !dry_run {
+    if dry_run {
+        transaction.rollback().await?;
+    } else {
         for migration in &pending {
             sqlx::raw_sql(migration.sqlite).execute(&mut *transaction).await?;
             sqlx::query(RECORD)
@@ -79,8 +81,8 @@ async fn sqlite(connection: &mut SqliteConnection, dry_run: bool) -> Result<Vec<
                 .execute(&mut *transaction)
                 .await?;
         }
+        transaction.commit().await?;
     }
-    transaction.commit().await?;
     Ok(pending.iter().map(|migration| migration.name).collect())
 }
 
@@ -90,7 +92,9 @@ async fn postgres(connection: &mut PgConnection, dry_run: bool) -> Result<Vec<&'
     sqlx::query(CREATE_TABLE).execute(&mut *transaction).await?;
     let applied: Vec<i64> = sqlx::query_scalar(APPLIED).fetch_all(&mut *transaction).await?;
     let pending = pending(&applied)?;
-    if !dry_run {
+    if dry_run {
+        transaction.rollback().await?;
+    } else {
         for migration in &pending {
             sqlx::raw_sql(migration.postgres).execute(&mut *transaction).await?;
             sqlx::query(RECORD)
@@ -99,7 +103,7 @@ async fn postgres(connection: &mut PgConnection, dry_run: bool) -> Result<Vec<&'
                 .execute(&mut *transaction)
                 .await?;
         }
+        transaction.commit().await?;
     }
-    transaction.commit().await?;
     Ok(pending.iter().map(|migration| migration.name).collect())
 }

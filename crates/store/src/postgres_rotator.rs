@@ -2,13 +2,13 @@
 //! the other, in autocommit. Ids are sorted, so that two batches never wait for each other in a circle.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Connection as _};
 use tokio::sync::{Mutex, mpsc};
 
-use crate::db::TIME_LIMIT;
+use crate::db::{RESTED, TIME_LIMIT};
 use crate::error::StoreError;
 use crate::rotate::{self, BATCH, RotateJob};
 use crate::session_rows::GrantRow;
@@ -37,16 +37,24 @@ async fn run(options: PgConnectOptions, source: Source) {
     let mut connection = None;
     let mut rotations = Vec::new();
     loop {
-        if rotations.is_empty() && source.lock().await.recv_many(&mut rotations, BATCH).await == 0 {
+        let idle = Instant::now();
+        if !take(&source, &mut rotations).await {
             return;
         }
+        let rested = idle.elapsed() >= RESTED;
         let mut batch = rotate::take_batch(&mut rotations);
         batch.sort_unstable_by_key(|job| job.command.session);
-        match tokio::time::timeout(TIME_LIMIT, fold(&options, &mut connection, &batch)).await {
+        let work = async {
+            if rested {
+                drop_if_dead(&mut connection).await;
+            }
+            fold(&options, &mut connection, &batch).await
+        };
+        match tokio::time::timeout(TIME_LIMIT, work).await {
             Ok(Ok(rows)) => rotate::answer(batch, rows),
             Ok(Err(error)) => {
                 connection = None;
-                rotate::fail(batch, &error.into());
+                rotate::fail(batch, &error);
             }
             Err(_) => {
                 // Nothing is known of this connection any more, nor of what it was doing.
@@ -61,15 +69,51 @@ async fn run(options: PgConnectOptions, source: Source) {
     }
 }
 
+/// Waits for rotations if none are left over, else adds what is there already; `false`: there will be no more.
+async fn take(source: &Source, rotations: &mut Vec<RotateJob>) -> bool {
+    if rotations.is_empty() {
+        return source.lock().await.recv_many(rotations, BATCH).await > 0;
+    }
+    // What is left over waits for a batch of its own; nobody else has to wait for that.
+    if let Ok(mut receiver) = source.try_lock() {
+        while rotations.len() < BATCH
+            && let Ok(job) = receiver.try_recv()
+        {
+            rotations.push(job);
+        }
+    }
+    true
+}
+
+/// A connection that has rested may have died with a restarted server. Only before a batch is it safe to find
+/// out: afterwards nobody knows what it has done.
+async fn drop_if_dead(connection: &mut Option<PgConnection>) {
+    if let Some(rested) = connection
+        && rested.ping().await.is_err()
+    {
+        *connection = None;
+    }
+}
+
+/// One batch; again if it and another write kept each other from going on, which has changed nothing.
 async fn fold(
     options: &PgConnectOptions,
     connection: &mut Option<PgConnection>,
     batch: &[RotateJob],
-) -> Result<Vec<GrantRow>, sqlx::Error> {
+) -> Result<Vec<GrantRow>, StoreError> {
     let connection = match connection {
         Some(connection) => connection,
         None => connection.insert(options.connect().await?),
     };
+    loop {
+        match update(connection, batch).await.map_err(StoreError::from) {
+            Err(StoreError::RunAgain) => {}
+            done => return done,
+        }
+    }
+}
+
+async fn update(connection: &mut PgConnection, batch: &[RotateJob]) -> Result<Vec<GrantRow>, sqlx::Error> {
     macro_rules! column {
         ($field:ident) => {
             batch.iter().map(|job| job.command.$field).collect::<Vec<_>>()

@@ -39,11 +39,14 @@ pub async fn append(tx: &mut Tx, sessions: &[Uuid], span: Span) -> Result<(), St
     }
     lock(tx, APPEND_LOCK).await?;
     for session in sessions {
-        affected!(tx, sqlx::query(APPEND)
-            .bind(*session)
-            .bind(None::<i64>)
-            .bind(span.now.micros())
-            .bind(span.expires_at.micros()))?;
+        affected!(
+            tx,
+            sqlx::query(APPEND)
+                .bind(*session)
+                .bind(None::<i64>)
+                .bind(span.now.micros())
+                .bind(span.expires_at.micros())
+        )?;
     }
     Ok(lock(tx, NOTIFY).await?)
 }
@@ -51,11 +54,14 @@ pub async fn append(tx: &mut Tx, sessions: &[Uuid], span: Span) -> Result<(), St
 /// Ends access tokens of one session up to a generation.
 pub async fn append_upto(tx: &mut Tx, session: Uuid, upto: u32, span: Span) -> Result<(), StoreError> {
     lock(tx, APPEND_LOCK).await?;
-    affected!(tx, sqlx::query(APPEND)
-        .bind(session)
-        .bind(i64::from(upto))
-        .bind(span.now.micros())
-        .bind(span.expires_at.micros()))?;
+    affected!(
+        tx,
+        sqlx::query(APPEND)
+            .bind(session)
+            .bind(i64::from(upto))
+            .bind(span.now.micros())
+            .bind(span.expires_at.micros())
+    )?;
     Ok(lock(tx, NOTIFY).await?)
 }
 
@@ -63,10 +69,10 @@ pub async fn append_upto(tx: &mut Tx, session: Uuid, upto: u32, span: Span) -> R
 /// next tokens say what is true then.
 pub async fn append_user(tx: &mut Tx, user: UserId, span: Span) -> Result<(), StoreError> {
     lock(tx, APPEND_LOCK).await?;
-    affected!(tx, sqlx::query(APPEND_USER)
-        .bind(user.uuid())
-        .bind(span.now.micros())
-        .bind(span.expires_at.micros()))?;
+    affected!(
+        tx,
+        sqlx::query(APPEND_USER).bind(user.uuid()).bind(span.now.micros()).bind(span.expires_at.micros())
+    )?;
     Ok(lock(tx, NOTIFY).await?)
 }
 

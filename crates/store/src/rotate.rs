@@ -1,6 +1,9 @@
 //! The hot write: rotating a refresh token. What waits while a batch is under way makes the next batch, and a
 //! batch is **one** multi-row UPDATE whose guard stands in the WHERE. Who is not in RETURNING lost.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use portcullis_core::session::Grant;
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -38,6 +41,22 @@ pub(crate) type Rotated = Grant;
 pub(crate) struct RotateJob {
     pub(crate) command: Rotate,
     pub(crate) reply: oneshot::Sender<Result<Option<Rotated>, StoreError>>,
+    /// Who presented the very same token meanwhile: at most one of them all can win, and that is this one.
+    also: Vec<oneshot::Sender<Result<Option<Rotated>, StoreError>>>,
+}
+
+impl RotateJob {
+    pub(crate) const fn new(
+        command: Rotate,
+        reply: oneshot::Sender<Result<Option<Rotated>, StoreError>>,
+    ) -> Self {
+        Self { command, reply, also: Vec::new() }
+    }
+
+    fn is_same_token(&self, other: &Self) -> bool {
+        let (one, two) = (&self.command, &other.command);
+        one.session == two.session && one.generation == two.generation && one.secret_hash == two.secret_hash
+    }
 }
 
 /// What both databases share of the statement. Each puts its own form of the batch before and behind it.
@@ -89,9 +108,10 @@ pub(crate) fn to_json(jobs: &[RotateJob]) -> String {
             out.push(char::from(HEX[usize::from(byte >> 4)]));
             out.push(char::from(HEX[usize::from(byte & 15)]));
         }
-        // The address is one that was parsed: it holds no character that JSON would have to escape.
-        let Rotate { generation, key_id, now, idle_ends_at, address, most, .. } = command;
-        let _ = write!(out, "\",{generation},{key_id},{now},{idle_ends_at},\"{address}\",{most}]");
+        let Rotate { generation, key_id, now, idle_ends_at, most, .. } = command;
+        // The one field that a caller words: unescaped, it could speak for its neighbours in the batch.
+        let address = serde_json::Value::from(command.address.as_str());
+        let _ = write!(out, "\",{generation},{key_id},{now},{idle_ends_at},{address},{most}]");
     }
     out.push(']');
     out
@@ -101,33 +121,101 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Hands each caller its row, or the news that it lost.
 pub(crate) fn answer(jobs: Vec<RotateJob>, rows: Vec<GrantRow>) {
-    let mut rows: std::collections::HashMap<Uuid, GrantRow> = rows.into_iter().map(|row| (row.id, row)).collect();
+    let mut rows: HashMap<Uuid, GrantRow> = rows.into_iter().map(|row| (row.id, row)).collect();
     for job in jobs {
-        let result = rows.remove(&job.command.session).map(Grant::try_from).transpose();
-        let _ = job.reply.send(result);
+        let row = rows.remove(&job.command.session);
+        for reply in job.also {
+            let _ = reply.send(Ok(None));
+        }
+        let _ = job.reply.send(row.map(Grant::try_from).transpose());
     }
 }
 
 /// Tells each caller that nothing is known of its rotation.
 pub(crate) fn fail(jobs: Vec<RotateJob>, error: &StoreError) {
     for job in jobs {
-        let _ = job.reply.send(Err(error.repeated()));
+        for reply in job.also.into_iter().chain([job.reply]) {
+            let _ = reply.send(Err(error.repeated()));
+        }
     }
 }
 
-/// Takes from `waiting` what may stand in one batch: each session once. The rest waits for the next batch,
-/// because one statement changes a row once only.
+/// Takes from `waiting` what may stand in one batch: each session once, because one statement changes a row
+/// once only. The same token again is answered with it; another one of the same session waits for the next batch.
 pub(crate) fn take_batch(waiting: &mut Vec<RotateJob>) -> Vec<RotateJob> {
-    let mut seen = std::collections::HashSet::with_capacity(waiting.len());
-    let mut batch = Vec::with_capacity(waiting.len().min(BATCH));
+    let mut places = HashMap::with_capacity(waiting.len());
+    let mut batch: Vec<RotateJob> = Vec::with_capacity(waiting.len().min(BATCH));
     let mut rest = Vec::new();
     for job in waiting.drain(..) {
-        if batch.len() < BATCH && seen.insert(job.command.session) {
-            batch.push(job);
-        } else {
-            rest.push(job);
+        match places.entry(job.command.session) {
+            Entry::Vacant(place) if batch.len() < BATCH => {
+                place.insert(batch.len());
+                batch.push(job);
+            }
+            Entry::Occupied(place) if batch[*place.get()].is_same_token(&job) => {
+                batch[*place.get()].also.push(job.reply);
+            }
+            _ => rest.push(job),
         }
     }
     *waiting = rest;
     batch
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Answer = oneshot::Receiver<Result<Option<Rotated>, StoreError>>;
+
+    fn job(session: u128, generation: i64) -> (RotateJob, Answer) {
+        let (reply, answer) = oneshot::channel();
+        let command = Rotate {
+            session: Uuid::from_u128(session),
+            generation,
+            secret_hash: [0; 32],
+            key_id: 0,
+            now: 0,
+            idle_ends_at: 0,
+            address: String::new(),
+            most: 1,
+        };
+        (RotateJob::new(command, reply), answer)
+    }
+
+    fn names(jobs: &[RotateJob]) -> Vec<(u128, i64)> {
+        jobs.iter().map(|job| (job.command.session.as_u128(), job.command.generation)).collect()
+    }
+
+    #[test]
+    fn a_session_stands_once_in_a_batch() {
+        let (mut waiting, _answers): (Vec<_>, Vec<_>) =
+            [job(1, 1), job(2, 1), job(1, 2), job(1, 1)].into_iter().unzip();
+        assert_eq!(names(&take_batch(&mut waiting)), [(1, 1), (2, 1)]);
+        assert_eq!(names(&waiting), [(1, 2)], "the same token again goes with the first");
+        assert_eq!(names(&take_batch(&mut waiting)), [(1, 2)]);
+        assert!(waiting.is_empty());
+    }
+
+    #[test]
+    fn a_batch_has_an_end() {
+        let (mut waiting, _answers): (Vec<_>, Vec<_>) =
+            (0..=BATCH as u128).map(|session| job(session, 1)).unzip();
+        assert_eq!(take_batch(&mut waiting).len(), BATCH);
+        assert_eq!(names(&waiting), [(BATCH as u128, 1)]);
+    }
+
+    #[test]
+    fn who_has_no_row_lost_and_an_outage_is_told_to_all() {
+        let (mut waiting, mut answers): (Vec<_>, Vec<_>) = [job(1, 1), job(1, 1)].into_iter().unzip();
+        answer(take_batch(&mut waiting), Vec::new());
+        for answer in &mut answers {
+            assert!(answer.try_recv().expect("answered").expect("no fault").is_none());
+        }
+        let (mut waiting, mut answers): (Vec<_>, Vec<_>) = [job(1, 1), job(1, 1)].into_iter().unzip();
+        fail(take_batch(&mut waiting), &StoreError::timed_out());
+        for answer in &mut answers {
+            assert!(matches!(answer.try_recv().expect("answered"), Err(StoreError::Unavailable(_))));
+        }
+    }
 }

@@ -29,7 +29,6 @@ row! {
     }
 }
 
-
 row! {
     /// What decides on a refresh token.
     pub(crate) struct ChainRow {

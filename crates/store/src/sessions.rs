@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use crate::Store;
 use crate::db::{Tx, affected, on, on_tx, row};
-use crate::dialect::{Pair, locked};
 use crate::error::StoreError;
 use crate::rotate::Rotate;
 use crate::session_rows::{ChainRow, GrantRow};
@@ -65,25 +64,26 @@ macro_rules! grant_columns {
     };
 }
 
-const CREATE: Pair = locked!(
+/// The guard of a new session. It takes the user's row until the commit, so that whoever moves the epoch comes
+/// before this or after it, never in between, and two sign-ins of one user wait for each other here, before
+/// either holds anything that the other wants.
+const TOUCH_USER: &str = "UPDATE users SET last_login_at = $3 \
+    WHERE id = $1 AND credential_epoch = $2 AND disabled_at IS NULL";
+const CREATE: &str = concat!(
     "INSERT INTO sessions (id, user_id, secret_hash, generation, key_id, rotated_at, idle_ends_at, ends_at, \
      window_at, window_count, role, account_id, account_role, must_change_password, user_version, methods, \
      authenticated_at, delivery, device, address, created_at) \
-     SELECT $1, u.id, $4, 1, $5, $6, $7, $8, $6, 0, u.role, u.account_id, u.account_role, \
-     u.must_change_password, u.version, $9, $6, $10, $11, $12, $6 \
-     FROM users AS u WHERE u.id = $2 AND u.credential_epoch = $3 AND u.disabled_at IS NULL",
-    " RETURNING id, user_id, generation, role, account_id, account_role, must_change_password, \
-     user_version, methods, authenticated_at, delivery, ends_at"
+     SELECT $1, u.id, $3, 1, $4, $5, $6, $7, $5, 0, u.role, u.account_id, u.account_role, \
+     u.must_change_password, u.version, $8, $5, $9, $10, $11, $5 FROM users AS u WHERE u.id = $2 RETURNING ",
+    grant_columns!()
 );
-const TOUCH_USER: &str = "UPDATE users SET last_login_at = $2 WHERE id = $1";
 const DISPLACE: &str = "UPDATE sessions SET ended_at = $2, end_cause = 'displaced' WHERE id IN \
     (SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND idle_ends_at > $2 AND ends_at > $2 \
      ORDER BY created_at DESC, id DESC LIMIT 1000 OFFSET $3) AND ended_at IS NULL RETURNING id";
 const CHAIN: &str = "SELECT secret_hash, generation, key_id, rotated_at, idle_ends_at, ends_at, window_at, \
     window_count, ended_at, end_cause FROM sessions WHERE id = $1";
 const ORIGIN: &str = "SELECT device, address FROM sessions WHERE id = $1";
-const GRANT: &str =
-    concat!("SELECT ", grant_columns!(), " FROM sessions WHERE id = $1 AND ended_at IS NULL");
+const GRANT: &str = concat!("SELECT ", grant_columns!(), " FROM sessions WHERE id = $1 AND ended_at IS NULL");
 const LIVE: &str = "SELECT id, device, address, created_at, rotated_at AS last_used_at FROM sessions \
     WHERE user_id = $1 AND ended_at IS NULL AND idle_ends_at > $2 AND ends_at > $2 AND id < $3 \
     ORDER BY id DESC LIMIT $4";
@@ -145,8 +145,7 @@ impl Store {
     /// What decides on a refresh token of this session; `None`: there is no such session.
     pub async fn chain(&self, session: SessionId) -> Result<Option<Chain>, StoreError> {
         let id = session.uuid();
-        let row: Option<ChainRow> =
-            on!(&self.db, db => sqlx::query_as(CHAIN).bind(id).fetch_optional(db))?;
+        let row: Option<ChainRow> = on!(&self.db, db => sqlx::query_as(CHAIN).bind(id).fetch_optional(db))?;
         row.map(|row| row.into_chain(id)).transpose()
     }
 
@@ -199,11 +198,14 @@ impl Store {
 /// Makes a session, unless the user's epoch has moved or the user was disabled (`None`). A user with too many
 /// loses the oldest; their ids come back beside it, for the revocation list.
 pub async fn create(tx: &mut Tx, new: &NewSession) -> Result<Option<(Grant, Vec<Uuid>)>, StoreError> {
-    let statement = CREATE.of(tx);
-    let row: Option<GrantRow> = on_tx!(tx, db => sqlx::query_as(statement)
+    let touched =
+        affected!(tx, sqlx::query(TOUCH_USER).bind(new.user.uuid()).bind(new.epoch).bind(new.now.micros()))?;
+    if touched == 0 {
+        return Ok(None);
+    }
+    let row: GrantRow = on_tx!(tx, db => sqlx::query_as(CREATE)
         .bind(new.id.uuid())
         .bind(new.user.uuid())
-        .bind(new.epoch)
         .bind(&new.secret_hash.0[..])
         .bind(i64::from(new.key_id.0))
         .bind(new.now.micros())
@@ -213,9 +215,7 @@ pub async fn create(tx: &mut Tx, new: &NewSession) -> Result<Option<(Grant, Vec<
         .bind(new.delivery.as_str())
         .bind(&new.device)
         .bind(&new.address)
-        .fetch_optional(db))?;
-    let Some(row) = row else { return Ok(None) };
-    affected!(tx, sqlx::query(TOUCH_USER).bind(new.user.uuid()).bind(new.now.micros()))?;
+        .fetch_one(db))?;
     let displaced: Vec<Uuid> = on_tx!(tx, db => sqlx::query_scalar(DISPLACE)
         .bind(new.user.uuid())
         .bind(new.now.micros())

@@ -80,12 +80,15 @@ pub struct Offer {
 
 /// Offers a link, unless a live one is on offer or set-up is done.
 pub async fn offer(tx: &mut Tx, offer: &Offer, now: Timestamp) -> Result<(), StoreError> {
-    affected!(tx, sqlx::query(OFFER)
-        .bind(&offer.link_id[..])
-        .bind(&offer.link_hash[..])
-        .bind(i64::from(offer.key_id.0))
-        .bind(offer.expires_at.micros())
-        .bind(now.micros()))?;
+    affected!(
+        tx,
+        sqlx::query(OFFER)
+            .bind(&offer.link_id[..])
+            .bind(&offer.link_hash[..])
+            .bind(i64::from(offer.key_id.0))
+            .bind(offer.expires_at.micros())
+            .bind(now.micros())
+    )?;
     Ok(())
 }
 

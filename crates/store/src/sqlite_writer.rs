@@ -6,11 +6,10 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::sync::mpsc;
 
-use crate::db::Tx;
+use crate::db::{BUSY_LIMIT, Tx, connect_sqlite};
 use crate::error::{StoreError, is_busy};
 use crate::rotate::{self, RotateJob};
 use crate::session_rows::GrantRow;
@@ -18,22 +17,26 @@ use crate::writer::{Job, Work, control};
 
 /// Most jobs in one commit.
 const GROUP: usize = 512;
-/// How long another process may hold the lock before we say 503.
-const BUSY_LIMIT: Duration = Duration::from_secs(5);
 /// How often we look whether the lock is free again.
 const BUSY_PAUSE: Duration = Duration::from_millis(1);
-/// After this long without a pause we leave one, so that another process gets the lock.
-const FAIR_AFTER: Duration = Duration::from_millis(50);
+/// After this long without a pause we leave one, so that another process gets the lock. The moments between two
+/// groups under load are too short for somebody who looks once a millisecond.
+const FAIR_AFTER: Duration = Duration::from_millis(100);
 
 pub(crate) async fn start(
     options: &SqliteConnectOptions,
     receiver: mpsc::Receiver<Job>,
 ) -> Result<(), StoreError> {
-    // Waiting is ours to do: the driver's would hold up its thread.
-    let options = options.clone().busy_timeout(Duration::ZERO);
-    let connection = options.connect().await?;
-    tokio::spawn(run(options, Tx::Sqlite(connection), receiver));
+    let tx = connect(options).await?;
+    tokio::spawn(run(options.clone(), tx, receiver));
     Ok(())
+}
+
+async fn connect(options: &SqliteConnectOptions) -> Result<Tx, sqlx::Error> {
+    let mut connection = connect_sqlite(options).await?;
+    // From here on waiting is ours to do: the driver's would hold up its thread.
+    sqlx::raw_sql("PRAGMA busy_timeout = 0").execute(&mut connection).await?;
+    Ok(Tx::Sqlite(connection))
 }
 
 async fn run(options: SqliteConnectOptions, mut tx: Tx, mut receiver: mpsc::Receiver<Job>) {
@@ -42,12 +45,16 @@ async fn run(options: SqliteConnectOptions, mut tx: Tx, mut receiver: mpsc::Rece
     let mut without_pause = Instant::now();
     loop {
         if rotations.is_empty() {
-            if receiver.is_empty() {
-                without_pause = Instant::now();
-            }
+            let idle = Instant::now();
             if receiver.recv_many(&mut jobs, GROUP).await == 0 {
                 return;
             }
+            if idle.elapsed() > 2 * BUSY_PAUSE {
+                without_pause = Instant::now();
+            }
+        } else {
+            // What is left over waits for a batch of its own; nobody else has to wait for that.
+            take_waiting(&mut receiver, &mut jobs, GROUP.saturating_sub(rotations.len()));
         }
         let mut works = Vec::new();
         for job in jobs.drain(..) {
@@ -65,6 +72,15 @@ async fn run(options: SqliteConnectOptions, mut tx: Tx, mut receiver: mpsc::Rece
             tokio::time::sleep(BUSY_PAUSE).await;
             without_pause = Instant::now();
         }
+    }
+}
+
+/// Takes what is there already, at most `most`.
+fn take_waiting(receiver: &mut mpsc::Receiver<Job>, jobs: &mut Vec<Job>, most: usize) {
+    while jobs.len() < most
+        && let Ok(job) = receiver.try_recv()
+    {
+        jobs.push(job);
     }
 }
 
@@ -161,8 +177,8 @@ fn connection(tx: &mut Tx) -> &mut SqliteConnection {
 
 /// A new connection in place of one that is broken; the old one stays if none can be had yet.
 async fn reconnect(options: &SqliteConnectOptions, old: Tx) -> Tx {
-    match options.connect().await {
-        Ok(connection) => Tx::Sqlite(connection),
+    match connect(options).await {
+        Ok(tx) => tx,
         Err(error) => {
             tracing::error!(%error, "the database file cannot be opened again; still trying");
             tokio::time::sleep(Duration::from_millis(100)).await;

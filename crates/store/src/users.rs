@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::Store;
 use crate::db::{Tx, affected, on, on_tx, row};
-use crate::error::StoreError;
+use crate::error::{StoreError, lost_a_race};
 use crate::session_rows::account;
 
 macro_rules! columns {
@@ -20,7 +20,8 @@ macro_rules! columns {
 
 const BY_ID: &str = concat!("SELECT ", columns!(), " FROM users WHERE id = $1");
 const BY_EMAIL: &str = concat!("SELECT ", columns!(), ", password_hash FROM users WHERE email_key = $1");
-const BY_USERNAME: &str = concat!("SELECT ", columns!(), ", password_hash FROM users WHERE username_key = $1");
+const BY_USERNAME: &str =
+    concat!("SELECT ", columns!(), ", password_hash FROM users WHERE username_key = $1");
 const CREDENTIALS: &str = concat!("SELECT ", columns!(), ", password_hash FROM users WHERE id = $1");
 const LIST: &str = concat!("SELECT ", columns!(), " FROM users WHERE id > $1 ORDER BY id LIMIT $2");
 const INSERT: &str = "INSERT INTO users (id, email, email_key, email_verified_at, username, username_key, name, \
@@ -87,7 +88,10 @@ impl From<UserRow> for User {
             id: UserId::from_uuid(row.id),
             email: Email::from_stored(row.email, row.email_key),
             email_verified_at: row.email_verified_at.map(Timestamp::from_micros),
-            username: row.username.zip(row.username_key).map(|(shown, key)| Username::from_stored(shown, key)),
+            username: row
+                .username
+                .zip(row.username_key)
+                .map(|(shown, key)| Username::from_stored(shown, key)),
             profile: Profile {
                 name: row.name,
                 phone: row.phone,
@@ -150,7 +154,8 @@ pub enum Insert {
 impl Store {
     /// A user by id.
     pub async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
-        let row: Option<UserRow> = on!(&self.db, db => sqlx::query_as(BY_ID).bind(id.uuid()).fetch_optional(db))?;
+        let row: Option<UserRow> =
+            on!(&self.db, db => sqlx::query_as(BY_ID).bind(id.uuid()).fetch_optional(db))?;
         Ok(row.map(User::from))
     }
 
@@ -187,19 +192,22 @@ impl Store {
 
 /// Makes a user with an account and a membership as its owner. Of two with one address one wins here.
 pub async fn insert(tx: &mut Tx, new: &NewUser) -> Result<Insert, StoreError> {
-    let made = affected!(tx, sqlx::query(INSERT)
-        .bind(new.id.uuid())
-        .bind(new.email.as_str())
-        .bind(new.email.key())
-        .bind(new.email_verified_at.map(Timestamp::micros))
-        .bind(new.username.as_ref().map(Username::as_str))
-        .bind(new.username.as_ref().map(Username::key))
-        .bind(&new.name)
-        .bind(new.role.as_str())
-        .bind(new.account.uuid())
-        .bind(&new.password_hash)
-        .bind(new.must_change_password)
-        .bind(new.now.micros()))?;
+    let made = affected!(
+        tx,
+        sqlx::query(INSERT)
+            .bind(new.id.uuid())
+            .bind(new.email.as_str())
+            .bind(new.email.key())
+            .bind(new.email_verified_at.map(Timestamp::micros))
+            .bind(new.username.as_ref().map(Username::as_str))
+            .bind(new.username.as_ref().map(Username::key))
+            .bind(&new.name)
+            .bind(new.role.as_str())
+            .bind(new.account.uuid())
+            .bind(&new.password_hash)
+            .bind(new.must_change_password)
+            .bind(new.now.micros())
+    )?;
     if made == 0 {
         let taken: i64 =
             on_tx!(tx, db => sqlx::query_scalar(EMAIL_TAKEN).bind(new.email.key()).fetch_one(db))?;
@@ -211,16 +219,22 @@ pub async fn insert(tx: &mut Tx, new: &NewUser) -> Result<Insert, StoreError> {
 
 async fn insert_account(tx: &mut Tx, new: &NewUser) -> Result<(), StoreError> {
     for code in &new.display_codes {
-        let made = affected!(tx, sqlx::query(INSERT_ACCOUNT)
-            .bind(new.account.uuid())
-            .bind(&new.account_name)
-            .bind(code)
-            .bind(new.now.micros()))?;
-        if made > 0 {
-            affected!(tx, sqlx::query(INSERT_MEMBERSHIP)
-                .bind(new.id.uuid())
+        let made = affected!(
+            tx,
+            sqlx::query(INSERT_ACCOUNT)
                 .bind(new.account.uuid())
-                .bind(new.now.micros()))?;
+                .bind(&new.account_name)
+                .bind(code)
+                .bind(new.now.micros())
+        )?;
+        if made > 0 {
+            affected!(
+                tx,
+                sqlx::query(INSERT_MEMBERSHIP)
+                    .bind(new.id.uuid())
+                    .bind(new.account.uuid())
+                    .bind(new.now.micros())
+            )?;
             return Ok(());
         }
     }
@@ -240,7 +254,8 @@ pub enum ProfileUpdate {
 
 const USERNAME_TAKEN: &str = "SELECT COUNT(*) FROM users WHERE username_key = $1 AND id <> $2";
 
-/// Writes profile and user name of `user`, if its row is still at `user.version`.
+/// Writes profile and user name of `user`, if its row is still at `user.version`. Of two who take one user name
+/// at the same moment on PostgreSQL, the later runs into the index, and then runs again and sees the first.
 pub async fn update_profile(tx: &mut Tx, user: &User, now: Timestamp) -> Result<ProfileUpdate, StoreError> {
     let key = user.username.as_ref().map(Username::key);
     let taken: i64 = on_tx!(tx, db => sqlx::query_scalar(USERNAME_TAKEN)
@@ -251,17 +266,21 @@ pub async fn update_profile(tx: &mut Tx, user: &User, now: Timestamp) -> Result<
         return Ok(ProfileUpdate::UsernameTaken);
     }
     let Profile { name, phone, job_title, timezone, locale } = &user.profile;
-    let done = affected!(tx, sqlx::query(UPDATE_PROFILE)
-        .bind(user.id.uuid())
-        .bind(user.version)
-        .bind(name)
-        .bind(phone)
-        .bind(job_title)
-        .bind(timezone)
-        .bind(locale)
-        .bind(user.username.as_ref().map(Username::as_str))
-        .bind(key)
-        .bind(now.micros()))?;
+    let done = affected!(
+        tx,
+        sqlx::query(UPDATE_PROFILE)
+            .bind(user.id.uuid())
+            .bind(user.version)
+            .bind(name)
+            .bind(phone)
+            .bind(job_title)
+            .bind(timezone)
+            .bind(locale)
+            .bind(user.username.as_ref().map(Username::as_str))
+            .bind(key)
+            .bind(now.micros())
+    )
+    .map_err(lost_a_race)?;
     Ok(if done > 0 { ProfileUpdate::Done } else { ProfileUpdate::Moved })
 }
 
@@ -282,12 +301,15 @@ pub struct NewPassword {
 
 /// Sets a password and moves the epoch; `false`: the epoch has moved already.
 pub async fn set_password(tx: &mut Tx, new: &NewPassword) -> Result<bool, StoreError> {
-    let done = affected!(tx, sqlx::query(SET_PASSWORD)
-        .bind(new.user.uuid())
-        .bind(new.epoch)
-        .bind(&new.hash)
-        .bind(new.must_change)
-        .bind(new.now.micros()))?;
+    let done = affected!(
+        tx,
+        sqlx::query(SET_PASSWORD)
+            .bind(new.user.uuid())
+            .bind(new.epoch)
+            .bind(&new.hash)
+            .bind(new.must_change)
+            .bind(new.now.micros())
+    )?;
     Ok(done > 0)
 }
 

@@ -7,8 +7,10 @@
 //! Nothing is answered before its commit. Work runs in spawned tasks, so that a caller who goes away (a client
 //! that disconnects drops its handler) never leaves a transaction half open.
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use sqlx::postgres::PgPool;
 use tokio::sync::{mpsc, oneshot};
@@ -24,6 +26,10 @@ pub(crate) const QUEUE: usize = 4_096;
 const SQLITE_LIMIT: Duration = Duration::from_secs(6);
 /// PostgreSQL: how often work is run again after a deadlock or serialization failure.
 const RUNS: usize = 4;
+
+/// PostgreSQL answers COMMIT with "done" even where a statement has failed and the work went on as if nothing
+/// were wrong, and then nothing is kept. The SELECT fails in that case.
+const COMMIT: &str = "SELECT 1; COMMIT";
 
 /// A closure for the SQLite writer, its types erased.
 pub(crate) trait Work: Send {
@@ -64,11 +70,9 @@ impl Writer {
     /// Rotates, or tells that the guard refused (`None`).
     pub(crate) async fn rotate(&self, command: Rotate) -> Result<Option<Rotated>, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let job = RotateJob { command, reply };
+        let job = RotateJob::new(command, reply);
         match self {
-            Self::Sqlite(sender) => {
-                answered(SQLITE_LIMIT, sender.send(Job::Rotate(job)), answer).await
-            }
+            Self::Sqlite(sender) => answered(SQLITE_LIMIT, sender.send(Job::Rotate(job)), answer).await,
             Self::Postgres { rotate, .. } => answered(TIME_LIMIT, rotate.send(job), answer).await,
         }
     }
@@ -88,7 +92,7 @@ impl Writer {
             Self::Postgres { pool, .. } => {
                 let pool = pool.clone();
                 let task = tokio::spawn(async move { in_transaction(&pool, &work).await });
-                task.await.unwrap_or_else(|gone| Err(StoreError::Statement(format!("a write panicked: {gone}"))))
+                task.await.unwrap_or_else(|_| Err(panicked()))
             }
         }
     }
@@ -108,6 +112,11 @@ async fn answered<T>(
     tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(StoreError::timed_out()))
 }
 
+/// What it said may hold anything, a secret included; the panic hook has its own place for it.
+fn panicked() -> StoreError {
+    StoreError::Statement("a write panicked".into())
+}
+
 /// A closure with its result, waiting for the commit.
 struct Closure<T, F> {
     work: F,
@@ -122,7 +131,9 @@ where
 {
     fn run<'c>(&'c mut self, tx: &'c mut Tx) -> BoxFuture<'c, bool> {
         Box::pin(async move {
-            let result = (self.work)(tx).await;
+            // One task writes for all: a panic in one caller's work is an error of that caller.
+            let work = AssertUnwindSafe(async { (self.work)(tx).await }).catch_unwind().await;
+            let result = work.unwrap_or_else(|_| Err(panicked()));
             let keep = result.is_ok();
             self.result = Some(result);
             keep
@@ -183,7 +194,7 @@ where
         return (Err(error), false);
     }
     match work(tx).await {
-        Ok(value) => match control(tx, "COMMIT").await {
+        Ok(value) => match control(tx, COMMIT).await {
             Ok(()) => (Ok(value), true),
             Err(error) => (Err(error), false),
         },

@@ -1,5 +1,6 @@
 //! A database of its own for one test, on either engine, thrown away with the value.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use portcullis_core::time::{Clock as _, Timestamp};
@@ -33,7 +34,7 @@ pub struct Database {
 /// Where it is; gone when this is dropped.
 #[derive(Debug)]
 enum Place {
-    Sqlite(TempDir),
+    Sqlite { dir: TempDir },
     Postgres { _database: TestDatabase },
 }
 
@@ -47,7 +48,7 @@ impl Database {
             Backend::Sqlite => {
                 let dir = tempfile::tempdir().expect("a temporary directory");
                 let url = format!("sqlite://{}", dir.path().join("portcullis.db").display());
-                Self { url, place: Place::Sqlite(dir) }
+                Self { url, place: Place::Sqlite { dir } }
             }
             Backend::Postgres => {
                 let database = postgres::fresh_database();
@@ -59,8 +60,16 @@ impl Database {
     /// Which engine it is on.
     pub const fn backend(&self) -> Backend {
         match self.place {
-            Place::Sqlite(_) => Backend::Sqlite,
+            Place::Sqlite { .. } => Backend::Sqlite,
             Place::Postgres { .. } => Backend::Postgres,
+        }
+    }
+
+    /// Path for one more file beside an SQLite database; `None` for PostgreSQL.
+    pub fn file(&self, name: &str) -> Option<PathBuf> {
+        match &self.place {
+            Place::Sqlite { dir } => Some(dir.path().join(name)),
+            Place::Postgres { .. } => None,
         }
     }
 

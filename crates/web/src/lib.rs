@@ -1,3 +1,18 @@
-//! Placeholder.
+//! The server's HTTP face.
+//!
+//! Here live the table of routes, the layers, the handlers and our pages. A handler takes the request apart,
+//! calls one use case of `app` and answers. What may not live here: rules, SQL.
 
+mod api;
+mod app;
+mod extract;
+mod failure;
+pub mod metrics;
+mod pages;
+pub mod paths;
+mod routes;
 pub mod serve;
+mod state;
+
+pub use app::{App, app};
+pub use state::{Readiness, WebConfig};

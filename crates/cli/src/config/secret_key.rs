@@ -10,7 +10,7 @@ use super::error::Problem;
 pub type SecretKey = SecretSlice<u8>;
 
 const SHORTEST: usize = 32;
-const GENERATE: &str = "make one with: openssl rand -hex 32";
+const GENERATE: &str = "make one with: openssl rand -base64 32";
 
 /// Reads a secret key: `base64:…` (either alphabet, padding optional), `hex:…`, or any other text,
 /// whose own bytes are the key.

@@ -80,6 +80,8 @@ pub enum SigningAlgorithm {
     EdDsa,
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     Rs256,
+    /// HMAC with SHA-256: only for services that share the secret.
+    Hs256,
 }
 
 impl SigningAlgorithm {
@@ -89,6 +91,7 @@ impl SigningAlgorithm {
             Self::Es256 => "ES256",
             Self::EdDsa => "EdDSA",
             Self::Rs256 => "RS256",
+            Self::Hs256 => "HS256",
         }
     }
 }

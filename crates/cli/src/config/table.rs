@@ -61,8 +61,8 @@ pub const KEYS: &[KeySpec] = &[
     ),
     unset("tokens.issuer", Text, "iss of access tokens; server.public_url"),
     unset("tokens.audience", List, "aud of access tokens; the issuer"),
-    key("tokens.algorithm", Text, "ES256", "signature of access tokens: ES256, EdDSA or RS256"),
-    unset("tokens.private_key", Text, "signing key as PKCS#8 PEM; made and kept in the database")
+    key("tokens.algorithm", Text, "ES256", "signature of access tokens: ES256, EdDSA, RS256 or HS256"),
+    unset("tokens.private_key", Text, "signing key as PEM; made and kept in the database")
         .secrecy(Secrecy::Secret),
     key("tokens.key_rotation", secs(3_600, 3_650 * DAY), "off", "age at which the signing key is replaced")
         .or_off(),
@@ -84,15 +84,15 @@ pub const KEYS: &[KeySpec] = &[
         "a mailed link before the first sign-in",
     ),
     key("registration.default_role", Text, "user", "role of those who register"),
-    key("password.min_length", Integer(8, 128), "15", "characters a new password needs"),
-    key("password.max_length", Integer(64, 1_024), "128", "characters a new password may have"),
+    key("password.min_length", Integer(8, 64), "15", "characters a new password needs"),
+    key("password.max_length", Integer(64, 256), "128", "characters a new password may have"),
     unset(
         "password.blocklist_file",
         Text,
         "passwords that are refused, one a line, beside the built-in list",
     ),
-    key("password.memory_kib", Integer(8, 4_194_304), "19456", "Argon2id memory of a hash, in KiB"),
-    key("password.iterations", Integer(1, 64), "2", "Argon2id passes"),
+    key("password.memory_kib", Integer(8, 262_144), "19456", "Argon2id memory of a hash, in KiB"),
+    key("password.iterations", Integer(1, 16), "2", "Argon2id passes"),
     key("password.parallelism", Integer(1, 16), "1", "Argon2id lanes"),
     key(
         "password.max_queue_wait",

@@ -121,11 +121,11 @@ fn wrong_types() {
         ),
         (
             "password.min_length = \"15\"",
-            "password.min_length = \"15\": is a string, not a whole number; write a number from 8 to 128, without quotes",
+            "password.min_length = \"15\": is a string, not a whole number; write a number from 8 to 64, without quotes",
         ),
         (
             "password.min_length = 15.0",
-            "password.min_length = 15.0: is a float, not a whole number; write a number from 8 to 128, without quotes",
+            "password.min_length = 15.0: is a float, not a whole number; write a number from 8 to 64, without quotes",
         ),
         (
             "rate_limit.enabled = \"true\"",
@@ -159,10 +159,10 @@ fn bad_values() {
         (
             "password.min_length",
             "seven",
-            "\"seven\": is not a whole number; choose a whole number from 8 to 128",
+            "\"seven\": is not a whole number; choose a whole number from 8 to 64",
         ),
-        ("password.min_length", "7", "\"7\": is out of range; choose a whole number from 8 to 128"),
-        ("password.min_length", "-9", "\"-9\": is out of range; choose a whole number from 8 to 128"),
+        ("password.min_length", "7", "\"7\": is out of range; choose a whole number from 8 to 64"),
+        ("password.min_length", "-9", "\"-9\": is out of range; choose a whole number from 8 to 64"),
         ("rate_limit.enabled", "yes", "\"yes\": is not a boolean; write true or false"),
         ("tokens.access_ttl", "25h", "\"25h\": is out of range; choose from 1s to 24h"),
         ("server.listen", "", "\"\": is empty; give a value or leave the key out"),
@@ -190,12 +190,12 @@ fn bad_values() {
         (
             "tokens.algorithm",
             "ES265",
-            "\"ES265\": is not known here; did you mean ES256? allowed: ES256, EdDSA, RS256",
+            "\"ES265\": is not known here; did you mean ES256? allowed: ES256, EdDSA, RS256, HS256",
         ),
         (
             "tokens.algorithm",
-            "HS256",
-            "\"HS256\": is not known here; did you mean ES256? allowed: ES256, EdDSA, RS256",
+            "none",
+            "\"none\": is not known here; allowed: ES256, EdDSA, RS256, HS256",
         ),
         ("tokens.audience", "", "[]: names no one; name at least one service or leave the key out"),
         ("tokens.claims.sub", "x", "\"x\": is a claim that Portcullis sets itself; choose another name"),
@@ -229,17 +229,17 @@ fn bad_values() {
         (
             "server.secret_key",
             "short",
-            "********: holds 5 bytes of at least 32; make one with: openssl rand -hex 32",
+            "********: holds 5 bytes of at least 32; make one with: openssl rand -base64 32",
         ),
         (
             "server.secret_keys_accepted",
             "short",
-            "********: holds 5 bytes of at least 32; make one with: openssl rand -hex 32",
+            "********: holds 5 bytes of at least 32; make one with: openssl rand -base64 32",
         ),
         (
             "forward_auth.secret",
             "short",
-            "********: is not at least 16 visible ASCII characters; make one with: openssl rand -hex 32",
+            "********: is not at least 16 visible ASCII characters; make one with: openssl rand -base64 32",
         ),
         (
             "database.url",
@@ -268,10 +268,6 @@ fn rules_between_keys_name_the_one_that_was_set() {
         flag("tokens.session_max_age", "1s"),
         "flag --tokens.session_max_age: tokens.session_max_age = \"1s\": is shorter than tokens.access_ttl (15m); \
          lengthen it or shorten tokens.access_ttl"
-    );
-    assert_eq!(
-        Given::nothing().flag("password.min_length", "65").flag("password.max_length", "64").error(),
-        "flag --password.max_length: password.max_length = 64: is less than password.min_length (65); raise it"
     );
     assert_eq!(
         Given::nothing().flag("password.parallelism", "4").flag("password.memory_kib", "31").error(),

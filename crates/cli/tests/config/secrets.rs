@@ -106,7 +106,7 @@ fn a_file_that_cannot_be_used_is_told_in_one_line() {
     );
     assert_eq!(
         file("key").with("key", "sesame").error(),
-        format!("{at} = \"key\": holds 6 bytes of at least 32; make one with: openssl rand -hex 32")
+        format!("{at} = \"key\": holds 6 bytes of at least 32; make one with: openssl rand -base64 32")
     );
     assert_eq!(file("").error(), format!("{at} = \"\": is empty; name a file or leave the key out"));
     assert_eq!(

@@ -10,10 +10,6 @@ use crate::config::sections::{PasswordBlocklist, PasswordConfig};
 pub(super) fn password(entries: &Entries, cwd: &Path) -> Result<PasswordConfig, ConfigError> {
     let (min_length, max_length) =
         (entries.integer("password.min_length"), entries.integer("password.max_length"));
-    if min_length > max_length {
-        let problem = format!("is less than password.min_length ({min_length})");
-        return Err(entries.fault("password.max_length", Problem::new(problem, "raise it")));
-    }
     let (memory_kib, parallelism) =
         (entries.integer("password.memory_kib"), entries.integer("password.parallelism"));
     // RFC 9106 section 3.1: m is at least 8p.

@@ -11,10 +11,11 @@ use crate::config::sections::{SigningAlgorithm, TokensConfig};
 use crate::config::value::Value;
 use crate::config::{duration, text};
 
-const ALGORITHMS: [(&str, SigningAlgorithm); 3] = [
+const ALGORITHMS: [(&str, SigningAlgorithm); 4] = [
     ("ES256", SigningAlgorithm::Es256),
     ("EdDSA", SigningAlgorithm::EdDsa),
     ("RS256", SigningAlgorithm::Rs256),
+    ("HS256", SigningAlgorithm::Hs256),
 ];
 
 pub(super) fn tokens(entries: &mut Entries, public_url: &PublicUrl) -> Result<TokensConfig, ConfigError> {

@@ -1,0 +1,53 @@
+//! Sign-in, alone and as a flood beside refreshes.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::callers::{Login, Refresher};
+use super::tokens::Target;
+use super::{Session, Side};
+use crate::driver::{Pace, Window, load, measure, runtime};
+use crate::options::{CALLERS, Options};
+use crate::stats::{Run, Runs, Tally};
+
+/// Refreshes a second beside the flood.
+const OPEN_RATE: usize = 200;
+/// Sessions that take turns in it: each refreshes every two seconds.
+pub(crate) const OPEN_SESSIONS: usize = 400;
+
+/// 64 users who sign in again and again, on devices that are known.
+pub(crate) fn login(target: Target, sessions: &[Session], options: &Options) -> Result<Runs> {
+    let mut side = Side::new(Login::all(target.address, sessions, 0), target.watched);
+    runtime()?.block_on(side.repeat(options));
+    Ok(side.runs)
+}
+
+/// Refreshes in open loop, first alone, then beside the flood.
+pub(crate) struct Flood {
+    pub(crate) idle: Run,
+    pub(crate) flooded: Run,
+    pub(crate) logins: Tally,
+    /// Length of a window in seconds.
+    pub(crate) seconds: f64,
+}
+
+/// `sessions`: the first 64 flood (every second one as a stranger, so that both lanes of the hashing queue are
+/// full), the other [`OPEN_SESSIONS`] refresh.
+pub(crate) fn flood(target: Target, mut sessions: Vec<Session>, options: &Options) -> Result<Flood> {
+    let others = sessions.split_off(CALLERS.min(sessions.len()));
+    let refreshers = Refresher::deal(target.address, others, OPEN_SESSIONS);
+    let period = Duration::from_secs_f64(refreshers.len() as f64 / OPEN_RATE as f64);
+    // One long window: a p99 needs many calls. Beforehand everybody has called once.
+    let window = || Window::of(options.warm_up() + period, options.window() * 2 * options.repeats() as u32);
+    runtime()?.block_on(async {
+        let pace = Pace::Every(period);
+        let (refreshers, idle) = measure(refreshers, pace, window(), target.watched).await;
+        let (window, flooders) = (window(), Login::all(target.address, &sessions, 2));
+        let ((_, flooded), (_, logins)) = tokio::join!(
+            measure(refreshers, pace, window, target.watched),
+            load(flooders, Pace::Closed, window)
+        );
+        Ok(Flood { idle, flooded, logins, seconds: window.seconds() })
+    })
+}

@@ -1,0 +1,27 @@
+//! What every method of the store promises, on both databases. Each case is written once, by `contract!`, and
+//! runs twice: `…::sqlite` and `…::postgres`. One file per noun; what is about the store as a whole (writes,
+//! outages, two nodes) has files of its own.
+
+#[macro_use]
+mod support;
+
+mod audit;
+mod chain;
+mod credentials;
+mod follow;
+mod keys;
+mod leases;
+mod limits;
+mod maintenance;
+mod migrations;
+mod nodes;
+mod outage;
+mod races;
+mod revocations;
+mod rotate;
+mod rotate_many;
+mod sessions;
+mod set_up;
+mod slow_downs;
+mod users;
+mod writes;

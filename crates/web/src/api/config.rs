@@ -1,0 +1,52 @@
+//! `GET /auth/config`: what a sign-in page needs to know.
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::public_json;
+use crate::paths;
+use crate::state::Web;
+
+/// How to sign in and up.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ConfigBody {
+    registration: RegistrationBody,
+    password: PasswordBody,
+    /// Ways to sign in.
+    methods: Vec<&'static str>,
+    /// Other providers.
+    providers: Vec<String>,
+}
+
+/// Who may sign up.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RegistrationBody {
+    open: bool,
+    invite_required: bool,
+    email_verification_required: bool,
+}
+
+/// Rules for passwords.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PasswordBody {
+    min_length: u32,
+    max_length: u32,
+}
+
+/// What a sign-in page needs.
+#[utoipa::path(get, path = paths::CONFIG, tag = "auth",
+    responses((status = 200, description = "The configuration", body = ConfigBody)))]
+pub(crate) async fn config(State(web): State<Web>) -> Response {
+    let registration = RegistrationBody {
+        open: web.cx.settings.registration_open,
+        invite_required: false,
+        email_verification_required: false,
+    };
+    let password = PasswordBody {
+        min_length: web.config.password_min_length,
+        max_length: web.config.password_max_length,
+    };
+    public_json(&ConfigBody { registration, password, methods: vec!["password"], providers: vec![] }, 60)
+}

@@ -1,0 +1,85 @@
+//! `POST /auth/login`
+
+use axum::extract::State;
+use http::StatusCode;
+use portcullis_app::login::{LoginError, LoginRequest};
+use portcullis_core::password::Password;
+use portcullis_core::sign_in::Factor;
+use portcullis_core::user::Login;
+use portcullis_edge::code::Code;
+use portcullis_edge::problem::Problem;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::token_response::{TokenBody, answer, delivery};
+use crate::extract::{BodyOrForm, ClientInfo};
+use crate::failure::{Answer, Failure};
+use crate::paths;
+use crate::state::Web;
+
+/// Who signs in: exactly one of `email`, `username` and `login`.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct LoginBody {
+    email: Option<String>,
+    username: Option<String>,
+    /// An e-mail address or a user name.
+    login: Option<String>,
+    password: String,
+    /// `body`.
+    delivery: Option<String>,
+    /// From an earlier sign-in on this device.
+    device_token: Option<String>,
+    /// Only for this audience; absent: for all.
+    audience: Option<String>,
+}
+
+impl From<LoginError> for Failure {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::InvalidCredentials(why) => Self::logged(Code::InvalidCredentials, why),
+            LoginError::EmailNotVerified => Self::new(Code::EmailNotVerified),
+            LoginError::FactorOwed(factors) => {
+                let methods: Vec<&str> = factors.into_iter().map(factor_name).collect();
+                Problem::new(Code::SecondFactorRequired).extra("methods", methods).into()
+            }
+            LoginError::UnknownAudience => unknown_audience(),
+            LoginError::Limited(limited) => limited.into(),
+            LoginError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+fn factor_name(factor: Factor) -> &'static str {
+    match factor {
+        Factor::Totp => "totp",
+        Factor::Passkey => "passkey",
+    }
+}
+
+pub(crate) fn unknown_audience() -> Failure {
+    Failure::field("audience", "unknown", "Use one of `tokens.audience`, or leave it out for all.")
+}
+
+/// Sign in.
+#[utoipa::path(post, path = paths::LOGIN, tag = "auth",
+    request_body(content((LoginBody = "application/json"), (LoginBody = "application/x-www-form-urlencoded"))),
+    responses((status = 200, description = "Signed in", body = TokenBody)))]
+pub(crate) async fn login(
+    State(web): State<Web>,
+    ClientInfo(client): ClientInfo,
+    BodyOrForm(body): BodyOrForm<LoginBody>,
+) -> Answer {
+    let names = [&body.email, &body.username, &body.login];
+    let mut given = names.into_iter().flatten();
+    let (Some(name), None) = (given.next(), given.next()) else {
+        return Err(Failure::field("login", "required", "Give exactly one of `email`, `username` and `login`."));
+    };
+    let request = LoginRequest {
+        login: Login::new(name),
+        password: Password::presented(&body.password),
+        delivery: delivery(body.delivery.as_deref())?,
+        device_token: body.device_token,
+        audience: body.audience,
+    };
+    Ok(answer(StatusCode::OK, web.cx.login(request, &client).await?))
+}

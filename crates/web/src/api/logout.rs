@@ -1,0 +1,61 @@
+//! `POST /auth/logout` and `/auth/logout/all`
+
+use axum::body::Body;
+use axum::extract::State;
+use http::HeaderMap;
+use portcullis_app::bearer::BearerError;
+use portcullis_edge::authorization::{Presented, presented};
+use portcullis_edge::code::Code;
+use portcullis_edge::problem::Problem;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::no_content;
+use crate::extract::{ClientInfo, MustChangeToo, optional_json};
+use crate::failure::{Answer, Failure};
+use crate::paths;
+use crate::state::Web;
+
+/// The refresh token of the session to end; without one, the session of the bearer.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct LogoutBody {
+    refresh_token: Option<String>,
+}
+
+/// Sign out: by the refresh token in the body, else the session of the access token. Also 204 for what is
+/// unknown, expired or ended already.
+#[utoipa::path(post, path = paths::LOGOUT, tag = "auth", request_body = Option<LogoutBody>,
+    security((), ("bearer" = [])), responses((status = 204, description = "Signed out")))]
+pub(crate) async fn logout(
+    State(web): State<Web>,
+    ClientInfo(client): ClientInfo,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let body: Option<LogoutBody> = optional_json(&headers, body).await?;
+    if let Some(token) = body.and_then(|body| body.refresh_token) {
+        web.cx.logout_with_token(&token, &client).await?;
+        return Ok(no_content());
+    }
+    let token = match presented(&headers).map_err(Problem::from)? {
+        Presented::None => return Err(Failure::new(Code::MissingToken)),
+        Presented::Bearer(token) => token,
+    };
+    match web.cx.logout_with_access_token(token, &client).await {
+        // Nothing of ours, or ended long ago: then there is nothing left to end.
+        Ok(()) | Err(BearerError::Invalid(_)) => Ok(no_content()),
+        Err(BearerError::Fault(fault)) => Err(fault.into()),
+    }
+}
+
+/// Sign out everywhere.
+#[utoipa::path(post, path = paths::LOGOUT_ALL, tag = "auth", security(("bearer" = [])),
+    responses((status = 204, description = "Every session has ended")))]
+pub(crate) async fn logout_all(
+    State(web): State<Web>,
+    ClientInfo(client): ClientInfo,
+    MustChangeToo(caller): MustChangeToo,
+) -> Answer {
+    web.cx.logout_everywhere(caller.user, &client).await?;
+    Ok(no_content())
+}

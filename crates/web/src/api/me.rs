@@ -1,0 +1,77 @@
+//! `GET` and `PATCH /auth/me`
+
+use axum::extract::State;
+use http::StatusCode;
+use portcullis_app::me::{ProfileChange, ProfileError};
+use portcullis_edge::code::Code;
+use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
+
+use super::private_json;
+use super::user::UserBody;
+use crate::extract::{Acting, JsonBody, MustChangeToo};
+use crate::failure::{Answer, Failure};
+use crate::paths;
+use crate::state::Web;
+
+/// What to change: absent fields stay as they are, `null` clears.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct MePatch {
+    #[serde(default, deserialize_with = "present")]
+    name: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    username: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    phone: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    job_title: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    timezone: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    locale: Option<Option<String>>,
+    /// Not part of this version.
+    #[serde(default, deserialize_with = "present")]
+    email: Option<Option<String>>,
+}
+
+/// Tells `null` from absent.
+fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(value).map(Some)
+}
+
+impl From<ProfileError> for Failure {
+    fn from(error: ProfileError) -> Self {
+        match error {
+            ProfileError::Invalid(errors) => Self::fields(errors),
+            ProfileError::UsernameTaken => Self::new(Code::UsernameTaken),
+            ProfileError::NoUser => Self::logged(Code::InvalidToken, "the user is gone"),
+            ProfileError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+/// The user's own data.
+#[utoipa::path(get, path = paths::ME, tag = "me", security(("bearer" = [])),
+    responses((status = 200, description = "The user", body = UserBody)))]
+pub(crate) async fn get_me(State(web): State<Web>, MustChangeToo(caller): MustChangeToo) -> Answer {
+    let user = web.cx.me(caller.user).await?;
+    let user = user.ok_or_else(|| Failure::logged(Code::InvalidToken, "the user is gone"))?;
+    Ok(private_json(StatusCode::OK, &UserBody::from(&user)))
+}
+
+/// Change the fields that are sent.
+#[utoipa::path(patch, path = paths::ME, tag = "me", request_body = MePatch, security(("bearer" = [])),
+    responses((status = 200, description = "The user as changed", body = UserBody)))]
+pub(crate) async fn patch_me(
+    State(web): State<Web>,
+    Acting(caller): Acting,
+    JsonBody(patch): JsonBody<MePatch>,
+) -> Answer {
+    let MePatch { name, username, phone, job_title, timezone, locale, email } = patch;
+    if email.is_some() {
+        return Err(Failure::field("email", "not_supported", "The address cannot be changed in this version."));
+    }
+    let change = ProfileChange { name, username, phone, job_title, timezone, locale };
+    let user = web.cx.update_me(caller.user, change).await?;
+    Ok(private_json(StatusCode::OK, &UserBody::from(&user)))
+}

@@ -1,0 +1,38 @@
+//! `GET /.well-known/oauth-authorization-server` (RFC 8414): what is there, and nothing that is not.
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::public_json;
+use crate::paths;
+use crate::state::Web;
+
+/// Metadata.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Metadata)]
+pub(crate) struct MetadataBody {
+    issuer: String,
+    jwks_uri: String,
+    service_documentation: String,
+    /// No authorization endpoint, so no response types; the member itself is required by RFC 8414.
+    response_types_supported: Vec<&'static str>,
+    /// None yet: tokens come from the first-party API.
+    grant_types_supported: Vec<&'static str>,
+}
+
+/// The issuer and where its keys are.
+#[utoipa::path(get, path = paths::METADATA, tag = "other services",
+    responses((status = 200, description = "The metadata", body = MetadataBody)))]
+pub(crate) async fn metadata(State(web): State<Web>) -> Response {
+    let base = web.config.public_url.as_str().trim_end_matches('/');
+    let body = MetadataBody {
+        issuer: web.cx.settings.issuer.clone(),
+        jwks_uri: format!("{base}{}", paths::JWKS),
+        service_documentation: format!("{base}{}", paths::DOCS),
+        response_types_supported: vec![],
+        grant_types_supported: vec![],
+    };
+    public_json(&body, 300)
+}

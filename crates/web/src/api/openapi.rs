@@ -1,0 +1,75 @@
+//! `GET /openapi.json`: made of the route table, so that it cannot say anything else.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use bytes::Bytes;
+use http::HeaderValue;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use portcullis_edge::code::CODES;
+use serde_json::{Value, json};
+use utoipa::openapi::OpenApi;
+
+use crate::paths;
+use crate::state::Web;
+
+/// The API in `OpenAPI` form.
+#[utoipa::path(get, path = paths::OPENAPI, tag = "docs",
+    responses((status = 200, description = "This document", content_type = "application/json")))]
+pub(crate) async fn openapi(State(web): State<Web>) -> Response {
+    let mut response = Response::new(Body::from(web.openapi.clone()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    response
+}
+
+/// Adds to the document what is the same everywhere: the security scheme, the error body with all its codes,
+/// and that any operation may answer with one.
+pub(crate) fn complete(document: OpenApi, version: &str) -> Result<Bytes, String> {
+    let mut value = serde_json::to_value(document).map_err(|error| error.to_string())?;
+    value["openapi"] = json!("3.1.0");
+    value["info"] = json!({
+        "title": "Portcullis",
+        "version": version,
+        "description": "Signs people up and in, keeps them signed in, and lets services check tokens without asking.",
+        "license": {"name": "Apache-2.0 OR MIT"},
+    });
+    value["components"]["securitySchemes"] =
+        json!({"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}});
+    value["components"]["schemas"]["Problem"] = problem();
+    for operations in value["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut()) {
+        for operation in operations.as_object_mut().into_iter().flat_map(|operations| operations.values_mut()) {
+            operation["responses"]["default"] = json!({
+                "description": "An error (RFC 9457)",
+                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            });
+        }
+    }
+    serde_json::to_vec(&value).map(Bytes::from).map_err(|error| error.to_string())
+}
+
+/// RFC 9457, with a stable `code`.
+fn problem() -> Value {
+    let codes: Vec<&str> = CODES.iter().map(|info| info.name).collect();
+    json!({
+        "type": "object",
+        "required": ["type", "title", "status", "detail", "code"],
+        "properties": {
+            "type": {"type": "string", "format": "uri-reference"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string", "description": "For people"},
+            "code": {"type": "string", "enum": codes, "description": "For programs"},
+            "errors": {"type": "array", "items": {
+                "type": "object",
+                "required": ["field", "code", "message"],
+                "properties": {
+                    "field": {"type": "string"},
+                    "code": {"type": "string"},
+                    "message": {"type": "string"},
+                },
+            }},
+        },
+    })
+}

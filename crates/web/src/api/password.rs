@@ -1,0 +1,50 @@
+//! `POST /auth/password/change`
+
+use axum::extract::State;
+use http::StatusCode;
+use portcullis_app::change_password::{ChangePasswordError, PasswordChange};
+use portcullis_core::password::Password;
+use portcullis_edge::code::Code;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::token_response::{TokenBody, answer};
+use crate::extract::{ClientInfo, JsonBody, Own};
+use crate::failure::{Answer, Failure};
+use crate::paths;
+use crate::state::Web;
+
+/// The password as it is and as it shall be.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct PasswordChangeBody {
+    current_password: String,
+    new_password: String,
+}
+
+impl From<ChangePasswordError> for Failure {
+    fn from(error: ChangePasswordError) -> Self {
+        match error {
+            ChangePasswordError::WrongPassword(why) => Self::logged(Code::WrongPassword, why),
+            ChangePasswordError::NoPassword => Self::new(Code::NoPassword),
+            ChangePasswordError::Unchanged => Self::new(Code::PasswordUnchanged),
+            ChangePasswordError::Invalid(errors) => Self::fields(errors),
+            ChangePasswordError::SessionEnded => Self::logged(Code::InvalidToken, "the session has ended"),
+            ChangePasswordError::Limited(limited) => limited.into(),
+            ChangePasswordError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+/// Change the password. This session goes on with new tokens, every other one ends.
+#[utoipa::path(post, path = paths::PASSWORD_CHANGE, tag = "auth", request_body = PasswordChangeBody,
+    security(("bearer" = [])), responses((status = 200, description = "New tokens", body = TokenBody)))]
+pub(crate) async fn change(
+    State(web): State<Web>,
+    ClientInfo(client): ClientInfo,
+    Own(caller): Own,
+    JsonBody(body): JsonBody<PasswordChangeBody>,
+) -> Answer {
+    let current = Password::presented(&body.current_password);
+    let change = PasswordChange { current, new: body.new_password };
+    Ok(answer(StatusCode::OK, web.cx.change_password(&caller, change, &client).await?))
+}

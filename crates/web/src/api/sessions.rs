@@ -1,0 +1,101 @@
+//! `GET /auth/sessions`, `DELETE /auth/sessions/{id}`
+
+use axum::extract::State;
+use http::StatusCode;
+use portcullis_app::sessions::{MAX_PAGE, Page};
+use portcullis_core::ids::SessionId;
+use portcullis_edge::code::Code;
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::{no_content, private_json};
+use crate::extract::{Acting, ClientInfo, PathId, QueryString};
+use crate::failure::{Answer, Failure};
+use crate::paths;
+use crate::state::Web;
+
+/// Which page.
+#[derive(Deserialize, IntoParams)]
+pub(crate) struct PageQuery {
+    /// 1 to 100; 50 if absent.
+    limit: Option<String>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// One session.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
+pub(crate) struct SessionBody {
+    id: Uuid,
+    /// What the device calls itself.
+    device: String,
+    /// Address of the last use.
+    address: String,
+    /// RFC 3339.
+    created_at: String,
+    /// RFC 3339.
+    last_used_at: String,
+    /// The session that asks.
+    current: bool,
+}
+
+/// A page of sessions, newest first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SessionPage {
+    items: Vec<SessionBody>,
+    next_cursor: Option<String>,
+}
+
+fn page(query: &PageQuery) -> Result<Page, Failure> {
+    let limit = match query.limit.as_deref() {
+        None => 50,
+        Some(text) => text.parse().ok().filter(|limit| (1..=MAX_PAGE).contains(limit)).ok_or_else(|| {
+            Failure::field("limit", "invalid", "Use a whole number from 1 to 100.")
+        })?,
+    };
+    let before = query.cursor.as_deref().map(str::parse::<SessionId>).transpose();
+    let before = before.map_err(|_| Failure::field("cursor", "invalid", "Use `next_cursor` of the page before."))?;
+    Ok(Page { before, limit })
+}
+
+/// The user's live sessions.
+#[utoipa::path(get, path = paths::SESSIONS, tag = "sessions", params(PageQuery), security(("bearer" = [])),
+    responses((status = 200, description = "A page of sessions", body = SessionPage)))]
+pub(crate) async fn list(
+    State(web): State<Web>,
+    Acting(caller): Acting,
+    QueryString(query): QueryString<PageQuery>,
+) -> Answer {
+    let page = page(&query)?;
+    let found = web.cx.list_sessions(caller.user, page).await?;
+    let full = found.len() as i64 == page.limit;
+    let next_cursor = found.last().filter(|_| full).map(|last| last.id.to_string());
+    let items = found.into_iter().map(|session| SessionBody {
+        id: session.id.uuid(),
+        current: session.id == caller.session,
+        device: session.device,
+        address: session.address,
+        created_at: session.created_at.to_string(),
+        last_used_at: session.last_used_at.to_string(),
+    });
+    Ok(private_json(StatusCode::OK, &SessionPage { items: items.collect(), next_cursor }))
+}
+
+/// End one of the user's sessions.
+#[utoipa::path(delete, path = paths::SESSION, tag = "sessions", params(("id" = Uuid, Path)),
+    security(("bearer" = [])), responses((status = 204, description = "Ended")))]
+pub(crate) async fn revoke(
+    State(web): State<Web>,
+    ClientInfo(client): ClientInfo,
+    Acting(caller): Acting,
+    PathId(id): PathId<SessionId>,
+) -> Answer {
+    if web.cx.revoke_session(id, caller.user, &client).await? {
+        Ok(no_content())
+    } else {
+        Err(Failure::new(Code::NotFound))
+    }
+}

@@ -1,0 +1,45 @@
+//! `POST /auth/setup`: the first administrator.
+
+use axum::extract::State;
+use portcullis_app::register::Registration;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::register::{RegisterResponse, created};
+use super::token_response::delivery;
+use crate::extract::{ClientInfo, JsonBody};
+use crate::failure::Answer;
+use crate::paths;
+use crate::state::Web;
+
+/// The set-up link's token, and who the administrator shall be.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct SetupRequest {
+    /// What stands behind `#token=` in the link.
+    token: String,
+    email: String,
+    password: String,
+    name: Option<String>,
+    username: Option<String>,
+    /// Signs in at once, with this delivery.
+    delivery: Option<String>,
+}
+
+/// Make the first administrator. Spends the set-up link.
+#[utoipa::path(post, path = paths::SET_UP, tag = "auth", request_body = SetupRequest,
+    responses((status = 201, description = "Made", body = RegisterResponse)))]
+pub(crate) async fn setup(
+    State(web): State<Web>,
+    ClientInfo(client): ClientInfo,
+    JsonBody(request): JsonBody<SetupRequest>,
+) -> Answer {
+    let wanted = request.delivery.as_deref().map(|wanted| delivery(Some(wanted))).transpose()?;
+    let SetupRequest { token, email, password, name, username, .. } = request;
+    let registration = Registration { email, password, name, username };
+    let user = web.cx.complete_set_up(&token, registration, &client).await?;
+    let tokens = match wanted {
+        Some(delivery) => Some(web.cx.sign_in_new(user.clone(), delivery, &client).await?.into()),
+        None => None,
+    };
+    Ok(created(&user, tokens))
+}

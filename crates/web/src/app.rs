@@ -1,0 +1,205 @@
+//! The edge of the application: what happens to every request, in this order.
+//!
+//! 1. Request id: a sane incoming one is kept.
+//! 2. Host: a name that is not ours is told so (421). Health answers whoever asks.
+//! 3. A trailing slash is dropped.
+//! 4. The handler, within `server.request_timeout`; a panic becomes a 500.
+//! 5. Security headers, request id, metrics. What an error has for the log is logged here, once.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::header::ALLOW;
+use http::uri::PathAndQuery;
+use http::{Method, Request, StatusCode, Uri};
+use portcullis_app::Cx;
+use portcullis_core::random;
+use portcullis_edge::code::Code;
+use portcullis_edge::problem::Problem;
+use portcullis_edge::request_id::{RequestId, X_REQUEST_ID};
+use tower::Service;
+
+use crate::api::openapi;
+use crate::failure::{Failure, Logged};
+use crate::metrics::RouteMetrics;
+use crate::state::{Readiness, Web, WebConfig};
+use crate::{paths, routes};
+
+/// The application: give it to [`crate::serve::serve`].
+#[derive(Clone)]
+pub struct App {
+    web: Web,
+    router: Router,
+    metrics: Arc<RouteMetrics>,
+}
+
+/// Makes the application.
+///
+/// # Errors
+/// A setting that cannot be used, by name.
+pub fn app(cx: Arc<Cx>, config: WebConfig) -> Result<App, String> {
+    let (router, document) = routes::table().split_for_parts();
+    let document = openapi::complete(document, config.version)?;
+    let web = Web::new(cx, config, document)?;
+    let router = router.fallback(not_found).with_state(web.clone());
+    Ok(App { web, router, metrics: Arc::new(RouteMetrics::new()) })
+}
+
+async fn not_found() -> Failure {
+    Failure::new(Code::NotFound)
+}
+
+impl App {
+    /// The switch that makes the node not ready.
+    pub fn readiness(&self) -> Readiness {
+        self.web.readiness.clone()
+    }
+
+    /// What an operator should know at start.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if !self.web.https && !portcullis_edge::host::is_loopback(&self.web.config.public_url) {
+            warnings.push(
+                "server.public_url is http: passwords and tokens travel in clear; use https in front".to_owned(),
+            );
+        }
+        if self.web.https && self.web.config.trusted_proxies.is_empty() {
+            warnings.push(
+                "server.public_url is https, so a proxy is in front, but server.trusted_proxies is empty: all \
+                 clients share one address"
+                    .to_owned(),
+            );
+        }
+        warnings
+    }
+}
+
+impl<B> Service<Request<B>> for App
+where
+    B: http_body_util::BodyExt<Data = Bytes> + Send + 'static,
+    B::Error: Into<axum::BoxError>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let app = self.clone();
+        Box::pin(async move { Ok(app.answer(request.map(Body::new)).await) })
+    }
+}
+
+impl App {
+    async fn answer(mut self, mut request: Request<Body>) -> Response {
+        let begun = Instant::now();
+        let id = RequestId::of(request.headers(), || random::bytes(&*self.web.cx.random));
+        if let Some(uri) = without_trailing_slash(request.uri()) {
+            *request.uri_mut() = uri;
+        }
+        let route = paths::position(request.uri().path());
+        let method = request.method().clone();
+        let mut response = match self.check_host(&request) {
+            Ok(()) => self.handle(request).await,
+            Err(problem) => problem.into_response(),
+        };
+        if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+            response = method_not_allowed(&response);
+        }
+        self.web.security.apply(response.headers_mut());
+        response.headers_mut().insert(X_REQUEST_ID, id.header_value());
+        log(&mut response, &id, &method, route);
+        self.metrics.count(route, response.status(), begun.elapsed());
+        response
+    }
+
+    fn check_host(&self, request: &Request<Body>) -> Result<(), Problem> {
+        if matches!(request.uri().path(), paths::LIVE | paths::READY) {
+            return Ok(());
+        }
+        self.web.hosts.check(request.uri(), request.headers()).map_err(Problem::from)
+    }
+
+    async fn handle(&mut self, request: Request<Body>) -> Response {
+        let work = AssertUnwindSafe(self.router.call(request)).catch_unwind();
+        match tokio::time::timeout(self.web.config.request_timeout, work).await {
+            Ok(Ok(Ok(response))) => response,
+            Ok(Err(panic)) => Failure::logged(Code::InternalError, panic_text(&*panic)).into_response(),
+            Err(_) => Failure::new(Code::RequestTimeout).into_response(),
+        }
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("a handler panicked: {}", text.unwrap_or("without words"))
+}
+
+/// The router says which methods there are, but not in our form.
+fn method_not_allowed(response: &Response) -> Response {
+    let allow = response.headers().get(ALLOW).cloned();
+    let problem = Problem::new(Code::MethodNotAllowed);
+    match allow {
+        Some(allow) => problem.allow(allow).into_response(),
+        None => problem.into_response(),
+    }
+}
+
+fn without_trailing_slash(uri: &Uri) -> Option<Uri> {
+    let path = uri.path();
+    let short = path.strip_suffix('/').filter(|short| !short.is_empty() && !short.ends_with('/'))?;
+    let text = match uri.query() {
+        Some(query) => format!("{short}?{query}"),
+        None => short.to_owned(),
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(text).ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+/// One line for what is ours to mend; what callers do wrong only when debugging.
+fn log(response: &mut Response, id: &RequestId, method: &Method, route: Option<usize>) {
+    let status = response.status().as_u16();
+    let logged = response.extensions_mut().remove::<Logged>();
+    let route = route.map_or("none", |at| paths::ALL[at]);
+    let (id, text) = (id.as_str(), logged.as_ref().map(|logged| logged.0.as_str()));
+    match (status, text) {
+        (503, Some(error)) => {
+            tracing::warn!(request.id = id, %method, http.route = route, status, error, "answered 503");
+        }
+        (500.., error) => {
+            tracing::error!(request.id = id, %method, http.route = route, status, error, "answered with a fault");
+        }
+        (_, Some(reason)) => {
+            tracing::debug!(request.id = id, %method, http.route = route, status, reason, "refused");
+        }
+        (_, None) => tracing::debug!(request.id = id, %method, http.route = route, status, "answered"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_trailing_slash_is_dropped() {
+        let short = |text: &'static str| without_trailing_slash(&Uri::from_static(text)).map(|uri| uri.to_string());
+        assert_eq!(short("/auth/me/").as_deref(), Some("/auth/me"));
+        assert_eq!(short("/auth/sessions/?limit=1").as_deref(), Some("/auth/sessions?limit=1"));
+        assert_eq!(short("/"), None);
+        assert_eq!(short("/auth/me"), None);
+        assert_eq!(short("/auth/me//"), None);
+    }
+}

@@ -1,0 +1,44 @@
+//! Who is at the other end of the line.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::Ordering;
+
+use axum::extract::FromRequestParts;
+use http::header::USER_AGENT;
+use http::request::Parts;
+use portcullis_app::client::Client;
+use portcullis_edge::client_address::{block_48, block_64};
+
+use crate::serve::PeerAddress;
+use crate::state::Web;
+
+/// Longest name of a device that is kept.
+const MAX_DEVICE: usize = 200;
+
+/// The client of this request.
+pub(crate) struct ClientInfo(pub(crate) Client);
+
+impl FromRequestParts<Web> for ClientInfo {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Infallible> {
+        let peer = parts.extensions.get::<PeerAddress>();
+        let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0.ip());
+        let found = web.client_address.resolve(peer, &parts.headers);
+        if found.forwarded_untrusted && !web.untrusted_proxy_seen.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                peer.address = %peer,
+                "a proxy seems to be in front, but is not in server.trusted_proxies: all its clients share one address"
+            );
+        }
+        let agent = parts.headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let device = agent.iter().flat_map(|agent| agent.chars()).filter(|c| !c.is_control());
+        Ok(Self(Client {
+            address: found.address,
+            block: block_64(found.address),
+            wide_block: block_48(found.address),
+            device: device.take(MAX_DEVICE).collect(),
+        }))
+    }
+}

@@ -1,0 +1,11 @@
+//! What handlers take from a request, with our errors.
+
+mod bearer;
+mod body;
+mod client;
+mod id;
+
+pub(crate) use bearer::{Acting, MustChangeToo, Own, caller};
+pub(crate) use body::{BodyOrForm, JsonBody, optional_json};
+pub(crate) use client::ClientInfo;
+pub(crate) use id::{PathId, QueryString};

@@ -1,0 +1,34 @@
+//! The whole table of routes. The `OpenAPI` document is made of the same lines.
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::state::Web;
+use crate::{api, pages};
+
+/// Every route of the server.
+pub(crate) fn table() -> OpenApiRouter<Web> {
+    OpenApiRouter::new()
+        .routes(routes!(api::register::register))
+        .routes(routes!(api::login::login))
+        .routes(routes!(api::refresh::refresh))
+        .routes(routes!(api::logout::logout))
+        .routes(routes!(api::logout::logout_all))
+        .routes(routes!(api::me::get_me, api::me::patch_me))
+        .routes(routes!(api::sessions::list))
+        .routes(routes!(api::sessions::revoke))
+        .routes(routes!(api::password::change))
+        .routes(routes!(api::config::config))
+        .routes(routes!(api::verify::verify))
+        .routes(routes!(api::setup::setup))
+        .routes(routes!(api::jwks::jwks))
+        .routes(routes!(api::metadata::metadata))
+        .routes(routes!(api::openapi::openapi))
+        .routes(routes!(api::health::live))
+        .routes(routes!(api::health::ready))
+        .routes(routes!(pages::home))
+        .routes(routes!(pages::set_up))
+        .routes(routes!(pages::docs))
+        .routes(routes!(pages::problems))
+        .routes(routes!(pages::asset))
+}

@@ -1,0 +1,97 @@
+//! What every handler is given.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use portcullis_app::Cx;
+use portcullis_edge::client_address::ClientAddressRule;
+use portcullis_edge::host::AllowedHosts;
+use portcullis_edge::proxies::TrustedProxies;
+use portcullis_edge::security_headers::SecurityHeaders;
+use url::Url;
+
+/// How the server is reached, and what it tells.
+#[derive(Clone, Debug)]
+pub struct WebConfig {
+    /// How clients reach us; its scheme decides https mode.
+    pub public_url: Url,
+    /// Further `Host` values.
+    pub hosts: Vec<String>,
+    /// Peers that may name the client.
+    pub trusted_proxies: Vec<String>,
+    /// In this header.
+    pub client_address_header: String,
+    /// How long a request may take.
+    pub request_timeout: Duration,
+    /// `forward_auth.secret`.
+    pub forward_secret: Option<String>,
+    /// Shortest password.
+    pub password_min_length: u32,
+    /// Longest password.
+    pub password_max_length: u32,
+    /// Our version.
+    pub version: &'static str,
+}
+
+/// The state behind every handler. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Web(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) cx: Arc<Cx>,
+    pub(crate) config: WebConfig,
+    pub(crate) https: bool,
+    pub(crate) hosts: AllowedHosts,
+    pub(crate) client_address: ClientAddressRule,
+    pub(crate) security: SecurityHeaders,
+    pub(crate) openapi: Bytes,
+    pub(crate) readiness: Readiness,
+    pub(crate) untrusted_proxy_seen: AtomicBool,
+}
+
+impl std::ops::Deref for Web {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Web {
+    pub(crate) fn new(cx: Arc<Cx>, config: WebConfig, openapi: Bytes) -> Result<Self, String> {
+        let proxies = TrustedProxies::parse(&config.trusted_proxies)
+            .map_err(|error| format!("server.trusted_proxies: {error}"))?;
+        let client_address = ClientAddressRule::new(proxies, &config.client_address_header)
+            .map_err(|error| format!("server.client_address_header: {error}"))?;
+        let hosts = AllowedHosts::new(&config.public_url, &config.hosts)
+            .map_err(|error| format!("server.hosts: {error}"))?;
+        let https = config.public_url.scheme() == "https";
+        Ok(Self(Arc::new(Inner {
+            cx,
+            https,
+            hosts,
+            client_address,
+            security: SecurityHeaders::new(https),
+            openapi,
+            config,
+            readiness: Readiness::default(),
+            untrusted_proxy_seen: AtomicBool::new(false),
+        })))
+    }
+}
+
+/// Whether this node wants requests.
+#[derive(Clone, Default)]
+pub struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    /// From now on `/health/ready` says no: the node is going down.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
