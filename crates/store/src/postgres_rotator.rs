@@ -12,6 +12,7 @@ use crate::db::{RESTED, TIME_LIMIT};
 use crate::error::StoreError;
 use crate::rotate::{self, BATCH, RotateJob};
 use crate::session_rows::GrantRow;
+use crate::writer::LET_PASS;
 
 const CONNECTIONS: usize = 2;
 
@@ -107,7 +108,7 @@ async fn fold(
     };
     loop {
         match update(connection, batch).await.map_err(StoreError::from) {
-            Err(StoreError::RunAgain) => {}
+            Err(StoreError::RunAgain) => tokio::time::sleep(LET_PASS).await,
             done => return done,
         }
     }

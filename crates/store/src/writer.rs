@@ -31,6 +31,9 @@ const RUNS: usize = 4;
 /// were wrong, and then nothing is kept. The SELECT fails in that case.
 const COMMIT: &str = "SELECT 1; COMMIT";
 
+/// Before work is run again: whoever it was in the way of goes first, or both would meet again.
+pub(crate) const LET_PASS: Duration = Duration::from_millis(10);
+
 /// A closure for the SQLite writer, its types erased.
 pub(crate) trait Work: Send {
     /// Runs once (or again). `true`: keep what it did; `false`: undo it.
@@ -179,7 +182,11 @@ where
         let (result, clean) = attempt.unwrap_or_else(|_| (Err(StoreError::timed_out()), false));
         lent.clean = clean;
         match result {
-            Err(StoreError::RunAgain) if run < RUNS => run += 1,
+            Err(StoreError::RunAgain) if run < RUNS => {
+                run += 1;
+                drop(lent);
+                tokio::time::sleep(LET_PASS).await;
+            }
             result => return result,
         }
     }

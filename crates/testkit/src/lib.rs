@@ -4,11 +4,13 @@
 //! Here lives what a test needs and a server does not. No rule of the product may live here, and no crate
 //! may depend on this one but as a dev-dependency (`tests/architecture.rs` holds that).
 
+pub mod app;
 pub mod clock;
 pub mod database;
 pub mod postgres;
 pub mod random;
 
+pub use app::{Actor, PASSWORD, Reply, Setup, TestApp};
 pub use clock::ManualClock;
 pub use database::{Backend, Database, TestStore};
 pub use random::SeededRandom;

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use portcullis_store::{Store, StoreError};
 use portcullis_testkit::{Backend, TestStore, postgres};
 
-use crate::support::{execute, make_user, number, parallel, statement};
+use crate::support::{execute, make_session, make_user, number, parallel, rotation, statement};
 
 contract! {
     async fn an_error_rolls_back_and_comes_back(t: &TestStore) {
@@ -177,6 +178,35 @@ async fn a_deadlock_is_not_the_callers_problem() {
     }
     assert_eq!(number(&t.store, "SELECT CAST(SUM(n) AS BIGINT) FROM notes").await, 43);
 }
+
+#[tokio::test]
+async fn a_batch_of_rotations_survives_a_deadlock() {
+    let t = TestStore::new(Backend::Postgres).await;
+    let ada = make_user(&t, "ada").await;
+    let (one, _) = make_session(&t, &ada).await;
+    t.clock.advance(Duration::from_millis(2));
+    let (two, _) = make_session(&t, &ada).await;
+    let url = t.database.url.clone();
+    let writing = async {
+        commit!(t.store, [url] tx => async move {
+            statement(tx, "UPDATE sessions SET device = 'x' WHERE created_at = (SELECT MAX(created_at) FROM sessions)").await?;
+            // Until the batch holds the first row and waits for this one.
+            while postgres::query(&url, WAITING).expect("the server answers") != "1" {
+                tokio::task::yield_now().await;
+            }
+            statement(tx, "UPDATE sessions SET device = 'x' WHERE created_at = (SELECT MIN(created_at) FROM sessions)").await
+        })
+    };
+    // Both are sent before anybody can take one: they are in one batch.
+    let rotating =
+        async { tokio::join!(t.store.rotate(rotation(&t, &one, 1)), t.store.rotate(rotation(&t, &two, 1))) };
+    let (written, (first, second)) = tokio::join!(writing, rotating);
+    assert_eq!(written.expect("committed"), 1);
+    assert!(first.expect("run again").is_some() && second.expect("run again").is_some());
+}
+
+const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+    AND wait_event_type = 'Lock'";
 
 async fn table(t: &TestStore) {
     execute(&t.store, "CREATE TABLE notes (n BIGINT NOT NULL)").await;

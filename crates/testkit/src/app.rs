@@ -1,0 +1,181 @@
+//! The whole server in this process, without a socket: a [`TestApp`] is one node, its actors speak HTTP to it.
+//!
+//! ```ignore
+//! let app = TestApp::new(Backend::Sqlite).await;
+//! let alice = app.sign_up("alice").await;
+//! let reply = alice.get("/auth/me").await;
+//! assert_eq!(reply.status, 200);
+//! ```
+
+mod actor;
+mod reply;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_app::hashing::{HashParams, Hasher, HasherConfig};
+use portcullis_app::settings::{Lifetimes, Settings};
+use portcullis_app::{Cx, Parts};
+use portcullis_core::password::PasswordPolicy;
+use portcullis_core::server_key::{KeyRing, ServerKey};
+use portcullis_core::user::Role;
+use portcullis_jose::Algorithm;
+use portcullis_web::{App, WebConfig};
+use serde_json::Map;
+use tokio::task::JoinHandle;
+
+pub use actor::{Actor, PASSWORD};
+pub use reply::Reply;
+
+use crate::{Backend, Database, ManualClock, SeededRandom};
+
+/// The secret that forward-auth asks for in tests.
+pub const FORWARD_SECRET: &str = "forward-secret-of-the-tests";
+
+/// How a test's node is set.
+pub struct Setup {
+    /// Settings of the use cases. Rate limits are off unless a test turns them on.
+    pub settings: Settings,
+    /// Settings of the HTTP face.
+    pub web: WebConfig,
+    /// Bytes of the current server key, then of accepted ones.
+    pub server_keys: Vec<[u8; 32]>,
+    /// Longest wait for a password hash.
+    pub max_queue_wait: Duration,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let issuer = "http://localhost:8400";
+        Self {
+            settings: Settings {
+                issuer: issuer.into(),
+                audiences: vec![issuer.into()],
+                claims: Map::new(),
+                algorithm: Algorithm::Es256,
+                private_key: None,
+                key_rotation: None,
+                lifetimes: Lifetimes {
+                    access: Duration::from_mins(15),
+                    refresh: Duration::from_hours(30 * 24),
+                    session: Duration::from_hours(180 * 24),
+                    grace: Duration::from_mins(1),
+                },
+                registration_open: true,
+                default_role: Role::from_stored(Role::USER),
+                password_policy: PasswordPolicy::default(),
+                rates: None,
+                max_staleness: Duration::from_mins(1),
+            },
+            web: WebConfig {
+                public_url: issuer.parse().expect("a URL"),
+                hosts: vec![],
+                trusted_proxies: vec![],
+                client_address_header: "X-Forwarded-For".into(),
+                request_timeout: Duration::from_secs(30),
+                forward_secret: Some(FORWARD_SECRET.into()),
+                password_min_length: 15,
+                password_max_length: 128,
+                version: "test",
+            },
+            server_keys: vec![[1; 32]],
+            max_queue_wait: Duration::from_secs(20),
+        }
+    }
+}
+
+/// One node, following its database.
+pub struct TestApp {
+    /// Its context.
+    pub cx: Arc<Cx>,
+    /// Its HTTP face.
+    pub app: App,
+    /// Its clock.
+    pub clock: Arc<ManualClock>,
+    /// Its database, shared with other nodes of the test.
+    pub database: Arc<Database>,
+    random: Arc<SeededRandom>,
+    follower: JoinHandle<()>,
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.follower.abort();
+    }
+}
+
+impl TestApp {
+    /// A node with defaults, on a database of its own.
+    pub async fn new(backend: Backend) -> Self {
+        Self::with(backend, |_| {}).await
+    }
+
+    /// A node whose setup `change` has changed.
+    pub async fn with(backend: Backend, change: impl FnOnce(&mut Setup)) -> Self {
+        let database = Arc::new(Database::fresh(backend));
+        let clock = Arc::new(ManualClock::new());
+        Self::on(database, clock, Arc::new(SeededRandom::default()), change).await
+    }
+
+    /// One more node on the same database, with the same clock.
+    pub async fn another(&self, change: impl FnOnce(&mut Setup)) -> Self {
+        Self::on(self.database.clone(), self.clock.clone(), self.random.clone(), change).await
+    }
+
+    async fn on(
+        database: Arc<Database>,
+        clock: Arc<ManualClock>,
+        random: Arc<SeededRandom>,
+        change: impl FnOnce(&mut Setup),
+    ) -> Self {
+        let mut setup = Setup::default();
+        change(&mut setup);
+        let store = database.open().await;
+        store.migrate(false).await.expect("migrations apply");
+        let mut keys = setup.server_keys.iter().map(|key| ServerKey::new(key).expect("long enough"));
+        let ring = KeyRing::new(keys.next().expect("a current key"), keys.collect());
+        let params = HashParams { memory_kib: 8, iterations: 1, parallelism: 1 };
+        let workers = NonZeroUsize::new(2).expect("not zero");
+        let hasher = HasherConfig { params, workers, max_queue_wait: setup.max_queue_wait };
+        let cx = Arc::new(Cx::new(Parts {
+            store,
+            ring,
+            clock: clock.clone(),
+            random: random.clone(),
+            hasher: Hasher::start(hasher).expect("threads"),
+            settings: setup.settings,
+        }));
+        cx.start().await.expect("the node starts");
+        let follower = tokio::spawn(cx.clone().follow());
+        let app = portcullis_web::app(cx.clone(), setup.web).expect("the setup is usable");
+        Self { cx, app, clock, database, random, follower }
+    }
+
+    /// Somebody who presents nothing.
+    pub fn anon(&self) -> Actor {
+        Actor::new(self.app.clone())
+    }
+
+    /// Somebody who has just signed up and in: `<name>@example.org` with [`PASSWORD`].
+    pub async fn sign_up(&self, name: &str) -> Actor {
+        let mut actor = self.anon();
+        let body = serde_json::json!({
+            "email": format!("{name}@example.org"), "password": PASSWORD, "name": name, "delivery": "body",
+        });
+        let reply = actor.post("/auth/register", &body).await;
+        assert_eq!(reply.status, 201, "{}", reply.text());
+        actor.take_tokens(&reply);
+        actor
+    }
+
+    /// Signs in once more as `name`: another session.
+    pub async fn sign_in(&self, name: &str) -> Actor {
+        let mut actor = self.anon();
+        let body = serde_json::json!({"email": format!("{name}@example.org"), "password": PASSWORD});
+        let reply = actor.post("/auth/login", &body).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        actor.take_tokens(&reply);
+        actor
+    }
+}
