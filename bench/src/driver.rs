@@ -137,6 +137,7 @@ pub(crate) async fn measure<C: Caller>(
         server_cpu: per_call(before.server, after.server),
         database_cpu: per_call(before.database, after.database),
         driver_cpu: per_call(before.driver, after.driver),
+        foreign: after.foreign_since(&before).as_secs_f64() / window.seconds(),
     };
     (callers, run)
 }

@@ -29,6 +29,14 @@ pub(crate) fn pss_mib(pid: u32) -> Result<f64> {
     Ok(kib / 1024.0)
 }
 
+/// CPU time that all cores have spent on anything: user, nice, system, irq, softirq and steal of `/proc/stat`.
+fn busy() -> Duration {
+    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let ticks = |index| text.split_whitespace().nth(index).and_then(|field| field.parse::<u32>().ok());
+    // The first field is the word `cpu`; idle (4) and waiting for the disk (5) are left out.
+    [1, 2, 3, 6, 7, 8].into_iter().filter_map(ticks).map(|ticks| TICK * ticks).sum()
+}
+
 /// Fields after `pid (name) `, counted from the state, which is 0.
 fn fields(pid: u32) -> Option<Vec<String>> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -61,6 +69,16 @@ pub(crate) struct Reading {
     pub(crate) server: Duration,
     pub(crate) database: Duration,
     pub(crate) driver: Duration,
+    /// Of the whole machine.
+    pub(crate) busy: Duration,
+}
+
+impl Reading {
+    /// CPU time of everything that was not measured, from `before` to this reading.
+    pub(crate) fn foreign_since(&self, before: &Self) -> Duration {
+        let own = |reading: &Self| reading.server + reading.database + reading.driver;
+        self.busy.saturating_sub(before.busy).saturating_sub(own(self).saturating_sub(own(before)))
+    }
 }
 
 impl Watched {
@@ -70,13 +88,16 @@ impl Watched {
             server: self.server.map_or(Duration::ZERO, cpu),
             database: self.database.map_or(Duration::ZERO, family_cpu),
             driver: if self.server == Some(own) { Duration::ZERO } else { cpu(own) },
+            busy: busy(),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{children, fields, pss_mib};
+    use std::time::Duration;
+
+    use super::{Reading, busy, children, fields, pss_mib};
 
     #[test]
     fn this_process_can_be_read() {
@@ -84,5 +105,18 @@ mod tests {
         assert!(fields(pid).expect("a living process").len() > 20);
         assert!(pss_mib(pid).expect("a living process") > 0.1);
         assert!(super::cpu(u32::MAX).is_zero() && children(u32::MAX).is_empty());
+        assert!(busy() >= super::cpu(pid));
+    }
+
+    #[test]
+    fn what_others_used_is_what_is_left() {
+        let reading = |server, driver, busy| Reading {
+            server: Duration::from_secs(server),
+            database: Duration::ZERO,
+            driver: Duration::from_secs(driver),
+            busy: Duration::from_secs(busy),
+        };
+        let foreign = reading(7, 3, 30).foreign_since(&reading(5, 2, 20));
+        assert_eq!(foreign, Duration::from_secs(7));
     }
 }

@@ -8,7 +8,7 @@ use crate::stats::{Runs, spread};
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     machine: Vec<(&'static str, String)>,
-    rates: Vec<[String; 6]>,
+    rates: Vec<[String; 7]>,
     facts: Vec<(String, String)>,
     ratios: Vec<[String; 4]>,
 }
@@ -39,6 +39,7 @@ impl Report {
             format!("{:.2} / {:.2} / {:.2}", run.latency.mean, run.latency.median, run.latency.p99),
             format!("{} + {}", dash(run.server_cpu), dash(run.database_cpu)),
             dash(run.driver_cpu),
+            format!("{:.2}", run.foreign),
             format!("{}{busy}", run.failed),
         ]);
     }
@@ -47,10 +48,10 @@ impl Report {
     pub(crate) fn rates(&mut self, what: &str, rates: &[f64]) {
         let (lowest, median, highest) = spread(rates);
         let range = format!("**{}** ({}–{})", thousands(median), thousands(lowest), thousands(highest));
-        self.rate([what, &range, "–", "–", "–", "–"].map(str::to_owned));
+        self.rate([what, &range, "–", "–", "–", "–", "–"].map(str::to_owned));
     }
 
-    fn rate(&mut self, row: [String; 6]) {
+    fn rate(&mut self, row: [String; 7]) {
         eprintln!("  {}", row.join(" | "));
         self.rates.push(row);
     }
@@ -88,6 +89,7 @@ impl Report {
             "ms mean / p50 / p99",
             "CPU µs a call: server + database",
             "generator µs a call",
+            "cores used by others",
             "errors",
         ];
         table(&mut text, &head, self.rates.iter().map(|row| &row[..]));

@@ -74,6 +74,8 @@ pub(crate) struct Run {
     pub(crate) server_cpu: f64,
     pub(crate) database_cpu: f64,
     pub(crate) driver_cpu: f64,
+    /// Cores used by everything else on the machine: a run that was disturbed shows here.
+    pub(crate) foreign: f64,
 }
 
 /// The windows of one measurement.

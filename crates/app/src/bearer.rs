@@ -81,7 +81,12 @@ impl Cx {
         Ok(caller)
     }
 
-    async fn verify_anew(&self, token: &str, key: [u8; 32], now: Timestamp) -> Result<Arc<Caller>, BearerError> {
+    async fn verify_anew(
+        &self,
+        token: &str,
+        key: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Arc<Caller>, BearerError> {
         let caller = match self.verify_once(token, now)? {
             Verified::Caller(caller) => caller,
             Verified::UnknownKey => {

@@ -9,7 +9,7 @@
 use portcullis_core::audit::EventKind;
 use portcullis_core::password::Password;
 use portcullis_core::random;
-use portcullis_core::refresh_token::SessionSecret;
+use portcullis_core::refresh_token::{SecretHash, SessionSecret};
 use portcullis_core::session::{EndCause, Grant};
 use portcullis_core::user::{User, Username};
 use portcullis_core::validation::FieldError;
@@ -36,6 +36,12 @@ pub struct PasswordChange {
     pub current: Password,
     /// As it shall be.
     pub new: String,
+}
+
+/// What the change writes of new secrets.
+struct NewSecrets {
+    password_hash: String,
+    session: SecretHash,
 }
 
 /// Why nothing was changed.
@@ -92,7 +98,8 @@ impl Cx {
         let hash = self.hash_new(&found, change.new).await?;
         // 2.
         let secret = SessionSecret::new(&*self.random);
-        let (grant, ended) = self.write_password(caller, &found.user, hash, &secret, client).await?;
+        let new = NewSecrets { password_hash: hash, session: secret.hash() };
+        let (grant, ended) = self.write_password(caller, &found.user, new, client).await?;
         let span = self.span();
         self.revoke_here(&ended, span);
         self.follow_revocations().await?;
@@ -139,17 +146,17 @@ impl Cx {
         &self,
         caller: &Caller,
         user: &User,
-        hash: String,
-        secret: &SessionSecret,
+        secrets: NewSecrets,
         client: &Client,
     ) -> Result<(Grant, Vec<Uuid>), ChangePasswordError> {
         let span = self.span();
         let now = span.now;
+        let NewSecrets { password_hash: hash, session } = secrets;
         let new = NewPassword { user: user.id, epoch: user.credential_epoch, hash, must_change: false, now };
         let renewal = Renewal {
             session: caller.session,
             user: user.id,
-            secret_hash: secret.hash(),
+            secret_hash: session,
             key_id: self.ring.current().id(),
             now,
             idle_ends_at: now + self.settings.lifetimes.refresh,

@@ -72,7 +72,9 @@ impl Cx {
         if checks[0].health == Health::Ok {
             match self.check_server_key_use().await {
                 Ok(more) => checks.extend(more),
-                Err(error) => checks.push(Check::fault("server keys", error.to_string(), "See the check of the store.")),
+                Err(error) => {
+                    checks.push(Check::fault("server keys", error.to_string(), "See the check of the store."))
+                }
             }
         }
         checks.push(self.check_limits());
@@ -96,7 +98,9 @@ impl Cx {
                 format!("not applied: {}", pending.join(", ")),
                 "Run `portcullis migrate`.",
             ),
-            Err(error) => Check::fault("schema", error.to_string(), "Start a version that knows this schema."),
+            Err(error) => {
+                Check::fault("schema", error.to_string(), "Start a version that knows this schema.")
+            }
         }
     }
 
@@ -118,15 +122,16 @@ impl Cx {
 
     fn check_signing(&self) -> Check {
         if let Err(error) = self.signer() {
-            return Check::fault("signing keys", error.to_string(), "Give this node the server key, or run `portcullis key rotate`.");
+            return Check::fault(
+                "signing keys",
+                error.to_string(),
+                "Give this node the server key, or run `portcullis key rotate`.",
+            );
         }
         let views = self.key_views();
         let count = |state| views.iter().filter(|key| key.state == state).count();
-        let seen = format!(
-            "1 current, {} next, {} retiring",
-            count(KeyState::Next),
-            count(KeyState::Retiring)
-        );
+        let seen =
+            format!("1 current, {} next, {} retiring", count(KeyState::Next), count(KeyState::Retiring));
         match self.unopened_key() {
             None => Check::ok("signing keys", seen),
             Some(kid) => Check::warning(
@@ -165,7 +170,9 @@ impl Cx {
 
     fn check_limits(&self) -> Check {
         match self.settings.rates {
-            Some(rates) => Check::ok("rate limits", format!("login {}, register {}", rates.login, rates.register)),
+            Some(rates) => {
+                Check::ok("rate limits", format!("login {}, register {}", rates.login, rates.register))
+            }
             None => Check::warning(
                 "rate limits",
                 "off; only wrong passwords are slowed down",

@@ -41,9 +41,7 @@ impl From<StoreError> for Fault {
             StoreError::Corrupt { .. }
             | StoreError::Statement(_)
             | StoreError::Schema(_)
-            | StoreError::Refused => {
-                Self::Internal(error.to_string())
-            }
+            | StoreError::Refused => Self::Internal(error.to_string()),
         }
     }
 }

@@ -48,7 +48,9 @@ pub struct Memory {
     local: Mutex<HashMap<CounterKey, Timestamp>>,
 }
 
-fn locked(map: &Mutex<HashMap<CounterKey, Timestamp>>) -> std::sync::MutexGuard<'_, HashMap<CounterKey, Timestamp>> {
+fn locked(
+    map: &Mutex<HashMap<CounterKey, Timestamp>>,
+) -> std::sync::MutexGuard<'_, HashMap<CounterKey, Timestamp>> {
     map.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 

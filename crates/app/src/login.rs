@@ -151,18 +151,26 @@ impl Cx {
 
     /// The bucket of attempts: one a known device, one for all strangers to a user, one for each name that
     /// nobody has.
-    fn login_bucket(&self, found: Option<&Credentials>, device: Option<DeviceId>, login: &Login) -> CounterKey {
+    fn login_bucket(
+        &self,
+        found: Option<&Credentials>,
+        device: Option<DeviceId>,
+        login: &Login,
+    ) -> CounterKey {
         match (found, device) {
-            (Some(found), Some(device)) => {
-                self.counter("attempts of device", &[found.user.id.uuid().as_bytes(), device.uuid().as_bytes()])
-            }
+            (Some(found), Some(device)) => self
+                .counter("attempts of device", &[found.user.id.uuid().as_bytes(), device.uuid().as_bytes()]),
             (Some(found), None) => self.counter("attempts of strangers", &[found.user.id.uuid().as_bytes()]),
             (None, _) => self.counter("attempts on nobody", &[login.key().as_bytes()]),
         }
     }
 
     /// Looks at a password, with the attempt reserved before and forgiven after if it was right.
-    pub(crate) async fn check_password(&self, check: Check<'_>, password: Password) -> Result<Outcome, Fault> {
+    pub(crate) async fn check_password(
+        &self,
+        check: Check<'_>,
+        password: Password,
+    ) -> Result<Outcome, Fault> {
         let Some(attempt) = self.attempt(check.bucket).await? else {
             return Ok(Outcome::Wrong("slowed down"));
         };
@@ -184,7 +192,12 @@ impl Cx {
         Ok(Outcome::Right { needs_rehash })
     }
 
-    async fn refuse_login(&self, found: Option<&Credentials>, why: &'static str, client: &Client) -> LoginError {
+    async fn refuse_login(
+        &self,
+        found: Option<&Credentials>,
+        why: &'static str,
+        client: &Client,
+    ) -> LoginError {
         metrics::counter!("portcullis_logins_refused_total", "reason" => why).increment(1);
         let mut event = self.event(EventKind::LoginFailed);
         event.user = found.map(|found| found.user.id);

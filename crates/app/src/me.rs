@@ -11,21 +11,33 @@ use thiserror::Error;
 use crate::cx::Cx;
 use crate::fault::Fault;
 
-/// What to change: absent fields stay, `Some(None)` clears.
+/// What to do with one field.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Change {
+    /// It was not sent: leave it.
+    #[default]
+    Keep,
+    /// It was sent as `null`: clear it.
+    Clear,
+    /// It was sent with a value.
+    Set(String),
+}
+
+/// What to change.
 #[derive(Clone, Default)]
 pub struct ProfileChange {
     /// Full name.
-    pub name: Option<Option<String>>,
+    pub name: Change,
     /// User name.
-    pub username: Option<Option<String>>,
+    pub username: Change,
     /// Phone number.
-    pub phone: Option<Option<String>>,
+    pub phone: Change,
     /// Job title.
-    pub job_title: Option<Option<String>>,
+    pub job_title: Change,
     /// Time zone.
-    pub timezone: Option<Option<String>>,
+    pub timezone: Change,
     /// Language.
-    pub locale: Option<Option<String>>,
+    pub locale: Change,
 }
 
 /// Why nothing was changed.
@@ -53,17 +65,17 @@ fn locale(text: &str) -> Result<String, FieldError> {
     word("locale", text, 35, |c| c.is_ascii_alphanumeric() || c == '-')
 }
 
-/// Applies one field: absent stays, null clears, text must pass `check`.
+/// Applies one field; a value must pass `check`.
 fn apply<T>(
     slot: &mut Option<T>,
-    change: Option<Option<String>>,
+    change: Change,
     errors: &mut Vec<FieldError>,
     check: impl Fn(&str) -> Result<T, FieldError>,
 ) {
     match change {
-        None => {}
-        Some(None) => *slot = None,
-        Some(Some(text)) => match check(&text) {
+        Change::Keep => {}
+        Change::Clear => *slot = None,
+        Change::Set(text) => match check(&text) {
             Ok(value) => *slot = Some(value),
             Err(error) => errors.push(error),
         },
@@ -73,7 +85,7 @@ fn apply<T>(
 impl ProfileChange {
     fn is_empty(&self) -> bool {
         let Self { name, username, phone, job_title, timezone, locale } = self;
-        [name, username, phone, job_title, timezone, locale].into_iter().all(Option::is_none)
+        [name, username, phone, job_title, timezone, locale].into_iter().all(|change| *change == Change::Keep)
     }
 
     fn apply_to(self, user: &mut User) -> Result<(), Vec<FieldError>> {

@@ -16,7 +16,7 @@ use crate::server_keys::ServerKeyError;
 /// How often the key tables are read again.
 const RELOAD: Duration = Duration::from_secs(5);
 /// How often periodic work is done, by one node at a time.
-const HOUSEKEEPING: Duration = Duration::from_secs(60);
+const HOUSEKEEPING: Duration = Duration::from_mins(1);
 /// Longest that the holder of the lease may be silent.
 const LEASE: Duration = Duration::from_secs(150);
 /// Ended sessions are kept this long, so that their tokens are told apart from unknown ones.
@@ -62,18 +62,18 @@ impl Cx {
             };
             loop {
                 follower.next().await;
-                let followed = self.follow_revocations().await;
-                report(&followed, &mut lost);
+                let seen = self.follow_revocations().await;
+                report(&seen, &mut lost);
                 metrics::gauge!("portcullis_revocations").set(self.revoked.len() as f64);
                 metrics::gauge!("portcullis_revocations_staleness_seconds")
                     .set(self.revoked.staleness().as_secs_f64());
-                if followed.is_ok() && reloaded.elapsed() > RELOAD {
+                if seen.is_ok() && reloaded.elapsed() > RELOAD {
                     reloaded = Instant::now();
                     if let Err(error) = self.reload_keys().await {
                         tracing::warn!(%error, "the key tables cannot be read");
                     }
                 }
-                if followed.is_err() {
+                if seen.is_err() {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
@@ -87,8 +87,7 @@ impl Cx {
 
     /// Does periodic work until the task is dropped.
     pub async fn keep_house(self: Arc<Self>) {
-        let id: [u8; 8] = random::bytes(&*self.random);
-        let holder: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+        let holder = u64::from_be_bytes(random::bytes(&*self.random)).to_string();
         loop {
             tokio::time::sleep(HOUSEKEEPING).await;
             self.tidy();
@@ -136,8 +135,9 @@ impl Cx {
     }
 
     async fn purge_sessions(&self, before: Timestamp) -> Result<u64, Fault> {
-        let deleted =
-            self.store.write(move |tx| Box::pin(async move { sessions::purge(tx, before, PURGE_AT_ONCE).await }));
+        let deleted = self
+            .store
+            .write(move |tx| Box::pin(async move { sessions::purge(tx, before, PURGE_AT_ONCE).await }));
         Ok(deleted.await?)
     }
 

@@ -78,7 +78,8 @@ impl Cx {
     pub async fn create_user(&self, request: NewUserRequest) -> Result<User, OperatorError> {
         let invalid = |error: FieldError| OperatorError::Invalid(vec![error]);
         let email = Email::parse("email", &request.email).map_err(invalid)?;
-        let name = request.name.as_deref().map(|name| line("name", name, 100)).transpose().map_err(invalid)?;
+        let name =
+            request.name.as_deref().map(|name| line("name", name, 100)).transpose().map_err(invalid)?;
         let username = request.username.as_deref().map(|name| Username::parse("username", name));
         let username = username.transpose().map_err(invalid)?;
         let role = Role::parse("role", &request.role).map_err(invalid)?;
@@ -87,7 +88,10 @@ impl Cx {
                 let mut context = vec![email.as_str()];
                 context.extend(name.as_deref());
                 context.extend(username.as_ref().map(Username::as_str));
-                Some(new_password("password", text, &self.settings.password_policy, &context).map_err(invalid)?)
+                Some(
+                    new_password("password", text, &self.settings.password_policy, &context)
+                        .map_err(invalid)?,
+                )
             }
             None => None,
         };
@@ -198,9 +202,8 @@ impl Cx {
         must_change: bool,
     ) -> Result<(), OperatorError> {
         let context = [user.email.as_str()];
-        let password: Password =
-            new_password("password", password, &self.settings.password_policy, &context)
-                .map_err(|error| OperatorError::Invalid(vec![error]))?;
+        let password: Password = new_password("password", password, &self.settings.password_policy, &context)
+            .map_err(|error| OperatorError::Invalid(vec![error]))?;
         let hash = self.hasher.hash(Lane::Known, password, random::bytes(&*self.random)).await;
         let hash = hash.map_err(Fault::from)?;
         let span = self.span();
@@ -215,8 +218,7 @@ impl Cx {
                     if !users::set_password(tx, &new).await? {
                         return Ok(None);
                     }
-                    let ended =
-                        sessions::end_all(tx, new.user, None, now, EndCause::PasswordChanged).await?;
+                    let ended = sessions::end_all(tx, new.user, None, now, EndCause::PasswordChanged).await?;
                     revocations::append(tx, &ended, span).await?;
                     audit::append(tx, &event).await?;
                     Ok(Some(ended))

@@ -125,7 +125,11 @@ impl Cx {
     }
 
     /// Form and MAC.
-    pub(crate) async fn parse_refresh(&self, text: &str, client: &Client) -> Result<RefreshToken, RefreshError> {
+    pub(crate) async fn parse_refresh(
+        &self,
+        text: &str,
+        client: &Client,
+    ) -> Result<RefreshToken, RefreshError> {
         match RefreshToken::parse(text, &self.ring) {
             Ok(token) => Ok(token),
             Err(ParseError::Form) => Err(RefreshError::Invalid("form")),
@@ -193,8 +197,13 @@ impl Cx {
     }
 
     fn limited(&self, retry_after: Duration) -> RefreshError {
-        let rate = self.settings.rates.map_or(portcullis_core::rate::Rate::per_minute(1), |rates| rates.refresh);
-        RefreshError::Limited(Limited { name: "refresh", retry_after: retry_after.max(Duration::from_secs(1)), rate })
+        let rate =
+            self.settings.rates.map_or(portcullis_core::rate::Rate::per_minute(1), |rates| rates.refresh);
+        RefreshError::Limited(Limited {
+            name: "refresh",
+            retry_after: retry_after.max(Duration::from_secs(1)),
+            rate,
+        })
     }
 
     async fn rotate_ahead(&self, command: Rotate, client: &Client) -> Result<Option<Grant>, RefreshError> {
@@ -233,7 +242,9 @@ impl Cx {
             let now = self.clock.now();
             let rate = rates.refresh_replays;
             let limited = |retry_after| Limited { name: "refresh_replays", retry_after, rate };
-            self.limits.take_local(counter, rate, now).map_err(|wait| RefreshError::Limited(limited(wait)))?;
+            self.limits
+                .take_local(counter, rate, now)
+                .map_err(|wait| RefreshError::Limited(limited(wait)))?;
         }
         metrics::counter!("portcullis_refresh_replayed_total").increment(1);
         let grant = self.store.grant(token.session).await?.ok_or(RefreshError::Revoked)?;

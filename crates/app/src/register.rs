@@ -171,7 +171,9 @@ impl Cx {
         let wish = Wish { delivery, audiences: self.settings.audiences.clone() };
         self.sign_in(proof, wish, client).await.map_err(|error| match error {
             SignInError::Fault(fault) => RegisterError::Fault(fault),
-            SignInError::Refused | SignInError::Unverified | SignInError::FactorOwed(_) => RegisterError::Closed,
+            SignInError::Refused | SignInError::Unverified | SignInError::FactorOwed(_) => {
+                RegisterError::Closed
+            }
         })
     }
 
@@ -184,8 +186,10 @@ impl Cx {
             }
             None => None,
         };
-        let owner = checked.name.clone().or_else(|| checked.username.as_ref().map(|name| name.as_str().into()));
-        let owner = owner.unwrap_or_else(|| checked.email.as_str().split('@').next().unwrap_or_default().into());
+        let owner =
+            checked.name.clone().or_else(|| checked.username.as_ref().map(|name| name.as_str().into()));
+        let owner =
+            owner.unwrap_or_else(|| checked.email.as_str().split('@').next().unwrap_or_default().into());
         Ok(NewUser {
             id: UserId::new(now, &*self.random),
             email: checked.email,

@@ -12,7 +12,7 @@ use crate::cx::Cx;
 use crate::fault::Fault;
 
 /// Each look reads again what was appended in this time, in case it was passed over.
-const OVERLAP: Duration = Duration::from_secs(60);
+const OVERLAP: Duration = Duration::from_mins(1);
 
 /// Followed from the store.
 pub struct Revoked {
@@ -25,11 +25,7 @@ pub struct Revoked {
 
 impl Default for Revoked {
     fn default() -> Self {
-        Self {
-            list: RwLock::default(),
-            cursor: Mutex::new(0),
-            contact: RwLock::new(Instant::now()),
-        }
+        Self { list: RwLock::default(), cursor: Mutex::new(0), contact: RwLock::new(Instant::now()) }
     }
 }
 
@@ -73,7 +69,8 @@ impl Cx {
 
     /// Ends the tokens of `sessions` on this node, after the commit that ended them everywhere.
     pub(crate) fn revoke_here(&self, sessions: &[Uuid], span: Span) {
-        let entry = |session: &Uuid| Revocation { session: *session, upto: None, expires_at: span.expires_at };
+        let entry =
+            |session: &Uuid| Revocation { session: *session, upto: None, expires_at: span.expires_at };
         self.revoked.add(sessions.iter().map(entry));
     }
 

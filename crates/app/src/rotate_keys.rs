@@ -109,7 +109,7 @@ impl Cx {
         let stored = StoredKey {
             kid: key.kid().to_owned(),
             algorithm: key.algorithm().to_string(),
-            public_jwk: key.jwk().map(|jwk| serde_json::to_string(&jwk)).transpose().map_err(internal)?,
+            public_jwk: key.jwk().map(|jwk| serde_json::to_string(&jwk)).transpose().map_err(|error| internal(&error))?,
             sealed: self.seal(key),
             created_at: now,
             times: KeyTimes { activates_at: now + PUBLISHING_DELAY, retired_at: None },
@@ -191,24 +191,28 @@ impl Cx {
             let before = key.sealed.key_id;
             let kid = key.kid.clone();
             if state == KeyState::Retired {
-                self.store.write(move |tx| {
-                    let kid = kid.clone();
-                    Box::pin(async move { keys::delete(tx, &kid).await })
-                }).await?;
+                self.store
+                    .write(move |tx| {
+                        let kid = kid.clone();
+                        Box::pin(async move { keys::delete(tx, &kid).await })
+                    })
+                    .await?;
             } else if before != self.ring.current().id()
                 && let Ok(secret) = self.ring.open(&seal_context(&kid), &key.sealed)
             {
                 let sealed = self.ring.seal(&seal_context(&kid), &secret, &*self.random);
-                self.store.write(move |tx| {
-                    let (kid, sealed) = (kid.clone(), sealed.clone());
-                    Box::pin(async move { keys::reseal(tx, &kid, before, &sealed).await })
-                }).await?;
+                self.store
+                    .write(move |tx| {
+                        let (kid, sealed) = (kid.clone(), sealed.clone());
+                        Box::pin(async move { keys::reseal(tx, &kid, before, &sealed).await })
+                    })
+                    .await?;
             }
         }
         Ok(())
     }
 }
 
-fn internal(error: impl ToString) -> Fault {
-    Fault::Internal(error.to_string())
+fn internal(error: &serde_json::Error) -> Fault {
+    Fault::Internal(format!("a public key: {error}"))
 }

@@ -36,7 +36,9 @@ pub enum ServerKeyError {
         sessions: i64,
     },
     /// Another key has the same id.
-    #[error("server.secret_key is not the key with id {0} that this database was used with. Give the right key.")]
+    #[error(
+        "server.secret_key is not the key with id {0} that this database was used with. Give the right key."
+    )]
     Other(KeyId),
     /// A fault.
     #[error(transparent)]

@@ -82,7 +82,9 @@ impl Cx {
             .write(move |tx| {
                 let mut event = event.clone();
                 Box::pin(async move {
-                    let Some(user) = sessions::end(tx, which, span.now, cause).await? else { return Ok(false) };
+                    let Some(user) = sessions::end(tx, which, span.now, cause).await? else {
+                        return Ok(false);
+                    };
                     revocations::append(tx, &[session.uuid()], span).await?;
                     event.user = Some(user);
                     audit::append(tx, &event).await?;

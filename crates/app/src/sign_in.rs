@@ -9,12 +9,12 @@
 use std::sync::Arc;
 
 use portcullis_core::audit::EventKind;
+use portcullis_core::device_token;
 use portcullis_core::ids::{DeviceId, SessionId};
 use portcullis_core::refresh_token::{RefreshToken, SessionSecret};
 use portcullis_core::session::{Delivery, Grant};
 use portcullis_core::sign_in::{Factor, SignIn, SignInRules, decide};
 use portcullis_core::user::User;
-use portcullis_core::device_token;
 use portcullis_store::sessions::{self, NewSession};
 use portcullis_store::{audit, revocations};
 use serde_json::Value;
@@ -60,7 +60,12 @@ pub(crate) enum SignInError {
 
 impl Cx {
     /// Makes a session for who has proved who they are.
-    pub(crate) async fn sign_in(&self, proof: Proof, wish: Wish, client: &Client) -> Result<Tokens, SignInError> {
+    pub(crate) async fn sign_in(
+        &self,
+        proof: Proof,
+        wish: Wish,
+        client: &Client,
+    ) -> Result<Tokens, SignInError> {
         // 1. Decide. Factors come with their issue; the question stands here already.
         match decide(&proof.user, &[], &SignInRules::default()) {
             SignIn::Allowed { .. } => {}

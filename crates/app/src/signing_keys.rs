@@ -120,8 +120,7 @@ impl Cx {
             }
             return Ok(None);
         };
-        let algorithm: Algorithm =
-            key.algorithm.parse().map_err(|_| broken("unknown algorithm".into()))?;
+        let algorithm: Algorithm = key.algorithm.parse().map_err(|_| broken("unknown algorithm".into()))?;
         let opened = SigningKey::from_secret_der(algorithm, &secret);
         opened.map(Some).map_err(|error| broken(error.to_string()))
     }
@@ -137,7 +136,9 @@ impl Cx {
         let current = loaded.keys.iter().rev().find(usable);
         match current {
             Some(LoadedKey { signing: Some(signing), .. }) => Ok(signing.clone()),
-            Some(key) => Err(Fault::SigningKeyMissing(format!("{} is sealed under another server key", key.kid))),
+            Some(key) => {
+                Err(Fault::SigningKeyMissing(format!("{} is sealed under another server key", key.kid)))
+            }
             None => Err(Fault::SigningKeyMissing("there is none; run `portcullis key rotate`".into())),
         }
     }
@@ -158,7 +159,8 @@ impl Cx {
     pub fn jwks(&self) -> Vec<Jwk> {
         let loaded = self.loaded_keys();
         let states = self.key_states(&loaded);
-        let live = |(key, state): (&LoadedKey, KeyState)| (state != KeyState::Retired).then(|| key.jwk.clone())?;
+        let live =
+            |(key, state): (&LoadedKey, KeyState)| (state != KeyState::Retired).then(|| key.jwk.clone())?;
         loaded.keys.iter().zip(states).filter_map(live).collect()
     }
 

@@ -49,7 +49,11 @@ impl Cx {
     }
 
     /// Signs the access token of `grant`.
-    pub(crate) fn sign_access(&self, grant: &Grant, audiences: Vec<String>) -> Result<(String, Duration), Fault> {
+    pub(crate) fn sign_access(
+        &self,
+        grant: &Grant,
+        audiences: Vec<String>,
+    ) -> Result<(String, Duration), Fault> {
         let now = self.clock.now();
         let lifetime = self.settings.lifetimes.access.min(grant.ends_at.since(now));
         let (account, account_role) = match &grant.account {
@@ -92,7 +96,8 @@ impl Cx {
             return Ok(user);
         }
         let user = self.store.user(id).await?;
-        let user = user.ok_or_else(|| Fault::Internal(format!("session of user {id}, who does not exist")))?;
+        let user =
+            user.ok_or_else(|| Fault::Internal(format!("session of user {id}, who does not exist")))?;
         let user = Arc::new(user);
         self.users.insert(id, user.clone());
         Ok(user)

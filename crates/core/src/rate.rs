@@ -25,7 +25,7 @@ impl Rate {
 
     /// `count` a minute.
     pub const fn per_minute(count: u32) -> Self {
-        Self::new(count, Duration::from_secs(60))
+        Self::new(count, Duration::from_mins(1))
     }
 
     /// The same rate for `factor` times as many.
@@ -101,7 +101,7 @@ mod tests {
         let now = Timestamp::from_seconds(1_000);
         // Ten calls at once fill the counter a minute ahead; a place is free after a tenth of that.
         assert_eq!(rate.cost(), 6_000_000);
-        assert_eq!(rate.retry_after(now + Duration::from_secs(60), now), Duration::from_secs(6));
+        assert_eq!(rate.retry_after(now + Duration::from_mins(1), now), Duration::from_secs(6));
         assert_eq!(rate.retry_after(now, now), Duration::ZERO);
     }
 }

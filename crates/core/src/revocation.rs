@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::time::Timestamp;
 
 /// How much longer than an access token its revocation is kept: the largest leeway of a verifier and more.
-pub const SLACK: Duration = Duration::from_secs(120);
+pub const SLACK: Duration = Duration::from_mins(2);
 
 /// Ends access tokens of one session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

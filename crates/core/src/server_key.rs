@@ -85,6 +85,9 @@ fn derive<const N: usize>(root: &hkdf::Prk, info: &str) -> Zeroizing<[u8; N]> {
 
 impl ServerKey {
     /// Derives all keys from `secret`.
+    ///
+    /// # Panics
+    /// Never: the lengths are fixed here.
     pub fn new(secret: &[u8]) -> Result<Self, TooShort> {
         if secret.len() < MIN_SECRET_BYTES {
             return Err(TooShort);
@@ -173,6 +176,9 @@ impl KeyRing {
     }
 
     /// Seals `plain` under the current key; `context` says what it is and must be given again to open it.
+    ///
+    /// # Panics
+    /// If `plain` is larger than AES-GCM takes in one piece, 64 GiB.
     pub fn seal(&self, context: &str, plain: &[u8], random: &dyn Random) -> Sealed {
         let nonce: [u8; NONCE_LEN] = random::bytes(random);
         let mut body = plain.to_vec();
@@ -189,8 +195,11 @@ impl KeyRing {
         let (nonce, body) = sealed.bytes.split_at_checked(NONCE_LEN).ok_or(OpenError::Damaged)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| OpenError::Damaged)?;
         let mut body = Zeroizing::new(body.to_vec());
-        let length =
-            key.seal.open_in_place(nonce, Aad::from(context), &mut body).map_err(|_| OpenError::Damaged)?.len();
+        let length = key
+            .seal
+            .open_in_place(nonce, Aad::from(context), &mut body)
+            .map_err(|_| OpenError::Damaged)?
+            .len();
         body.truncate(length);
         Ok(body)
     }

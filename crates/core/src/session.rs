@@ -160,7 +160,7 @@ pub struct RotationRules {
 }
 
 /// The window in which rotations of one session are counted.
-pub const WINDOW: Duration = Duration::from_secs(60);
+pub const WINDOW: Duration = Duration::from_mins(1);
 
 /// What becomes of a presented refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -137,7 +137,12 @@ mod tests {
     #[test]
     fn rotation_by_age() {
         let due = |keys: &[KeyTimes], second| {
-            rotation_is_due(keys, &at(keys, second), Timestamp::from_seconds(second), Duration::from_secs(100))
+            rotation_is_due(
+                keys,
+                &at(keys, second),
+                Timestamp::from_seconds(second),
+                Duration::from_secs(100),
+            )
         };
         assert!(!due(&[key(1_000, None)], 1_099));
         assert!(due(&[key(1_000, None)], 1_100));

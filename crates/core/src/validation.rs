@@ -61,7 +61,9 @@ mod tests {
     #[test]
     fn lines() {
         assert_eq!(line("name", "  Ada  ", 5).expect("fits"), "Ada");
-        for (text, code) in [("", "blank"), (" \t ", "blank"), ("abcdef", "too_long"), ("a\nb", "control_character")] {
+        for (text, code) in
+            [("", "blank"), (" \t ", "blank"), ("abcdef", "too_long"), ("a\nb", "control_character")]
+        {
             assert_eq!(line("name", text, 5).expect_err(text).code, code, "{text:?}");
         }
     }

@@ -14,6 +14,8 @@ mod maintenance;
 mod migrate;
 mod postgres_rotator;
 mod rotate;
+#[cfg(test)]
+mod rotate_plan;
 mod session_rows;
 mod sqlite_writer;
 mod writer;

@@ -18,16 +18,18 @@ const CONNECTIONS: usize = 2;
 
 type Source = Arc<Mutex<mpsc::Receiver<RotateJob>>>;
 
+/// The rows are always found by their key, in the order of the batch: no planner's guess about a table that has
+/// grown since its last ANALYZE may turn that into a scan.
+pub(crate) const PLANNER: [(&str, &str); 5] = [
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("plan_cache_mode", "force_generic_plan"),
+    ("jit", "off"),
+];
+
 pub(crate) fn start(options: &PgConnectOptions, receiver: mpsc::Receiver<RotateJob>) {
-    // The rows are always found by their key: no planner's guess about a table that has grown since its last
-    // ANALYZE may turn that into a scan.
-    let options = options.clone().options([
-        ("enable_seqscan", "off"),
-        ("enable_hashjoin", "off"),
-        ("enable_mergejoin", "off"),
-        ("plan_cache_mode", "force_generic_plan"),
-        ("jit", "off"),
-    ]);
+    let options = options.clone().options(PLANNER);
     let source: Source = Arc::new(Mutex::new(receiver));
     for _ in 0..CONNECTIONS {
         tokio::spawn(run(options.clone(), source.clone()));

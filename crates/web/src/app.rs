@@ -69,7 +69,8 @@ impl App {
         let mut warnings = Vec::new();
         if !self.web.https && !portcullis_edge::host::is_loopback(&self.web.config.public_url) {
             warnings.push(
-                "server.public_url is http: passwords and tokens travel in clear; use https in front".to_owned(),
+                "server.public_url is http: passwords and tokens travel in clear; use https in front"
+                    .to_owned(),
             );
         }
         if self.web.https && self.web.config.trusted_proxies.is_empty() {
@@ -143,7 +144,8 @@ impl App {
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     format!("a handler panicked: {}", text.unwrap_or("without words"))
 }
 
@@ -195,7 +197,8 @@ mod tests {
 
     #[test]
     fn one_trailing_slash_is_dropped() {
-        let short = |text: &'static str| without_trailing_slash(&Uri::from_static(text)).map(|uri| uri.to_string());
+        let short =
+            |text: &'static str| without_trailing_slash(&Uri::from_static(text)).map(|uri| uri.to_string());
         assert_eq!(short("/auth/me/").as_deref(), Some("/auth/me"));
         assert_eq!(short("/auth/sessions/?limit=1").as_deref(), Some("/auth/sessions?limit=1"));
         assert_eq!(short("/"), None);

@@ -30,8 +30,8 @@ impl Failure {
     }
 
     /// With something for the log.
-    pub(crate) fn logged(code: Code, log: impl ToString) -> Self {
-        Self { problem: Problem::new(code), log: Some(log.to_string()) }
+    pub(crate) fn logged(code: Code, log: impl Into<String>) -> Self {
+        Self { problem: Problem::new(code), log: Some(log.into()) }
     }
 
     /// With text of its own for the caller.

@@ -21,7 +21,8 @@ pub struct Recorder(PrometheusHandle);
 
 /// Installs the recorder of this process. `None`: there is one already.
 pub fn install() -> Option<Recorder> {
-    let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &BUCKETS);
+    let builder =
+        PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &BUCKETS);
     let recorder = builder.ok()?.build_recorder();
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder).ok()?;
@@ -59,9 +60,8 @@ pub(crate) struct RouteMetrics {
 impl RouteMetrics {
     pub(crate) fn new() -> Self {
         let one = |route: &'static str| OneRoute {
-            requests: CLASSES.map(
-                |class| counter!("portcullis_http_requests_total", "route" => route, "status" => class),
-            ),
+            requests: CLASSES
+                .map(|class| counter!("portcullis_http_requests_total", "route" => route, "status" => class)),
             duration: histogram!("portcullis_http_request_seconds", "route" => route),
         };
         Self { routes: paths::ALL.iter().copied().chain(["none"]).map(one).collect() }

@@ -59,7 +59,9 @@ paths! {
 pub fn position(path: &str) -> Option<usize> {
     ALL.iter().position(|pattern| match pattern.split_once('{') {
         None => *pattern == path,
-        Some((prefix, _)) => path.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && !rest.contains('/')),
+        Some((prefix, _)) => {
+            path.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && !rest.contains('/'))
+        }
     })
 }
 

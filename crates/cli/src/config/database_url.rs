@@ -76,11 +76,15 @@ impl fmt::Debug for DatabaseUrl {
 }
 
 fn check_path(path: &str) -> Result<(), Problem> {
-    let path = path.split('?').next().unwrap_or(path);
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
     if path.is_empty() || path.ends_with('/') {
         return Err(Problem::new("names no file", "write sqlite://path/to/file.db"));
     }
-    if path == ":memory:" {
+    // The driver would decode it, and then our files would lie somewhere else than its own.
+    if path.contains('%') {
+        return Err(Problem::new("has a % in its path", "name a path without one"));
+    }
+    if path == ":memory:" || query.contains("mode=memory") {
         return Err(Problem::new(
             "is a database that every connection has for itself",
             "name a file: sqlite://data/portcullis.db",
@@ -158,6 +162,8 @@ mod tests {
             "postgres://u:ses/ame@h:x/db",
             "sqlite://",
             "sqlite://:memory:",
+            "sqlite://x?mode=memory",
+            "sqlite://ses%20ame/x",
             "sesame",
         ] {
             let problem = DatabaseUrl::parse(url).expect_err(url);

@@ -192,11 +192,7 @@ fn bad_values() {
             "ES265",
             "\"ES265\": is not known here; did you mean ES256? allowed: ES256, EdDSA, RS256, HS256",
         ),
-        (
-            "tokens.algorithm",
-            "none",
-            "\"none\": is not known here; allowed: ES256, EdDSA, RS256, HS256",
-        ),
+        ("tokens.algorithm", "none", "\"none\": is not known here; allowed: ES256, EdDSA, RS256, HS256"),
         ("tokens.audience", "", "[]: names no one; name at least one service or leave the key out"),
         ("tokens.claims.sub", "x", "\"x\": is a claim that Portcullis sets itself; choose another name"),
         (

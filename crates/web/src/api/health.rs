@@ -2,9 +2,9 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use http::HeaderValue;
 use http::StatusCode;
 use http::header::RETRY_AFTER;
-use http::HeaderValue;
 use portcullis_app::doctor::{Check, Health};
 use serde::Serialize;
 use utoipa::ToSchema;

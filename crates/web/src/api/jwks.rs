@@ -25,8 +25,7 @@ pub(crate) struct JwksBody {
 #[utoipa::path(get, path = paths::JWKS, tag = "other services",
     responses((status = 200, description = "The keys", body = JwksBody)))]
 pub(crate) async fn jwks(State(web): State<Web>, headers: HeaderMap) -> Response {
-    let keys: Vec<Value> =
-        web.cx.jwks().iter().filter_map(|key| serde_json::to_value(key).ok()).collect();
+    let keys: Vec<Value> = web.cx.jwks().iter().filter_map(|key| serde_json::to_value(key).ok()).collect();
     let kids: Vec<&str> = keys.iter().filter_map(|key| key["kid"].as_str()).collect();
     let tag = HeaderValue::from_str(&format!("\"{}\"", kids.join("."))).ok();
     let mut response = match &tag {

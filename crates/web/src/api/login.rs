@@ -72,7 +72,11 @@ pub(crate) async fn login(
     let names = [&body.email, &body.username, &body.login];
     let mut given = names.into_iter().flatten();
     let (Some(name), None) = (given.next(), given.next()) else {
-        return Err(Failure::field("login", "required", "Give exactly one of `email`, `username` and `login`."));
+        return Err(Failure::field(
+            "login",
+            "required",
+            "Give exactly one of `email`, `username` and `login`.",
+        ));
     };
     let request = LoginRequest {
         login: Login::new(name),

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use http::StatusCode;
-use portcullis_app::me::{ProfileChange, ProfileError};
+use portcullis_app::me::{Change, ProfileChange, ProfileError};
 use portcullis_edge::code::Code;
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
@@ -17,26 +17,33 @@ use crate::state::Web;
 /// What to change: absent fields stay as they are, `null` clears.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct MePatch {
-    #[serde(default, deserialize_with = "present")]
-    name: Option<Option<String>>,
-    #[serde(default, deserialize_with = "present")]
-    username: Option<Option<String>>,
-    #[serde(default, deserialize_with = "present")]
-    phone: Option<Option<String>>,
-    #[serde(default, deserialize_with = "present")]
-    job_title: Option<Option<String>>,
-    #[serde(default, deserialize_with = "present")]
-    timezone: Option<Option<String>>,
-    #[serde(default, deserialize_with = "present")]
-    locale: Option<Option<String>>,
+    #[serde(default, deserialize_with = "sent")]
+    #[schema(value_type = Option<String>)]
+    name: Change,
+    #[serde(default, deserialize_with = "sent")]
+    #[schema(value_type = Option<String>)]
+    username: Change,
+    #[serde(default, deserialize_with = "sent")]
+    #[schema(value_type = Option<String>)]
+    phone: Change,
+    #[serde(default, deserialize_with = "sent")]
+    #[schema(value_type = Option<String>)]
+    job_title: Change,
+    #[serde(default, deserialize_with = "sent")]
+    #[schema(value_type = Option<String>)]
+    timezone: Change,
+    #[serde(default, deserialize_with = "sent")]
+    #[schema(value_type = Option<String>)]
+    locale: Change,
     /// Not part of this version.
-    #[serde(default, deserialize_with = "present")]
-    email: Option<Option<String>>,
+    #[serde(default, deserialize_with = "sent")]
+    #[schema(value_type = Option<String>)]
+    email: Change,
 }
 
-/// Tells `null` from absent.
-fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(value).map(Some)
+/// Tells `null` from absent: only called for what was sent.
+fn sent<'de, D: Deserializer<'de>>(value: D) -> Result<Change, D::Error> {
+    Ok(Option::deserialize(value)?.map_or(Change::Clear, Change::Set))
 }
 
 impl From<ProfileError> for Failure {
@@ -68,8 +75,12 @@ pub(crate) async fn patch_me(
     JsonBody(patch): JsonBody<MePatch>,
 ) -> Answer {
     let MePatch { name, username, phone, job_title, timezone, locale, email } = patch;
-    if email.is_some() {
-        return Err(Failure::field("email", "not_supported", "The address cannot be changed in this version."));
+    if email != Change::Keep {
+        return Err(Failure::field(
+            "email",
+            "not_supported",
+            "The address cannot be changed in this version.",
+        ));
     }
     let change = ProfileChange { name, username, phone, job_title, timezone, locale };
     let user = web.cx.update_me(caller.user, change).await?;

@@ -39,7 +39,8 @@ pub(crate) fn complete(document: OpenApi, version: &str) -> Result<Bytes, String
         json!({"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}});
     value["components"]["schemas"]["Problem"] = problem();
     for operations in value["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut()) {
-        for operation in operations.as_object_mut().into_iter().flat_map(|operations| operations.values_mut()) {
+        for operation in operations.as_object_mut().into_iter().flat_map(|operations| operations.values_mut())
+        {
             operation["responses"]["default"] = json!({
                 "description": "An error (RFC 9457)",
                 "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},

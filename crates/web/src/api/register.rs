@@ -43,7 +43,9 @@ impl From<RegisterError> for Failure {
             RegisterError::Invalid(errors) => Self::fields(errors),
             RegisterError::EmailTaken => Self::new(Code::EmailTaken),
             RegisterError::UsernameTaken => Self::new(Code::UsernameTaken),
-            RegisterError::Closed => Self::told(Code::Forbidden, "Nobody can sign up here. Ask the operator."),
+            RegisterError::Closed => {
+                Self::told(Code::Forbidden, "Nobody can sign up here. Ask the operator.")
+            }
             RegisterError::InvalidLink => Self::new(Code::InvalidLink),
             RegisterError::Limited(limited) => limited.into(),
             RegisterError::Fault(fault) => fault.into(),

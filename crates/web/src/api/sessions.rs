@@ -52,12 +52,15 @@ pub(crate) struct SessionPage {
 fn page(query: &PageQuery) -> Result<Page, Failure> {
     let limit = match query.limit.as_deref() {
         None => 50,
-        Some(text) => text.parse().ok().filter(|limit| (1..=MAX_PAGE).contains(limit)).ok_or_else(|| {
-            Failure::field("limit", "invalid", "Use a whole number from 1 to 100.")
-        })?,
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|limit| (1..=MAX_PAGE).contains(limit))
+            .ok_or_else(|| Failure::field("limit", "invalid", "Use a whole number from 1 to 100."))?,
     };
     let before = query.cursor.as_deref().map(str::parse::<SessionId>).transpose();
-    let before = before.map_err(|_| Failure::field("cursor", "invalid", "Use `next_cursor` of the page before."))?;
+    let before =
+        before.map_err(|_| Failure::field("cursor", "invalid", "Use `next_cursor` of the page before."))?;
     Ok(Page { before, limit })
 }
 

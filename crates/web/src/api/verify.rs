@@ -1,7 +1,6 @@
 //! `GET /auth/verify`, in its minimal form: a reverse proxy asks whether a bearer token is good. Answers from
 //! the claims, without a statement.
 
-
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;

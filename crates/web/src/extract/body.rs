@@ -3,8 +3,8 @@
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::HeaderMap;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use portcullis_edge::body;
 use portcullis_edge::code::Code;
@@ -91,7 +91,10 @@ impl<T: DeserializeOwned> FromRequest<Web> for BodyOrForm<T> {
 }
 
 /// A JSON body that may be missing altogether.
-pub(crate) async fn optional_json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<Option<T>, Failure> {
+pub(crate) async fn optional_json<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Option<T>, Failure> {
     let bytes = read(headers, body).await?;
     match (kind(headers), bytes.is_empty()) {
         (Kind::Json | Kind::Missing, true) => Ok(None),
@@ -99,4 +102,3 @@ pub(crate) async fn optional_json<T: DeserializeOwned>(headers: &HeaderMap, body
         _ => Err(Failure::new(Code::UnsupportedMediaType)),
     }
 }
-

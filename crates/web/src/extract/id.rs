@@ -32,11 +32,11 @@ impl<T: DeserializeOwned> FromRequestParts<Web> for QueryString<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &Web) -> Result<Self, Failure> {
         let query = parts.uri.query().unwrap_or_default();
-        portcullis_edge::body::form(query.as_bytes())
-            .map(Self)
-            .map_err(|error| match error {
-                portcullis_edge::body::BodyError::Field(error) => portcullis_edge::problem::Problem::from(error).into(),
-                portcullis_edge::body::BodyError::Malformed { .. } => Failure::new(Code::MalformedRequest),
-            })
+        portcullis_edge::body::form(query.as_bytes()).map(Self).map_err(|error| match error {
+            portcullis_edge::body::BodyError::Field(error) => {
+                portcullis_edge::problem::Problem::from(error).into()
+            }
+            portcullis_edge::body::BodyError::Malformed { .. } => Failure::new(Code::MalformedRequest),
+        })
     }
 }

@@ -45,7 +45,7 @@ struct Operation {
 }
 
 fn page(template: &impl Template) -> Answer {
-    let html = template.render().map_err(|error| Failure::logged(Code::InternalError, error))?;
+    let html = template.render().map_err(|error| Failure::logged(Code::InternalError, error.to_string()))?;
     let mut response = Response::new(Body::from(html));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
@@ -74,8 +74,8 @@ pub(crate) async fn problems() -> Answer {
 /// The API for people, made of the `OpenAPI` document.
 #[utoipa::path(get, path = paths::DOCS, tag = "docs", responses((status = 200, content_type = "text/html", description = "A page")))]
 pub(crate) async fn docs(State(web): State<Web>) -> Answer {
-    let document: Value =
-        serde_json::from_slice(&web.openapi).map_err(|error| Failure::logged(Code::InternalError, error))?;
+    let document: Value = serde_json::from_slice(&web.openapi)
+        .map_err(|error| Failure::logged(Code::InternalError, error.to_string()))?;
     page(&Docs { operations: operations(&document) })
 }
 

@@ -1,0 +1,270 @@
+//! The command line: what may be asked of the binary.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+use portcullis_core::ids::SessionId;
+
+/// Accounts, sessions and tokens for your services, in one binary. Without a command it serves.
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version, disable_help_subcommand = true, max_term_width = 100)]
+pub struct Cli {
+    /// Configuration file, instead of ./portcullis.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Flags of `serve`, which may be left out.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+impl Cli {
+    /// The process's command line. Wrong usage ends the process with code 2, `--help` with 0.
+    pub fn read() -> Self {
+        let cli = Self::parse();
+        if cli.command.is_some() && cli.serve != ServeArgs::default() {
+            let text = "--listen and --no-migrate are flags of `serve`: write them behind it";
+            Self::command().error(ErrorKind::ArgumentConflict, text).exit();
+        }
+        cli
+    }
+}
+
+/// Flags of `serve`.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServeArgs {
+    /// Address and port to listen on (server.listen)
+    // The alias is what an error about the key calls this flag.
+    #[arg(long, alias = "server.listen", value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// Do not apply missing migrations
+    #[arg(long)]
+    pub no_migrate: bool,
+}
+
+/// One command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve (also without a command)
+    Serve(ServeArgs),
+    /// Apply missing migrations to the database
+    Migrate {
+        /// Only tell which are missing
+        #[arg(long)]
+        dry_run: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make and change users; they are named by e-mail address, user name or id
+    #[command(subcommand)]
+    User(UserCommand),
+    /// List and end sessions
+    #[command(subcommand)]
+    Session(SessionCommand),
+    /// List and change the keys that sign access tokens
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Delete what has run out (a server does so by itself)
+    Purge {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Copy the embedded database to a new file, also while it is being served
+    Backup {
+        /// Where to; must not exist
+        file: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look for what is wrong or risky, with remedies
+    Doctor {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check and show the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+/// `portcullis user …`
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Make a user; the password is asked for
+    Create(CreateUser),
+    /// List all users
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Keep a user from signing in, and end their sessions
+    Disable(OneUser),
+    /// Let a disabled user sign in again
+    Enable(OneUser),
+    /// Change a user's role
+    SetRole {
+        /// E-mail address, user name or id
+        user: String,
+        /// For example user or admin
+        role: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set a user's password, and end their sessions
+    SetPassword {
+        /// E-mail address, user name or id
+        user: String,
+        /// The password must be changed at the next sign-in
+        #[arg(long)]
+        must_change_password: bool,
+        /// Read the password from standard input
+        #[arg(long)]
+        password_stdin: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `portcullis user create`
+#[derive(Args, Debug)]
+pub struct CreateUser {
+    /// E-mail address
+    #[arg(long)]
+    pub email: String,
+    /// Full name
+    #[arg(long)]
+    pub name: Option<String>,
+    /// User name
+    #[arg(long)]
+    pub username: Option<String>,
+    /// Role (registration.default_role)
+    #[arg(long, conflicts_with = "admin")]
+    pub role: Option<String>,
+    /// The same as --role admin
+    #[arg(long)]
+    pub admin: bool,
+    /// The password must be changed at the first sign-in
+    #[arg(long)]
+    pub must_change_password: bool,
+    /// Read the password from standard input
+    #[arg(long)]
+    pub password_stdin: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A command about one user.
+#[derive(Args, Debug)]
+pub struct OneUser {
+    /// E-mail address, user name or id
+    pub user: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `portcullis session …`
+#[derive(Debug, Subcommand)]
+pub enum SessionCommand {
+    /// List a user's live sessions
+    List {
+        /// E-mail address, user name or id
+        #[arg(long)]
+        user: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// End one session, or all of a user's
+    Revoke {
+        /// The session's id
+        #[arg(required_unless_present = "user", conflicts_with = "user")]
+        id: Option<SessionId>,
+        /// E-mail address, user name or id
+        #[arg(long, requires = "all")]
+        user: Option<String>,
+        /// All of the user's sessions
+        #[arg(long, requires = "user")]
+        all: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `portcullis key …`
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// List the keys in use
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Publish a new key, which signs once every verifier knows it
+    Rotate {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Publish a key of your own
+    Import {
+        /// PEM file, or - for standard input
+        file: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Withdraw a key at once: tokens it signed are refused from now on
+    Retire {
+        /// The key's id
+        kid: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `portcullis config …`
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Say whether the server would take the configuration
+    Check {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show every key, its value (secrets masked) and where it came from
+    Show {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,27 @@
+//! `portcullis config check` and `portcullis config show`
+
+use serde_json::json;
+
+use crate::args::ConfigCommand;
+use crate::config::{DatabaseKind, Loaded};
+use crate::failure::Failure;
+use crate::random::SystemRandom;
+use crate::{output, server_keys, settings};
+
+pub(super) fn run(loaded: &Loaded, command: &ConfigCommand) -> Result<(), Failure> {
+    match *command {
+        ConfigCommand::Check { json } => check(loaded, json),
+        ConfigCommand::Show { json: true } => output::json(&loaded.show()),
+        ConfigCommand::Show { json: false } => loaded.show().iter().try_for_each(output::line),
+    }
+}
+
+/// Loading has found most of what can be wrong; the rest is found by putting the values to use.
+fn check(loaded: &Loaded, json: bool) -> Result<(), Failure> {
+    settings::settings(loaded)?;
+    let config = &loaded.config;
+    if config.database.url.kind() == DatabaseKind::Postgres || config.server.secret_key.is_some() {
+        server_keys::ring(config, false, &SystemRandom)?;
+    }
+    output::either(json, &json!({ "ok": true }), "The configuration is good.")
+}

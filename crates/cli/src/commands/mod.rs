@@ -1,0 +1,88 @@
+//! One file per command. Each reads its arguments, calls a use case, and prints what came of it.
+
+mod backup;
+mod config;
+mod doctor;
+mod key;
+mod migrate;
+mod purge;
+mod serve;
+mod session;
+mod user;
+
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use clap::CommandFactory as _;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::args::{Cli, Command};
+use crate::config::{Config, LoadInput, Loaded};
+use crate::failure::Failure;
+use crate::logging;
+
+/// Runs what the command line asks for.
+pub fn run(cli: Cli) -> Result<(), Failure> {
+    let command = cli.command.unwrap_or(Command::Serve(cli.serve));
+    let mut flags = Vec::new();
+    match &command {
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "portcullis", &mut script);
+            return crate::output::line(String::from_utf8_lossy(&script).trim_end());
+        }
+        Command::Serve(serve) => {
+            flags.extend(serve.listen.map(|listen| ("server.listen".to_owned(), listen.to_string())));
+        }
+        _ => {}
+    }
+    let loaded = load(cli.config, flags)?;
+    if let Command::Serve(serve) = command {
+        logging::start(&loaded.config.telemetry);
+        return blocking(server_runtime()?, serve::run(&loaded, &serve));
+    }
+    logging::start_quietly(&loaded.config.telemetry);
+    blocking(command_runtime()?, one_shot(&loaded, command))
+}
+
+async fn one_shot(loaded: &Loaded, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Migrate { dry_run, json } => migrate::run(loaded, dry_run, json).await,
+        Command::User(command) => user::run(loaded, command).await,
+        Command::Session(command) => session::run(loaded, command).await,
+        Command::Key(command) => key::run(loaded, command).await,
+        Command::Purge { json } => purge::run(loaded, json).await,
+        Command::Backup { file, json } => backup::run(&loaded.config, &file, json).await,
+        Command::Doctor { json } => doctor::run(loaded, json).await,
+        Command::Config(command) => config::run(loaded, &command),
+        Command::Serve(_) | Command::Completions { .. } => unreachable!("run() has dealt with these"),
+    }
+}
+
+fn load(file: Option<std::path::PathBuf>, flags: Vec<(String, String)>) -> Result<Loaded, Failure> {
+    let cwd = std::env::current_dir().map_err(|error| {
+        Failure::mend(format_args!("the working directory cannot be read: {error}"), "go to another one")
+    })?;
+    Ok(Config::load(LoadInput { file, env: std::env::vars_os(), flags, cwd: &cwd })?)
+}
+
+fn server_runtime() -> Result<Runtime, Failure> {
+    let workers = available_parallelism().map_or(1, std::num::NonZero::get);
+    Builder::new_multi_thread().worker_threads(workers).enable_all().build().map_err(no_threads)
+}
+
+fn command_runtime() -> Result<Runtime, Failure> {
+    Builder::new_current_thread().enable_all().build().map_err(no_threads)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn no_threads(error: std::io::Error) -> Failure {
+    Failure::mend(format_args!("no threads can be started: {error}"), "raise the limit of threads (ulimit -u)")
+}
+
+fn blocking(runtime: Runtime, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let outcome = runtime.block_on(work);
+    // Nothing that still runs has anything to tell anybody.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    outcome
+}

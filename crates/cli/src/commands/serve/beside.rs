@@ -1,0 +1,47 @@
+//! What a node does beside answering requests.
+
+use std::net::SocketAddr;
+
+use portcullis_web::metrics::{self, Recorder};
+use portcullis_web::serve::{ServeConfig, serve};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::boot::Node;
+use crate::failure::Failure;
+
+/// A prober and a scraper or two: more is a mistake.
+const METRICS_CONNECTIONS: u32 = 64;
+
+/// The metrics, recorded from now on, and where they will be served.
+pub(super) struct Metrics {
+    recorder: Recorder,
+    listener: TcpListener,
+}
+
+/// Records metrics for a listener of their own (`telemetry.listen`).
+pub(super) fn metrics(address: SocketAddr) -> Result<Metrics, Failure> {
+    let listener = super::bind("telemetry.listen", address)?;
+    Ok(Metrics { recorder: metrics::install(), listener })
+}
+
+/// Starts all of it. It ends when the set is dropped.
+pub(super) fn start(node: &Node, metrics: Option<Metrics>) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(node.cx.clone().follow());
+    tasks.spawn(node.cx.clone().keep_house());
+    if node.cx.store.engine() == "postgres" {
+        let (cx, clock) = (node.cx.clone(), node.clock.clone());
+        tasks.spawn(async move { clock.keep_right(&cx.store).await });
+    }
+    if let Some(Metrics { recorder, listener }) = metrics {
+        let config = ServeConfig { max_connections: METRICS_CONNECTIONS, ..ServeConfig::default() };
+        let router = recorder.router();
+        tasks.spawn(async move {
+            // Until the process ends: what happens while it stops is worth seeing, too.
+            serve(listener, router, config, std::future::pending()).await;
+        });
+        tasks.spawn(recorder.upkeep());
+    }
+    tasks
+}

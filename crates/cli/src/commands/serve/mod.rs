@@ -1,0 +1,124 @@
+//! `portcullis serve`, which is also what happens without a command.
+//!
+//! 1. Listen first: an address in use ends the start before anything was touched.
+//! 2. Boot, and serve; the URL is printed when requests are answered.
+//! 3. Beside it: follow the database, do periodic work, keep the clock right, serve the metrics.
+//! 4. SIGTERM or SIGINT: readiness fails at once, running requests finish, pending writes commit, exit 0. A second
+//!    signal ends the process at once.
+
+mod beside;
+mod signals;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use portcullis_app::Cx;
+use portcullis_web::serve::{ServeConfig, listen, serve};
+use portcullis_web::{Readiness, WebConfig, app};
+use secrecy::ExposeSecret as _;
+use tokio::net::TcpListener;
+
+use crate::args::ServeArgs;
+use crate::boot::{self, How};
+use crate::config::{Config, Loaded};
+use crate::failure::Failure;
+use crate::{open_files, output, set_up_link};
+
+/// Writes are given this long to commit once nobody asks for any more.
+const LAST_WRITES: Duration = Duration::from_secs(5);
+
+pub(super) async fn run(loaded: &Loaded, args: &ServeArgs) -> Result<(), Failure> {
+    let config = &loaded.config;
+    let limit = open_files::raise();
+    let max_connections = open_files::max_connections(config.server.max_connections, limit);
+    let listener = bind("server.listen", config.server.listen)?;
+    let metrics = config.telemetry.listen.map(beside::metrics).transpose()?;
+    let workers = available_parallelism().unwrap_or(std::num::NonZero::<usize>::MIN);
+    let how = How { create: true, migrate: !args.no_migrate, hashing_workers: workers };
+    let node = boot::node(loaded, how).await?;
+    let app = app(node.cx.clone(), web_config(config)).map_err(Failure::new)?;
+    for warning in app.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let _beside = beside::start(&node, metrics);
+    let address = listener.local_addr().unwrap_or(config.server.listen);
+    let serve_config = ServeConfig {
+        header_timeout: config.server.header_timeout,
+        shutdown_grace: config.server.shutdown_grace,
+        max_connections,
+        ..ServeConfig::default()
+    };
+    let stop = stop(app.readiness())?;
+    let serving = tokio::spawn(serve(listener, app, serve_config, stop));
+    announce(config, address)?;
+    // Only once requests are answered: it writes to the database, which may take its time.
+    set_up_link::offer(&node.cx, config).await?;
+    let cut = serving.await.map_err(|error| Failure::new(format_args!("the server has stopped: {error}")))?;
+    if cut > 0 {
+        tracing::warn!(connections = cut, "requests outlasted server.shutdown_grace and were cut");
+    }
+    commit_pending(&node.cx).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+pub(super) fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    listen(address).map_err(|error| {
+        Failure::mend(
+            format_args!("{key} = \"{address}\": cannot listen there: {error}"),
+            "stop what listens there, or choose another address",
+        )
+    })
+}
+
+/// Completes at the first signal. The second one needs no grace.
+fn stop(readiness: Readiness) -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+    let mut signals = signals::Signals::listen()?;
+    Ok(async move {
+        let name = signals.next().await;
+        readiness.stop();
+        tracing::info!(signal = name, "stopping: running requests finish, no new ones are taken");
+        tokio::spawn(async move {
+            let name = signals.next().await;
+            tracing::warn!(signal = name, "stopped at once");
+            std::process::exit(1);
+        });
+    })
+}
+
+fn announce(config: &Config, address: SocketAddr) -> Result<(), Failure> {
+    let url = &config.server.public_url;
+    tracing::info!(%address, url = %url, version = env!("CARGO_PKG_VERSION"), "ready");
+    output::line(format_args!("Portcullis is ready: {url}"))?;
+    if url.url().port_or_known_default() == Some(address.port()) && address.ip().is_loopback() {
+        return Ok(());
+    }
+    output::line(format_args!("Listening on {address}"))
+}
+
+fn web_config(config: &Config) -> WebConfig {
+    let server = &config.server;
+    WebConfig {
+        public_url: server.public_url.url().clone(),
+        hosts: server.hosts.clone(),
+        trusted_proxies: server.trusted_proxies.iter().map(ToString::to_string).collect(),
+        client_address_header: server.client_address_header.clone(),
+        request_timeout: server.request_timeout,
+        forward_secret: config.forward_auth.secret.as_ref().map(|secret| secret.expose_secret().to_owned()),
+        password_min_length: config.password.min_length,
+        password_max_length: config.password.max_length,
+        version: env!("CARGO_PKG_VERSION"),
+    }
+}
+
+/// An empty write comes behind everything that waits.
+async fn commit_pending(cx: &Arc<Cx>) {
+    let behind_all = cx.store.write(|_| Box::pin(async { Ok(()) }));
+    match tokio::time::timeout(LAST_WRITES, behind_all).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the last writes may not have been committed"),
+        Err(_) => tracing::warn!("the last writes took too long and may not have been committed"),
+    }
+}

@@ -1,0 +1,128 @@
+//! From the configuration to what the use cases read.
+
+use portcullis_app::settings::{Lifetimes, Rates, Settings};
+use portcullis_core::password::PasswordPolicy;
+use portcullis_core::rate::Rate;
+use portcullis_core::user::Role;
+use portcullis_jose::{Algorithm, SigningKey};
+use secrecy::ExposeSecret as _;
+use serde_json::{Map, Value};
+
+use crate::config::{
+    ClaimSource, Config, ConfigError, Loaded, Origin, RateLimitConfig, RegistrationMode, SigningAlgorithm,
+};
+
+/// The settings of a node.
+///
+/// # Errors
+/// What can only be told when the values are put to use: a private key that cannot be used, a claim whose source
+/// does not exist yet.
+pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, ConfigError> {
+    let config = &loaded.config;
+    let private_key = private_key(loaded)?;
+    let own = private_key.as_ref().map(SigningKey::algorithm);
+    Ok(Settings {
+        issuer: config.tokens.issuer.clone(),
+        audiences: config.tokens.audience.clone(),
+        claims: claims(loaded)?,
+        algorithm: own.unwrap_or_else(|| algorithm(config.tokens.algorithm)),
+        private_key,
+        key_rotation: config.tokens.key_rotation,
+        lifetimes: Lifetimes {
+            access: config.tokens.access_ttl,
+            refresh: config.tokens.refresh_ttl,
+            session: config.tokens.session_max_age,
+            grace: config.tokens.refresh_grace,
+        },
+        registration_open: config.registration.mode == RegistrationMode::Open,
+        default_role: Role::parse("role", &config.registration.default_role).map_err(|error| {
+            refused(loaded, "registration.default_role", &error.message, "choose another role")
+        })?,
+        password_policy: password_policy(config)
+            .map_err(|error| refused(loaded, "password.min_length", &error.to_string(), "choose within these"))?,
+        rates: config.rate_limit.enabled.then(|| rates(&config.rate_limit)),
+        max_staleness: config.revocations.max_staleness,
+    })
+}
+
+fn password_policy(config: &Config) -> Result<PasswordPolicy, portcullis_core::password::PolicyError> {
+    let password = &config.password;
+    let policy = PasswordPolicy::new(password.min_length as usize, password.max_length as usize)?;
+    let lines = |text: &str| text.lines().map(str::to_owned).collect();
+    Ok(match &password.blocklist {
+        Some(list) => policy.with_extra(lines(&list.text)),
+        None => policy,
+    })
+}
+
+const fn algorithm(configured: SigningAlgorithm) -> Algorithm {
+    match configured {
+        SigningAlgorithm::Es256 => Algorithm::Es256,
+        SigningAlgorithm::EdDsa => Algorithm::EdDsa,
+        SigningAlgorithm::Rs256 => Algorithm::Rs256,
+        SigningAlgorithm::Hs256 => Algorithm::Hs256,
+    }
+}
+
+/// The operator's own key. Its algorithm follows from it; one that was set and is another is a contradiction.
+fn private_key(loaded: &Loaded) -> Result<Option<SigningKey>, ConfigError> {
+    const KEY: &str = "tokens.private_key";
+    const ALGORITHM: &str = "tokens.algorithm";
+    let tokens = &loaded.config.tokens;
+    let Some(pem) = &tokens.private_key else { return Ok(None) };
+    let key = SigningKey::from_pem(pem.expose_secret()).map_err(|error| {
+        let text = error.to_string();
+        let (problem, remedy) = text.split_once(": ").unwrap_or((&text, "give a private key in PEM"));
+        refused(loaded, KEY, problem, remedy)
+    })?;
+    let wanted = algorithm(tokens.algorithm);
+    let was_set = loaded.origins.get(ALGORITHM).is_some_and(|origin| *origin != Origin::Default);
+    if was_set && wanted != key.algorithm() {
+        let problem = format!("is not the algorithm of tokens.private_key, which is {}", key.algorithm());
+        return Err(refused(loaded, ALGORITHM, &problem, "leave it out, or give a key that fits"));
+    }
+    Ok(Some(key))
+}
+
+fn claims(loaded: &Loaded) -> Result<Map<String, Value>, ConfigError> {
+    let mut claims = Map::new();
+    for (name, source) in &loaded.config.tokens.claims {
+        let value = match source {
+            ClaimSource::Text(text) => Value::from(text.clone()),
+            ClaimSource::Integer(number) => Value::from(*number),
+            ClaimSource::Boolean(value) => Value::from(*value),
+            ClaimSource::LegacyId | ClaimSource::LegacyIdNumber | ClaimSource::AccountPlan => {
+                let key = format!("tokens.claims.{name}");
+                let problem = "is a source that comes in a later version";
+                return Err(refused(loaded, &key, problem, "leave it out, or give a static value"));
+            }
+        };
+        claims.insert(name.clone(), value);
+    }
+    Ok(claims)
+}
+
+fn rates(limits: &RateLimitConfig) -> Rates {
+    let rate = |rate: crate::config::Rate| Rate::new(rate.count, rate.per);
+    Rates {
+        login: rate(limits.login),
+        register: rate(limits.register),
+        refresh: rate(limits.refresh),
+        refresh_replays: rate(limits.refresh_replays),
+        refresh_forgeries: rate(limits.refresh_forgeries),
+        password_change: rate(limits.password_change),
+    }
+}
+
+/// A refusal in the form of all others: where, key, value, what is wrong, what to do.
+fn refused(loaded: &Loaded, key: &str, problem: &str, remedy: &str) -> ConfigError {
+    let shown = loaded.show().into_iter().find(|shown| shown.key == key);
+    ConfigError {
+        origin: loaded.origins.get(key).unwrap_or(&Origin::Default).to_string(),
+        key: Some(key.to_owned()),
+        // A secret is masked there already.
+        value: Some(shown.map_or_else(String::new, |shown| shown.value.to_string())),
+        problem: problem.to_owned(),
+        remedy: remedy.to_owned(),
+    }
+}
