@@ -147,7 +147,7 @@ impl Db {
                 .max_connections(most.unwrap_or(4))
                 .acquire_timeout(ACQUIRE_LIMIT)
                 .test_before_acquire(false)
-                .idle_timeout(Duration::from_secs(60))
+                .idle_timeout(Duration::from_mins(1))
                 .connect_lazy_with(options.clone().read_only(true));
             return Ok(Self::Sqlite { read, options });
         }

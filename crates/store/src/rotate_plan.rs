@@ -70,7 +70,7 @@ async fn postgresql_walks_the_batch_and_searches_by_key() {
         sqlx::raw_sql(step).execute(&mut connection).await.expect(step);
         let plan = postgres_plan(&mut connection).await;
         let at = |what: &str| plan.iter().position(|line| line.contains(what));
-        let (batch, rows) = (at("Function Scan on p"), at("Index Scan using sessions_pkey on sessions"));
+        let (batch, rows) = (at("Function Scan on p"), at("Bitmap Index Scan on sessions_pkey"));
         assert!(batch.is_some() && batch < rows, "after {step}: {plan:#?}");
         assert_eq!(at("Seq Scan"), None, "after {step}: {plan:#?}");
     }

@@ -145,11 +145,10 @@ where
 
     fn finish(self: Box<Self>, commit: Result<(), StoreError>) {
         let result = match (commit, self.result) {
-            // An error of the closure's own tells more than the fate of its group.
-            (_, Some(Err(error))) => Err(error),
             (Ok(()), Some(Ok(value))) => Ok(value),
             (Ok(()), None) => Err(StoreError::Statement("a write was never run".into())),
-            (Err(error), _) => Err(error),
+            // An error of the closure's own tells more than the fate of its group.
+            (_, Some(Err(error))) | (Err(error), _) => Err(error),
         };
         // A caller who has gone away needs no answer.
         let _ = self.reply.send(result);

@@ -22,7 +22,9 @@ pub(super) struct Metrics {
 /// Records metrics for a listener of their own (`telemetry.listen`).
 pub(super) fn metrics(address: SocketAddr) -> Result<Metrics, Failure> {
     let listener = super::bind("telemetry.listen", address)?;
-    Ok(Metrics { recorder: metrics::install(), listener })
+    let recorder = metrics::install()
+        .ok_or_else(|| Failure::mend("metrics cannot be recorded", "turn them off with telemetry.listen = \"off\""))?;
+    Ok(Metrics { recorder, listener })
 }
 
 /// Starts all of it. It ends when the set is dropped.
