@@ -93,7 +93,7 @@ contract! {
         make_session(t, &bob).await;
         let mut ids = Vec::new();
         for _ in 0..5 {
-            t.clock.advance(Duration::from_secs(60));
+            t.clock.advance(Duration::from_mins(1));
             ids.insert(0, make_session(t, &ada).await.0);
         }
         t.store.rotate(rotation(t, &ids[4], 1)).await.expect("rotated").expect("won");
@@ -173,7 +173,7 @@ contract! {
     async fn a_renewed_session_has_a_new_secret(t: &TestStore) {
         let ada = make_user(t, "ada").await;
         let (new, _) = make_session(t, &ada).await;
-        t.clock.advance(Duration::from_secs(60));
+        t.clock.advance(Duration::from_mins(1));
         let renewal = Renewal {
             session: new.id,
             user: ada.id,
