@@ -27,7 +27,7 @@ pub(crate) enum Command {
     Crypto,
     /// Rotations by the database alone: folded, one by one, plain loop, pgbench.
     Database,
-    /// The product, with the ratios that need nothing but it and the bare framework.
+    /// The product, or some of its measurements, with what their ratios need.
     Product {
         /// Which measurements (all, if none is named).
         #[arg(long, value_enum, value_delimiter = ',')]

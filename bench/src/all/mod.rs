@@ -81,10 +81,16 @@ pub(crate) fn database(options: &Options) -> Result<()> {
     bench.end()
 }
 
-/// The product, or parts of it; with the crypto where a ratio needs it.
+/// The product, or parts of it, with what its ratios need.
 pub(crate) fn product(options: &Options, only: &[Measurement]) -> Result<()> {
     let mut bench = Bench::start(options)?;
-    bench.crypto()?;
+    let wanted = |one| only.is_empty() || only.contains(&one);
+    if wanted(Measurement::Refresh) || wanted(Measurement::Login) {
+        bench.crypto()?;
+    }
+    if wanted(Measurement::Refresh) {
+        bench.databases()?;
+    }
     bench.product(only)?;
     bench.end()
 }

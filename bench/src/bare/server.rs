@@ -4,8 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::Response;
 use axum::routing::{get, post};
 use axum::serve::ListenerExt as _;
 use axum::{Json, Router};
@@ -69,11 +71,13 @@ impl Captured {
 #[derive(Clone)]
 struct Hello {
     headers: Arc<HeaderMap>,
-    body: Arc<str>,
+    body: Bytes,
 }
 
-async fn hello(State(hello): State<Hello>) -> (HeaderMap, String) {
-    (HeaderMap::clone(&hello.headers), hello.body.to_string())
+async fn hello(State(hello): State<Hello>) -> Response {
+    let mut response = Response::new(Body::from(hello.body));
+    response.headers_mut().clone_from(&hello.headers);
+    response
 }
 
 #[derive(Deserialize)]
@@ -117,7 +121,7 @@ pub(crate) fn serve(response: Option<&Path>) -> Result<()> {
         None => LIKENESS.to_owned(),
     };
     let captured = Captured::from_text(&text);
-    let state = Hello { headers: Arc::new(captured.header_map()?), body: captured.body.as_str().into() };
+    let state = Hello { headers: Arc::new(captured.header_map()?), body: Bytes::from(captured.body) };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;

@@ -11,7 +11,7 @@ use crate::options::Options;
 
 /// Lets the server come to rest and reads its memory in MiB.
 pub(crate) fn rested_pss(server: &Server, rest: Duration) -> Result<f64> {
-    runtime()?.block_on(tokio::time::sleep(rest));
+    runtime()?.block_on(async { tokio::time::sleep(rest).await });
     server.pss_mib()
 }
 

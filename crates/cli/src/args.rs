@@ -38,7 +38,7 @@ impl Cli {
 /// Flags of `serve`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServeArgs {
-    /// Address and port to listen on (server.listen)
+    /// Address and port to listen on (`server.listen`)
     // The alias is what an error about the key calls this flag.
     #[arg(long, alias = "server.listen", value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
@@ -142,6 +142,7 @@ pub enum UserCommand {
 }
 
 /// `portcullis user create`
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Args, Debug)]
 pub struct CreateUser {
     /// E-mail address
@@ -153,7 +154,7 @@ pub struct CreateUser {
     /// User name
     #[arg(long)]
     pub username: Option<String>,
-    /// Role (registration.default_role)
+    /// Role; by default `registration.default_role`
     #[arg(long, conflicts_with = "admin")]
     pub role: Option<String>,
     /// The same as --role admin

@@ -30,11 +30,9 @@ pub struct How {
 
 impl How {
     /// A command that works on what is there.
-    pub const COMMAND: Self = Self { create: false, migrate: true, hashing_workers: NonZeroUsize::MIN };
+    pub const COMMAND: Self = Self { create: false, migrate: false, hashing_workers: NonZeroUsize::MIN };
     /// A command that an installation may begin with.
-    pub const FIRST: Self = Self { create: true, ..Self::COMMAND };
-    /// A command that changes nothing.
-    pub const LOOK: Self = Self { migrate: false, ..Self::COMMAND };
+    pub const FIRST: Self = Self { create: true, migrate: true, ..Self::COMMAND };
 }
 
 /// A node, not serving yet.

@@ -4,6 +4,10 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use portcullis_core::random;
+
+use crate::random::SystemRandom;
+
 /// Whether a file is there that was not there before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Published {
@@ -80,7 +84,9 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
 /// A name beside `path` that no other process uses.
 pub(crate) fn draft_of(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.partial", std::process::id()));
+    // Not the process id: in two containers with one volume that may be the same.
+    let number = u64::from_le_bytes(random::bytes(&SystemRandom));
+    name.push(format!(".{number:016x}.partial"));
     path.with_file_name(name)
 }
 
@@ -90,8 +96,6 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
 }
 
 fn write_draft(draft: &Path, content: &[u8]) -> io::Result<()> {
-    // Left over from a process that was killed and had our number.
-    remove(draft)?;
     let mut file = create_private(draft)?;
     file.write_all(content)?;
     file.sync_all()

@@ -14,7 +14,10 @@ pub(crate) fn new_password(from_stdin: bool) -> Result<Zeroizing<String>, Failur
     if from_stdin {
         let mut text = Zeroizing::new(String::new());
         io::stdin().lock().take(LONGEST).read_to_string(&mut text).map_err(|error| {
-            Failure::mend(format_args!("no password can be read: {error}"), "write it to standard input as UTF-8")
+            Failure::mend(
+                format_args!("no password can be read: {error}"),
+                "write it to standard input as UTF-8",
+            )
         })?;
         return without_line_end(&text);
     }
@@ -33,7 +36,9 @@ pub(crate) fn new_password(from_stdin: bool) -> Result<Zeroizing<String>, Failur
 
 fn ask(prompt: &str) -> Result<Zeroizing<String>, Failure> {
     let typed = rpassword::prompt_password(prompt).map(Zeroizing::new);
-    typed.map_err(|error| Failure::mend(format_args!("no password can be read: {error}"), "use --password-stdin"))
+    typed.map_err(|error| {
+        Failure::mend(format_args!("no password can be read: {error}"), "use --password-stdin")
+    })
 }
 
 /// `echo` ends a line, and no password does.

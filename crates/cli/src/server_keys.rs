@@ -46,7 +46,8 @@ pub(crate) fn ring(config: &Config, create: bool, random: &dyn Random) -> Result
 }
 
 fn server_key(name: &str, key: &SecretKey) -> Result<ServerKey, Failure> {
-    ServerKey::new(key.expose_secret()).map_err(|error| Failure::mend(format_args!("{name}: {error}"), GENERATE))
+    ServerKey::new(key.expose_secret())
+        .map_err(|error| Failure::mend(format_args!("{name}: {error}"), GENERATE))
 }
 
 fn generated(config: &Config, create: bool, random: &dyn Random) -> Result<SecretKey, Failure> {

@@ -8,42 +8,51 @@ use portcullis_app::Cx;
 use secrecy::zeroize::Zeroizing;
 
 use crate::config::Config;
-use crate::failure::Failure;
 use crate::{files, output, server_keys};
 
 const FILE: &str = "setup-link";
+const REMEDY: &str = "make the first administrator with: portcullis user create --admin";
 
-/// Shows the link while there has never been an administrator, and tidies up once there was.
-pub(crate) async fn offer(cx: &Cx, config: &Config) -> Result<(), Failure> {
+/// Shows the link while there has never been an administrator, and tidies up once there was. A server without the
+/// link serves all the same: there is another way to make the first administrator.
+pub(crate) async fn offer(cx: &Cx, config: &Config) {
     let file = file(config);
-    let Some(token) = cx.set_up_token().await? else {
-        if let Err(error) = files::remove(&file) {
-            tracing::warn!(%error, file = %file.display(), "the spent set-up link cannot be removed");
+    match cx.set_up_token().await {
+        Ok(Some(token)) => show(config, &file, &token),
+        Ok(None) => {
+            if let Err(error) = files::remove(&file) {
+                tracing::warn!(%error, file = %file.display(), "the spent set-up link cannot be removed");
+            }
         }
-        return Ok(());
-    };
+        Err(error) => tracing::warn!(%error, remedy = REMEDY, "the set-up link cannot be made"),
+    }
+}
+
+fn show(config: &Config, file: &Path, token: &str) {
     // In the fragment, which browsers send to nobody.
-    let link = Zeroizing::new(format!("{}/setup#token={}", config.server.public_url, *token));
+    let link = Zeroizing::new(format!("{}/setup#token={token}", config.server.public_url));
+    // Output that nobody reads is no reason to stop serving.
     if io::stdout().is_terminal() {
-        return output::line(format_args!(
+        let _ = output::line(format_args!(
             "There is no administrator yet. This link makes one; it is good for 24 hours and for one:\n{}",
             *link
         ));
+        return;
     }
-    match write(&file, &link) {
-        Ok(()) => output::line(format_args!(
-            "There is no administrator yet. The link that makes one is in {}",
-            file.display()
-        )),
+    match write(file, &link) {
+        Ok(()) => {
+            let place = file.display();
+            let _ = output::line(format_args!(
+                "There is no administrator yet. The link that makes one is in {place}"
+            ));
+        }
         Err(error) => {
-            let remedy = "make the first administrator with: portcullis user create --admin";
-            tracing::warn!(%error, file = %file.display(), remedy, "the set-up link cannot be written");
-            Ok(())
+            tracing::warn!(%error, file = %file.display(), remedy = REMEDY, "the set-up link cannot be written");
         }
     }
 }
 
-pub(crate) fn file(config: &Config) -> PathBuf {
+fn file(config: &Config) -> PathBuf {
     server_keys::data_directory(config).join(FILE)
 }
 

@@ -38,8 +38,9 @@ pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, ConfigError> {
         default_role: Role::parse("role", &config.registration.default_role).map_err(|error| {
             refused(loaded, "registration.default_role", &error.message, "choose another role")
         })?,
-        password_policy: password_policy(config)
-            .map_err(|error| refused(loaded, "password.min_length", &error.to_string(), "choose within these"))?,
+        password_policy: password_policy(config).map_err(|error| {
+            refused(loaded, "password.min_length", &error.to_string(), "choose within these")
+        })?,
         rates: config.rate_limit.enabled.then(|| rates(&config.rate_limit)),
         max_staleness: config.revocations.max_staleness,
     })

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_app::hashing::{HashParams, Hasher, HasherConfig};
+use portcullis_app::node::StartError;
 use portcullis_app::settings::{Lifetimes, Settings};
 use portcullis_app::{Cx, Parts};
 use portcullis_core::password::PasswordPolicy;
@@ -113,13 +114,29 @@ impl TestApp {
 
     /// A node whose setup `change` has changed.
     pub async fn with(backend: Backend, change: impl FnOnce(&mut Setup)) -> Self {
-        let database = Arc::new(Database::fresh(backend));
-        let clock = Arc::new(ManualClock::new());
-        Self::on(database, clock, Arc::new(SeededRandom::default()), change).await
+        Self::over(Database::fresh(backend), change).await
+    }
+
+    /// A node on a database that the test has made, for instance in a cluster of its own.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn over(database: Database, change: impl FnOnce(&mut Setup)) -> Self {
+        let (database, clock) = (Arc::new(database), Arc::new(ManualClock::new()));
+        let made = Self::on(database, clock, Arc::new(SeededRandom::default()), change).await;
+        made.expect("the node starts")
     }
 
     /// One more node on the same database, with the same clock.
+    ///
+    /// # Panics
+    /// If it does not start; see [`Self::try_another`].
     pub async fn another(&self, change: impl FnOnce(&mut Setup)) -> Self {
+        self.try_another(change).await.expect("the node starts")
+    }
+
+    /// One more node that may refuse to start.
+    pub async fn try_another(&self, change: impl FnOnce(&mut Setup)) -> Result<Self, StartError> {
         Self::on(self.database.clone(), self.clock.clone(), self.random.clone(), change).await
     }
 
@@ -128,7 +145,7 @@ impl TestApp {
         clock: Arc<ManualClock>,
         random: Arc<SeededRandom>,
         change: impl FnOnce(&mut Setup),
-    ) -> Self {
+    ) -> Result<Self, StartError> {
         let mut setup = Setup::default();
         change(&mut setup);
         let store = database.open().await;
@@ -146,10 +163,10 @@ impl TestApp {
             hasher: Hasher::start(hasher).expect("threads"),
             settings: setup.settings,
         }));
-        cx.start().await.expect("the node starts");
+        cx.start().await?;
         let follower = tokio::spawn(cx.clone().follow());
         let app = portcullis_web::app(cx.clone(), setup.web).expect("the setup is usable");
-        Self { cx, app, clock, database, random, follower }
+        Ok(Self { cx, app, clock, database, random, follower })
     }
 
     /// Somebody who presents nothing.

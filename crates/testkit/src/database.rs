@@ -36,6 +36,8 @@ pub struct Database {
 enum Place {
     Sqlite { dir: TempDir },
     Postgres { _database: TestDatabase },
+    /// In a cluster that the test looks after itself.
+    Elsewhere,
 }
 
 impl Database {
@@ -57,11 +59,16 @@ impl Database {
         }
     }
 
+    /// One in a PostgreSQL that the test looks after itself, see [`postgres::OwnCluster`].
+    pub const fn elsewhere(url: String) -> Self {
+        Self { url, place: Place::Elsewhere }
+    }
+
     /// Which engine it is on.
     pub const fn backend(&self) -> Backend {
         match self.place {
             Place::Sqlite { .. } => Backend::Sqlite,
-            Place::Postgres { .. } => Backend::Postgres,
+            Place::Postgres { .. } | Place::Elsewhere => Backend::Postgres,
         }
     }
 
@@ -69,7 +76,7 @@ impl Database {
     pub fn file(&self, name: &str) -> Option<PathBuf> {
         match &self.place {
             Place::Sqlite { dir } => Some(dir.path().join(name)),
-            Place::Postgres { .. } => None,
+            Place::Postgres { .. } | Place::Elsewhere => None,
         }
     }
 

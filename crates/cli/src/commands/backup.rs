@@ -30,7 +30,6 @@ pub(super) async fn run(config: &Config, file: &Path, json: bool) -> Result<(), 
     let cannot = |error: io::Error| {
         Failure::mend(format_args!("{} cannot be written: {error}", file.display()), "choose another place")
     };
-    files::remove(&draft).map_err(cannot)?;
     // SQLite writes into an empty file and keeps its rights: nobody else ever gets to read it.
     files::create_private(&draft).map_err(cannot)?;
     let copied = match store.backup(path).await {
@@ -50,7 +49,8 @@ pub(super) async fn run(config: &Config, file: &Path, json: bool) -> Result<(), 
 fn told(config: &Config, file: &Path, json: bool) -> Result<(), Failure> {
     let key = server_keys::key_file(config).filter(|_| config.server.secret_key.is_none());
     let key = key.map_or_else(|| "server.secret_key".to_owned(), |key| key.display().to_string());
-    let text = format!("{} is a copy of the database. It holds no key: keep {key} elsewhere.", file.display());
+    let text =
+        format!("{} is a copy of the database. It holds no key: keep {key} elsewhere.", file.display());
     output::either(json, &json!({ "file": file, "key": key }), text)
 }
 

@@ -87,7 +87,10 @@ fn read(file: &Path) -> Result<Zeroizing<String>, Failure> {
         File::open(file).and_then(|file| file.take(LONGEST).read_to_string(&mut pem))
     };
     read.map_err(|error| {
-        Failure::mend(format_args!("{} cannot be read: {error}", file.display()), "name a file with a PEM key")
+        Failure::mend(
+            format_args!("{} cannot be read: {error}", file.display()),
+            "name a file with a PEM key",
+        )
     })?;
     Ok(pem)
 }

@@ -1,6 +1,7 @@
 //! One file per command. Each reads its arguments, calls a use case, and prints what came of it.
 
 mod backup;
+mod completions;
 mod config;
 mod doctor;
 mod key;
@@ -13,7 +14,6 @@ mod user;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use clap::CommandFactory as _;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{Cli, Command};
@@ -24,29 +24,32 @@ use crate::logging;
 /// Runs what the command line asks for.
 pub fn run(cli: Cli) -> Result<(), Failure> {
     let command = cli.command.unwrap_or(Command::Serve(cli.serve));
-    let mut flags = Vec::new();
-    match &command {
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut Cli::command(), "portcullis", &mut script);
-            return crate::output::line(String::from_utf8_lossy(&script).trim_end());
-        }
-        Command::Serve(serve) => {
-            flags.extend(serve.listen.map(|listen| ("server.listen".to_owned(), listen.to_string())));
-        }
-        _ => {}
+    if let Command::Completions { shell } = command {
+        // Asked for by shells, in any directory: whatever configuration lies there is none of its business.
+        return completions::run(shell);
     }
-    let loaded = load(cli.config, flags)?;
-    if let Command::Serve(serve) = command {
+    let listen = match &command {
+        Command::Serve(serve) => serve.listen,
+        _ => None,
+    };
+    let flags = listen.map(|listen| ("server.listen".to_owned(), listen.to_string()));
+    let loaded = load(cli.config, flags.into_iter().collect())?;
+    let runtime = if matches!(command, Command::Serve(_)) {
         logging::start(&loaded.config.telemetry);
-        return blocking(server_runtime()?, serve::run(&loaded, &serve));
-    }
-    logging::start_quietly(&loaded.config.telemetry);
-    blocking(command_runtime()?, one_shot(&loaded, command))
+        server_runtime()?
+    } else {
+        logging::start_quietly(&loaded.config.telemetry);
+        command_runtime()?
+    };
+    let outcome = runtime.block_on(dispatch(&loaded, command));
+    // Nothing that still runs has anything to tell anybody.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    outcome
 }
 
-async fn one_shot(loaded: &Loaded, command: Command) -> Result<(), Failure> {
+async fn dispatch(loaded: &Loaded, command: Command) -> Result<(), Failure> {
     match command {
+        Command::Serve(serve) => serve::run(loaded, &serve).await,
         Command::Migrate { dry_run, json } => migrate::run(loaded, dry_run, json).await,
         Command::User(command) => user::run(loaded, command).await,
         Command::Session(command) => session::run(loaded, command).await,
@@ -55,7 +58,7 @@ async fn one_shot(loaded: &Loaded, command: Command) -> Result<(), Failure> {
         Command::Backup { file, json } => backup::run(&loaded.config, &file, json).await,
         Command::Doctor { json } => doctor::run(loaded, json).await,
         Command::Config(command) => config::run(loaded, &command),
-        Command::Serve(_) | Command::Completions { .. } => unreachable!("run() has dealt with these"),
+        Command::Completions { shell } => completions::run(shell),
     }
 }
 
@@ -77,12 +80,8 @@ fn command_runtime() -> Result<Runtime, Failure> {
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn no_threads(error: std::io::Error) -> Failure {
-    Failure::mend(format_args!("no threads can be started: {error}"), "raise the limit of threads (ulimit -u)")
-}
-
-fn blocking(runtime: Runtime, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let outcome = runtime.block_on(work);
-    // Nothing that still runs has anything to tell anybody.
-    runtime.shutdown_timeout(Duration::from_millis(200));
-    outcome
+    Failure::mend(
+        format_args!("no threads can be started: {error}"),
+        "raise the limit of threads (ulimit -u)",
+    )
 }

@@ -40,8 +40,9 @@ async fn list(cx: &Cx, user: &str, json: bool) -> Result<(), Failure> {
         return output::json(&sessions.iter().map(shown).collect::<Vec<_>>());
     }
     let row = |session: &SessionView| {
-        let (id, used) = (session.id.to_string(), session.last_used_at.to_string());
-        [id, session.address.clone(), used, session.created_at.to_string(), session.device.clone()]
+        let last_used = session.last_used_at.to_string();
+        let (address, device) = (session.address.clone(), session.device.clone());
+        [session.id.to_string(), address, last_used, session.created_at.to_string(), device]
     };
     let rows: Vec<_> = sessions.iter().map(row).collect();
     output::table(["ID", "ADDRESS", "LAST USED", "CREATED", "DEVICE"], &rows)

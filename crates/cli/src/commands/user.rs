@@ -24,7 +24,8 @@ pub(super) async fn run(loaded: &Loaded, command: UserCommand) -> Result<(), Fai
             let cx = node(loaded).await?;
             let user = cx.find_user(&user).await?;
             let changed = cx.disable_user(user.id).await?;
-            told(&cx, &user, changed, json, ("is disabled, every session has ended", "was disabled before")).await
+            told(&cx, &user, changed, json, ("is disabled, every session has ended", "was disabled before"))
+                .await
         }
         UserCommand::Enable(OneUser { user, json }) => {
             let cx = node(loaded).await?;
@@ -103,13 +104,7 @@ async fn list(cx: &Cx, json: bool) -> Result<(), Failure> {
 }
 
 /// Says what became of `user`: `texts` are for a change and for none.
-async fn told(
-    cx: &Cx,
-    user: &User,
-    changed: bool,
-    json: bool,
-    texts: (&str, &str),
-) -> Result<(), Failure> {
+async fn told(cx: &Cx, user: &User, changed: bool, json: bool, texts: (&str, &str)) -> Result<(), Failure> {
     if !json {
         let text = if changed { texts.0 } else { texts.1 };
         return output::line(format_args!("{} {text}", user.email.as_str()));

@@ -43,7 +43,13 @@ contract! {
             commit!(t.store, [event] tx => audit::append(tx, &event)).expect("appended");
         }
         let page = async |before, limit| {
-            t.store.events(before, limit).await.expect("read").iter().map(|event| event.id).collect::<Vec<_>>()
+            t.store
+                .events(before, limit)
+                .await
+                .expect("read")
+                .iter()
+                .map(|event| event.id)
+                .collect::<Vec<_>>()
         };
         assert_eq!(page(None, 2).await, ids[..2]);
         assert_eq!(page(Some(ids[1]), 10).await, ids[2..]);

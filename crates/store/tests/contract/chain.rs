@@ -62,10 +62,8 @@ contract! {
         let (sound, _) = make_session(t, &ada).await;
         let error = t.store.grant(broken.id).await.expect_err("unknown delivery");
         assert!(matches!(error, StoreError::Corrupt { column: "delivery", .. }), "{error}");
-        let (one, two) = tokio::join!(
-            t.store.rotate(rotation(t, &broken, 1)),
-            t.store.rotate(rotation(t, &sound, 1)),
-        );
+        let (one, two) =
+            tokio::join!(t.store.rotate(rotation(t, &broken, 1)), t.store.rotate(rotation(t, &sound, 1)),);
         assert!(matches!(one.expect_err("unknown delivery"), StoreError::Corrupt { .. }));
         assert!(two.expect("rotated").is_some());
     }

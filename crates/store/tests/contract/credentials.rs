@@ -31,7 +31,8 @@ contract! {
     async fn of_twenty_passwords_for_one_epoch_one_is_set(t: &TestStore) {
         let ada = make_user(t, "ada").await;
         let done = parallel(20, |at| {
-            let (store, new) = (t.store.clone(), new_password(&ada, &format!("${at}"), false, ada.created_at));
+            let (store, new) =
+                (t.store.clone(), new_password(&ada, &format!("${at}"), false, ada.created_at));
             async move { set_password(&store, &new).await.expect("answered, not an error") }
         })
         .await;

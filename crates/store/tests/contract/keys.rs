@@ -21,7 +21,10 @@ contract! {
         assert_eq!(read.iter().map(|key| key.kid.as_str()).collect::<Vec<_>>(), ["b", "a"]);
         for (read, written) in read.iter().zip([&early, &late]) {
             assert_eq!((&read.algorithm, &read.public_jwk), (&written.algorithm, &written.public_jwk));
-            assert_eq!((read.sealed.key_id, &read.sealed.bytes), (written.sealed.key_id, &written.sealed.bytes));
+            assert_eq!(
+                (read.sealed.key_id, &read.sealed.bytes),
+                (written.sealed.key_id, &written.sealed.bytes)
+            );
             assert_eq!((read.created_at, read.times), (written.created_at, written.times));
         }
     }

@@ -41,7 +41,8 @@ contract! {
 
     async fn one_in_any_time_is_a_rate_too(t: &TestStore) {
         let rate = Rate::new(1, Duration::from_mins(1));
-        let granted = async || matches!(t.store.take(KEY, rate, t.now()).await.expect("answered"), Take::Granted(_));
+        let granted =
+            async || matches!(t.store.take(KEY, rate, t.now()).await.expect("answered"), Take::Granted(_));
         assert!(granted().await);
         assert!(!granted().await);
         t.clock.advance(Duration::from_mins(1));
@@ -71,7 +72,9 @@ contract! {
     async fn empty_counters_are_purged(t: &TestStore) {
         t.store.take(KEY, RATE, t.now()).await.expect("answered");
         t.store.reserve_attempt(KEY, t.now()).await.expect("answered");
-        let purge = async |now, forgotten| commit!(t.store, [] tx => limits::purge(tx, now, forgotten)).expect("purged");
+        let purge = async |now, forgotten| {
+            commit!(t.store, [] tx => limits::purge(tx, now, forgotten)).expect("purged")
+        };
         let (now, empty_at) = (t.now(), t.now() + Duration::from_secs(6));
         let before = now - Duration::from_secs(1);
         assert_eq!(purge(empty_at - Duration::from_micros(1), before).await, 0);

@@ -25,7 +25,8 @@ contract! {
     }
 
     async fn options_keep_the_password_to_themselves(t: &TestStore) {
-        let options = DatabaseOptions { url: "postgres://portcullis:s3cret@db/p".into(), ..t.database.options() };
+        let options =
+            DatabaseOptions { url: "postgres://portcullis:s3cret@db/p".into(), ..t.database.options() };
         assert!(!format!("{options:?}").contains("s3cret"));
     }
 }

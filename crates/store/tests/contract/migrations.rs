@@ -20,7 +20,9 @@ contract! {
         execute(&t.store, "INSERT INTO schema_migrations (version, name) VALUES (9999, '9999_future')").await;
         for dry_run in [true, false] {
             match t.store.migrate(dry_run).await.expect_err("unknown") {
-                StoreError::Schema(text) => assert!(text.contains("9999") && text.contains("newer"), "{text}"),
+                StoreError::Schema(text) => {
+                    assert!(text.contains("9999") && text.contains("newer"), "{text}");
+                }
                 other => panic!("{other}"),
             }
         }
@@ -67,9 +69,12 @@ async fn both_databases_have_the_same_tables_columns_and_indexes() {
     assert_eq!(sqlite, postgres);
 }
 
-const SQLITE_SCHEMA: &str = "SELECT t.name || '.' || c.name || CASE WHEN c.\"notnull\" THEN ' NOT NULL' ELSE '' END \
-    FROM sqlite_schema AS t JOIN pragma_table_info(t.name) AS c WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' \
-    UNION ALL SELECT 'index ' || name || ' on ' || tbl_name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL";
+const SQLITE_SCHEMA: &str = "SELECT t.name || '.' || c.name || \
+    CASE WHEN c.\"notnull\" THEN ' NOT NULL' ELSE '' END \
+    FROM sqlite_schema AS t JOIN pragma_table_info(t.name) AS c \
+    WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' \
+    UNION ALL SELECT 'index ' || name || ' on ' || tbl_name FROM sqlite_schema \
+    WHERE type = 'index' AND sql IS NOT NULL";
 const POSTGRES_SCHEMA: &str = "SELECT table_name || '.' || column_name || \
     CASE WHEN is_nullable = 'NO' THEN ' NOT NULL' ELSE '' END FROM information_schema.columns \
     WHERE table_schema = 'public' UNION ALL SELECT 'index ' || indexname || ' on ' || tablename FROM pg_indexes \

@@ -22,7 +22,10 @@ contract! {
             make_session(t, &ada).await;
         }
         assert_eq!(sign_ins(t, &ada, 20).await, 20);
-        assert_eq!(number(&t.store, "SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL").await, MAX_PER_USER);
+        assert_eq!(
+            number(&t.store, "SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL").await,
+            MAX_PER_USER
+        );
     }
 
     async fn no_sign_in_outlives_a_new_password(t: &TestStore) {

@@ -26,8 +26,11 @@ contract! {
         let third = Uuid::from_u128(3);
         commit!(t.store, [] tx => revocations::append_upto(tx, third, 5, span)).expect("appended");
         let (highest, entries) = after(&t.store, 0, t.now()).await;
-        let expected = [(ids[0], None), (ids[1], None), (third, Some(5))]
-            .map(|(session, upto)| Revocation { session, upto, expires_at: span.expires_at });
+        let expected = [(ids[0], None), (ids[1], None), (third, Some(5))].map(|(session, upto)| Revocation {
+            session,
+            upto,
+            expires_at: span.expires_at,
+        });
         assert_eq!(entries, expected);
         assert_eq!(after(&t.store, highest, t.now()).await, (highest, vec![]));
         let (again, last) = after(&t.store, highest - 1, t.now()).await;
@@ -50,7 +53,10 @@ contract! {
         let (highest, _) = after(&t.store, 0, t.now()).await;
         let since = t.now() - Duration::from_mins(1);
         let (cursor, recent) = t.store.revocations(highest, since, t.now()).await.expect("read");
-        assert_eq!((cursor, recent.iter().map(|entry| entry.session).collect::<Vec<_>>()), (highest, vec![two]));
+        assert_eq!(
+            (cursor, recent.iter().map(|entry| entry.session).collect::<Vec<_>>()),
+            (highest, vec![two])
+        );
         let (_, left) = after(&t.store, 0, early.expires_at).await;
         assert_eq!(left.iter().map(|entry| entry.session).collect::<Vec<_>>(), [two]);
     }

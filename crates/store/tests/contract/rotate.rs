@@ -28,7 +28,11 @@ contract! {
     async fn a_session_without_an_account_rotates_too(t: &TestStore) {
         let ada = make_user(t, "ada").await;
         let (new, _) = make_session(t, &ada).await;
-        execute(&t.store, "UPDATE sessions SET account_id = NULL, account_role = NULL, must_change_password = TRUE").await;
+        execute(
+            &t.store,
+            "UPDATE sessions SET account_id = NULL, account_role = NULL, must_change_password = TRUE",
+        )
+        .await;
         let grant = t.store.rotate(rotation(t, &new, 1)).await.expect("rotated").expect("won");
         assert_eq!((grant.account, grant.must_change_password), (None, true));
     }

@@ -27,7 +27,8 @@ contract! {
         for at in 0..60 {
             let user = make_user(t, &format!("u{at}")).await;
             let (id, now, role) = (user.id, t.now(), Role::from_stored(format!("role-{at}")));
-            commit!(t.store, [role] tx => portcullis_store::users::set_role(tx, id, &role, now)).expect("written");
+            commit!(t.store, [role] tx => portcullis_store::users::set_role(tx, id, &role, now))
+                .expect("written");
             expected.push(make_session(t, &user).await);
         }
         for (at, (_, grant)) in expected.iter().enumerate() {
@@ -58,7 +59,10 @@ contract! {
         ids.sort_unstable();
         assert_eq!(winners.iter().map(|grant| grant.session).collect::<Vec<_>>(), ids);
         assert!(winners.iter().all(|grant| grant.generation == 2));
-        assert_eq!(number(&t.store, "SELECT COUNT(*) FROM sessions WHERE generation = 2 AND window_count = 1").await, 100);
+        assert_eq!(
+            number(&t.store, "SELECT COUNT(*) FROM sessions WHERE generation = 2 AND window_count = 1").await,
+            100
+        );
     }
 
     async fn a_token_presented_a_thousand_times_holds_up_nobody_else(t: &TestStore) {

@@ -81,7 +81,8 @@ contract! {
         }
         for oldest in &ids[..2] {
             t.clock.advance(Duration::from_secs(1));
-            let (_, displaced) = create(&t.store, &new_session(t, &ada)).await.expect("committed").expect("made");
+            let (_, displaced) =
+                create(&t.store, &new_session(t, &ada)).await.expect("committed").expect("made");
             assert_eq!(displaced, [oldest.uuid()]);
             let chain = t.store.chain(*oldest).await.expect("read").expect("there");
             assert_eq!(chain.state, SessionState::Ended { at: t.now(), cause: EndCause::Displaced });
@@ -157,7 +158,8 @@ contract! {
         let (foreign, _) = make_session(t, &bob).await;
         let (user, now) = (ada.id, t.now());
         let end_all = async |but: Option<SessionId>| {
-            let ended = commit!(t.store, [] tx => sessions::end_all(tx, user, but, now, EndCause::PasswordChanged));
+            let ended =
+                commit!(t.store, [] tx => sessions::end_all(tx, user, but, now, EndCause::PasswordChanged));
             let mut ended = ended.expect("answered");
             ended.sort_unstable();
             ended

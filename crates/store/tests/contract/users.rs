@@ -17,7 +17,10 @@ contract! {
         new.must_change_password = true;
         assert_eq!(insert(&t.store, &new).await.expect("inserted"), Insert::Done);
         let user = t.store.user(new.id).await.expect("read").expect("there");
-        assert_eq!((user.id, user.email.as_str(), user.email.key()), (new.id, "Ada@Example.org", "ada@example.org"));
+        assert_eq!(
+            (user.id, user.email.as_str(), user.email.key()),
+            (new.id, "Ada@Example.org", "ada@example.org")
+        );
         assert_eq!(user.email_verified_at, Some(t.now()));
         assert_eq!(user.username, new.username);
         assert_eq!(user.profile, Profile { name: new.name, ..Profile::default() });
@@ -63,7 +66,9 @@ contract! {
         let mut thief = new_user(t, "thief");
         thief.username = Some(Username::from_stored("ada@example.org".into(), "ada@example.org".into()));
         insert(&t.store, &thief).await.expect("inserted");
-        let find = async |login: &str| t.store.find_login(&Login::new(login)).await.expect("read").expect("found").user.id;
+        let find = async |login: &str| {
+            t.store.find_login(&Login::new(login)).await.expect("read").expect("found").user.id
+        };
         assert_eq!(find("bob@old").await, imported.id);
         assert_eq!(find("ada@example.org").await, ada.id);
     }
@@ -79,14 +84,22 @@ contract! {
     }
 
     async fn of_twenty_with_one_address_one_is_made(t: &TestStore) {
-        let outcomes = race(t, |t, at| users::NewUser { email: new_user(t, "same").email, ..new_user(t, &format!("u{at}")) }).await;
+        let outcomes = race(t, |t, at| users::NewUser {
+            email: new_user(t, "same").email,
+            ..new_user(t, &format!("u{at}"))
+        })
+        .await;
         let count = |which| outcomes.iter().filter(|outcome| **outcome == which).count();
         assert_eq!((count(Insert::Done), count(Insert::EmailTaken)), (1, 19));
         assert_eq!(number(&t.store, "SELECT COUNT(*) FROM memberships").await, 1);
     }
 
     async fn of_twenty_with_one_user_name_one_is_made(t: &TestStore) {
-        let outcomes = race(t, |t, at| users::NewUser { username: new_user(t, "same").username, ..new_user(t, &format!("u{at}")) }).await;
+        let outcomes = race(t, |t, at| users::NewUser {
+            username: new_user(t, "same").username,
+            ..new_user(t, &format!("u{at}"))
+        })
+        .await;
         let count = |which| outcomes.iter().filter(|outcome| **outcome == which).count();
         assert_eq!((count(Insert::Done), count(Insert::UsernameTaken)), (1, 19));
     }
@@ -104,7 +117,10 @@ contract! {
         insert(&t.store, &ada).await.expect("inserted");
         let bob = users::NewUser { display_codes: codes(&["AAAAAAAA", "BBBBBBBB"]), ..new_user(t, "bob") };
         assert_eq!(insert(&t.store, &bob).await.expect("inserted"), Insert::Done);
-        assert_eq!(number(&t.store, "SELECT COUNT(*) FROM accounts WHERE display_code = 'BBBBBBBB'").await, 1);
+        assert_eq!(
+            number(&t.store, "SELECT COUNT(*) FROM accounts WHERE display_code = 'BBBBBBBB'").await,
+            1
+        );
         let eve = users::NewUser { display_codes: codes(&["AAAAAAAA", "BBBBBBBB"]), ..new_user(t, "eve") };
         let error = insert(&t.store, &eve).await.expect_err("no code is free");
         assert!(matches!(error, StoreError::Statement(_)), "{error}");

@@ -1,9 +1,12 @@
 //! Who calls is the variable's name: an [`Actor`] carries its tokens and speaks HTTP.
 
+use std::net::{IpAddr, SocketAddr};
+
 use axum::body::Body;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use http_body_util::BodyExt;
 use portcullis_web::App;
+use portcullis_web::serve::PeerAddress;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -17,6 +20,7 @@ pub const PASSWORD: &str = "seven purple gates";
 pub struct Actor {
     app: App,
     headers: HeaderMap,
+    peer: Option<SocketAddr>,
     /// Access token, if signed in.
     pub access_token: Option<String>,
     /// Refresh token, if signed in.
@@ -34,6 +38,7 @@ impl Actor {
         Self {
             app,
             headers: HeaderMap::new(),
+            peer: None,
             access_token: None,
             refresh_token: None,
             device_token: None,
@@ -55,6 +60,19 @@ impl Actor {
         let name: HeaderName = name.parse().expect("a header name");
         actor.headers.append(name, HeaderValue::from_bytes(value.as_bytes()).expect("a header value"));
         actor
+    }
+
+    /// The same somebody, at the other end of a connection from `address`.
+    #[must_use]
+    pub fn from_address(&self, address: &str) -> Self {
+        let address: IpAddr = address.parse().expect("an address");
+        Self { peer: Some(SocketAddr::new(address, 50_000)), ..self.clone() }
+    }
+
+    /// The same somebody, with this access token or none.
+    #[must_use]
+    pub fn bearing(&self, token: Option<&str>) -> Self {
+        Self { access_token: token.map(str::to_owned), ..self.clone() }
     }
 
     /// Takes what a token response hands out.
@@ -129,8 +147,15 @@ impl Actor {
         self.exchange(request, Body::from(body)).await
     }
 
-    async fn exchange(&self, request: http::request::Builder, body: Body) -> Reply {
+    /// Any request; headers that are not there are filled in.
+    ///
+    /// # Panics
+    /// If the request cannot be made.
+    pub async fn exchange(&self, request: http::request::Builder, body: Body) -> Reply {
         let mut request = request.body(body).expect("a request");
+        if let Some(peer) = self.peer {
+            request.extensions_mut().insert(PeerAddress(peer));
+        }
         let headers = request.headers_mut();
         for (name, value) in &self.headers {
             headers.append(name, value.clone());

@@ -1,7 +1,14 @@
-//! The API as its users speak to it. Tests sit at the URL: folder = path, file = endpoint.
+//! The API as its users speak to it. Tests sit at the URL: folder = path, file = endpoint. What holds for many
+//! endpoints at once stands in `across`.
 #![allow(clippy::unwrap_used)]
 
+mod across;
 mod auth;
+mod docs;
+mod health;
+mod pages;
+mod support;
+mod well_known;
 
 /// Runs each test on both databases.
 #[macro_export]

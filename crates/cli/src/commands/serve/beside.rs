@@ -22,8 +22,12 @@ pub(super) struct Metrics {
 /// Records metrics for a listener of their own (`telemetry.listen`).
 pub(super) fn metrics(address: SocketAddr) -> Result<Metrics, Failure> {
     let listener = super::bind("telemetry.listen", address)?;
-    let recorder = metrics::install()
-        .ok_or_else(|| Failure::mend("metrics cannot be recorded", "turn them off with telemetry.listen = \"off\""))?;
+    let recorder = metrics::install().ok_or_else(|| {
+        Failure::mend("metrics cannot be recorded", "turn them off with telemetry.listen = \"off\"")
+    })?;
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, "metrics are served at /metrics");
+    }
     Ok(Metrics { recorder, listener })
 }
 

@@ -52,9 +52,9 @@ pub(super) async fn run(loaded: &Loaded, args: &ServeArgs) -> Result<(), Failure
     };
     let stop = stop(app.readiness())?;
     let serving = tokio::spawn(serve(listener, app, serve_config, stop));
-    announce(config, address)?;
+    announce(config, address);
     // Only once requests are answered: it writes to the database, which may take its time.
-    set_up_link::offer(&node.cx, config).await?;
+    set_up_link::offer(&node.cx, config).await;
     let cut = serving.await.map_err(|error| Failure::new(format_args!("the server has stopped: {error}")))?;
     if cut > 0 {
         tracing::warn!(connections = cut, "requests outlasted server.shutdown_grace and were cut");
@@ -88,14 +88,14 @@ fn stop(readiness: Readiness) -> Result<impl Future<Output = ()> + Send + 'stati
     })
 }
 
-fn announce(config: &Config, address: SocketAddr) -> Result<(), Failure> {
+fn announce(config: &Config, address: SocketAddr) {
     let url = &config.server.public_url;
     tracing::info!(%address, url = %url, version = env!("CARGO_PKG_VERSION"), "ready");
-    output::line(format_args!("Portcullis is ready: {url}"))?;
-    if url.url().port_or_known_default() == Some(address.port()) && address.ip().is_loopback() {
-        return Ok(());
+    // A server whose output nobody reads any more serves on.
+    let _ = output::line(format_args!("Portcullis is ready: {url}"));
+    if url.url().port_or_known_default() != Some(address.port()) || !address.ip().is_loopback() {
+        let _ = output::line(format_args!("Listening on {address}"));
     }
-    output::line(format_args!("Listening on {address}"))
 }
 
 fn web_config(config: &Config) -> WebConfig {

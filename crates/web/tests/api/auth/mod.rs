@@ -1,1 +1,12 @@
+mod config;
+mod login;
+mod login_slow_down;
+mod logout;
+mod me;
+mod password_change;
 mod refresh;
+mod refresh_refusals;
+mod register;
+mod sessions;
+mod setup;
+mod verify;

@@ -1,0 +1,26 @@
+//! The binary as an operator meets it: real processes in directories of their own.
+#![cfg(unix)]
+
+#[path = "cli/support.rs"]
+mod support;
+
+#[path = "cli/backup.rs"]
+mod backup;
+#[path = "cli/config_commands.rs"]
+mod config_commands;
+#[path = "cli/doctor.rs"]
+mod doctor;
+#[path = "cli/first_start.rs"]
+mod first_start;
+#[path = "cli/keys.rs"]
+mod keys;
+#[path = "cli/postgres.rs"]
+mod postgres;
+#[path = "cli/sessions.rs"]
+mod sessions;
+#[path = "cli/shutdown.rs"]
+mod shutdown;
+#[path = "cli/usage.rs"]
+mod usage;
+#[path = "cli/users.rs"]
+mod users;

@@ -1,0 +1,187 @@
+//! What the tests of this folder share.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use portcullis_app::operator::NewUserRequest;
+use portcullis_core::ids::{SessionId, UserId};
+use portcullis_core::user::User;
+use portcullis_testkit::{Actor, PASSWORD, Reply, TestApp};
+use serde_json::{Value, json};
+
+/// A second password, as good as [`PASSWORD`].
+pub(crate) const OTHER_PASSWORD: &str = "nine amber harbours";
+
+const SECURITY_HEADERS: [&str; 5] = [
+    "content-security-policy",
+    "x-content-type-options",
+    "referrer-policy",
+    "permissions-policy",
+    "cross-origin-opener-policy",
+];
+
+/// `value` with everything that differs from run to run replaced by what it is.
+pub(crate) fn redacted(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::from(kind(text).unwrap_or(text)),
+        Value::Array(items) => items.iter().map(redacted).collect(),
+        Value::Object(members) => {
+            members.iter().map(|(name, member)| (name.clone(), redacted(member))).collect()
+        }
+        other => other.clone(),
+    }
+}
+
+fn kind(text: &str) -> Option<&'static str> {
+    match text {
+        _ if text.starts_with("pcr_") => Some("[refresh token]"),
+        _ if text.starts_with("pcd_") => Some("[device token]"),
+        _ if text.starts_with("eyJ") && text.split('.').count() == 3 => Some("[access token]"),
+        _ if text.len() == 36 && text.parse::<uuid::Uuid>().is_ok() => Some("[id]"),
+        _ if text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit()) => Some("[random]"),
+        _ => None,
+    }
+}
+
+/// The user that [`TestApp::sign_up`] makes, redacted; `last_login_at` as given.
+pub(crate) fn user_json(name: &str, last_login_at: Option<&str>) -> Value {
+    json!({
+        "id": "[id]", "email": format!("{name}@example.org"), "email_verified": false, "username": null,
+        "name": name, "phone": null, "job_title": null, "timezone": null, "locale": null, "role": "user",
+        "account": {"id": "[id]", "role": "owner"}, "must_change_password": false,
+        "created_at": "2026-01-01T00:00:00Z", "last_login_at": last_login_at,
+    })
+}
+
+/// A token response of somebody who signs in at the first moment of the test's clock, redacted.
+pub(crate) fn token_json(name: &str) -> Value {
+    json!({
+        "access_token": "[access token]", "token_type": "Bearer", "expires_in": 900,
+        "refresh_token": "[refresh token]", "refresh_expires_in": 2_592_000, "session_id": "[id]",
+        "must_change_password": false, "user": user_json(name, Some("2026-01-01T00:00:00Z")),
+        "device_token": "[device token]",
+    })
+}
+
+/// Asserts a whole problem (RFC 9457) with the headers that belong to it.
+#[track_caller]
+pub(crate) fn refused(reply: &Reply, status: u16, code: &str) {
+    assert_eq!(reply.outcome(), (status, code), "{}", reply.text());
+    assert_eq!(reply.header("content-type"), Some("application/problem+json"));
+    assert_eq!(reply.header("cache-control"), Some("no-store"));
+    assert_eq!(reply.json["type"], format!("/docs/problems#{code}"));
+    assert_eq!(reply.json["status"], status);
+    for member in ["title", "detail"] {
+        assert!(!reply.json[member].as_str().unwrap_or_default().is_empty(), "{member}");
+    }
+    let challenge = match code {
+        "missing_token" | "invalid_credentials" => Some("Bearer"),
+        "malformed_authorization" => Some(r#"Bearer error="invalid_request""#),
+        _ if status == 401 => Some(r#"Bearer error="invalid_token""#),
+        _ => None,
+    };
+    assert_eq!(reply.header("www-authenticate"), challenge, "{code}");
+    let waits = reply.header("retry-after").map(|text| text.parse::<u64>().expect("seconds"));
+    assert_eq!(waits.is_some_and(|seconds| seconds >= 1), matches!(status, 429 | 503), "{waits:?}");
+    assert_eq!(reply.json["errors"].is_array(), code == "validation_failed", "{}", reply.text());
+    common_headers(reply);
+}
+
+/// Asserts a 422 that names exactly these fields, with their codes.
+#[track_caller]
+pub(crate) fn invalid(reply: &Reply, fields: &[(&str, &str)]) {
+    refused(reply, 422, "validation_failed");
+    let errors = reply.json["errors"].as_array().expect("checked").iter();
+    let found: Vec<_> =
+        errors.map(|error| (error["field"].as_str().unwrap(), error["code"].as_str().unwrap())).collect();
+    assert_eq!(found, fields, "{}", reply.text());
+}
+
+/// Asserts what every response carries.
+#[track_caller]
+pub(crate) fn common_headers(reply: &Reply) {
+    for name in SECURITY_HEADERS {
+        assert!(reply.header(name).is_some(), "{name}");
+    }
+    let id = reply.header("x-request-id").expect("every response has one");
+    assert!((1..=64).contains(&id.len()), "{id}");
+    assert!(reply.header("set-cookie").is_none(), "no cookies in this version");
+}
+
+/// Asserts an answer that nobody may keep.
+#[track_caller]
+pub(crate) fn private(reply: &Reply, status: u16) {
+    assert_eq!(reply.status, status, "{}", reply.text());
+    assert_eq!(reply.header("cache-control"), Some("no-store"));
+    common_headers(reply);
+    if status != 204 {
+        assert_eq!(reply.header("content-type"), Some("application/json"));
+    } else {
+        assert!(reply.body.is_empty());
+    }
+}
+
+fn part(token: &str, at: usize) -> Value {
+    let part = token.split('.').nth(at).expect("three parts");
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).expect("base64url")).expect("JSON")
+}
+
+/// The header of a JWT, unverified.
+pub(crate) fn header(token: &str) -> Value {
+    part(token, 0)
+}
+
+/// The claims of a JWT, unverified.
+pub(crate) fn claims(token: &str) -> Value {
+    part(token, 1)
+}
+
+/// The claims of the access token that `actor` holds.
+pub(crate) fn claims_of(actor: &Actor) -> Value {
+    claims(actor.access_token.as_deref().expect("signed in"))
+}
+
+/// The id of the user that `actor` is.
+pub(crate) fn user_id(actor: &Actor) -> UserId {
+    actor.user.as_deref().expect("signed in").parse().expect("an id")
+}
+
+/// The id of the session that `actor` has.
+pub(crate) fn session_id(actor: &Actor) -> SessionId {
+    actor.session.as_deref().expect("signed in").parse().expect("an id")
+}
+
+/// What somebody called `name` signs in with.
+pub(crate) fn credentials(name: &str, password: &str) -> Value {
+    json!({"email": format!("{name}@example.org"), "password": password})
+}
+
+/// The same token with another last character: right form, wrong MAC.
+pub(crate) fn forged(token: &str) -> String {
+    let (rest, last) = token.split_at(token.len() - 1);
+    format!("{rest}{}", if last == "A" { 'B' } else { 'A' })
+}
+
+/// A user made by an operator.
+pub(crate) async fn made(app: &TestApp, name: &str, change: impl FnOnce(&mut NewUserRequest)) -> User {
+    let mut request = NewUserRequest {
+        email: format!("{name}@example.org"),
+        name: None,
+        username: None,
+        role: "user".into(),
+        password: Some(PASSWORD.into()),
+        must_change_password: false,
+    };
+    change(&mut request);
+    app.cx.create_user(request).await.expect("the user is new")
+}
+
+/// Waits until `done` says so, at most ten seconds: for what another task or process does in its own time.
+pub(crate) async fn eventually<F: AsyncFnMut() -> bool>(what: &str, mut done: F) {
+    let waiting = async {
+        while !done().await {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let limit = std::time::Duration::from_secs(10);
+    tokio::time::timeout(limit, waiting).await.unwrap_or_else(|_| panic!("{what}, within {limit:?}"));
+}
