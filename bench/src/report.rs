@@ -66,8 +66,8 @@ impl Report {
     /// A figure with its goal; `shown` says how it came about.
     pub(crate) fn judge(&mut self, what: &str, value: f64, goal: Goal, shown: String) {
         let (goal, met) = match goal {
-            Goal::AtLeast(least) => (format!("≥ {least}"), Some(value >= least)),
-            Goal::AtMost(most) => (format!("≤ {most}"), Some(value <= most)),
+            Goal::AtLeast(least) => (format!("≥ {}", short(least)), Some(value >= least)),
+            Goal::AtMost(most) => (format!("≤ {}", short(most)), Some(value <= most)),
             Goal::None => ("–".to_owned(), None),
         };
         let verdict = met.map_or("", |met| if met { " met" } else { " **missed**" });
@@ -110,6 +110,12 @@ fn table<'a>(text: &mut String, head: &[&str], rows: impl Iterator<Item = &'a [S
     }
 }
 
+/// At most two digits behind the point, and no zeros there.
+fn short(value: f64) -> String {
+    let text = format!("{value:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// `12345.6` as `12,346`; small figures keep a digit behind the point.
 pub(crate) fn thousands(value: f64) -> String {
     if value < 1_000.0 {
@@ -128,13 +134,14 @@ pub(crate) fn thousands(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Goal, Report, thousands};
+    use super::{Goal, Report, short, thousands};
 
     #[test]
     fn numbers_for_people() {
         assert_eq!(thousands(1_234_567.4), "1,234,567");
         assert_eq!(thousands(1_000.0), "1,000");
-        assert_eq!(thousands(95.55), "95.5");
+        assert_eq!(thousands(95.54), "95.5");
+        assert_eq!([0.0, 10.0, 0.75, 26.560_000_1].map(short), ["0", "10", "0.75", "26.56"]);
     }
 
     #[test]

@@ -24,7 +24,11 @@ pub(super) fn describe(report: &mut Report, options: &Options) {
     report.machine("load before the run", read("/proc/loadavg").split(' ').next().unwrap_or("?").to_owned());
     report.machine("revision", printed("git", &["describe", "--always", "--dirty"]));
     report.machine("compiler", printed("rustc", &["--version"]));
-    let quick = if options.quick { "**quick run, not to be judged by**; " } else { "" };
+    let quick = match (options.quick, cfg!(debug_assertions)) {
+        (_, true) => "**debug build, says nothing**; ",
+        (true, false) => "**quick run, not to be judged by**; ",
+        (false, false) => "",
+    };
     report.machine(
         "run",
         format!(

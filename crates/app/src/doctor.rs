@@ -73,7 +73,11 @@ impl Cx {
             match self.check_server_key_use().await {
                 Ok(more) => checks.extend(more),
                 Err(error) => {
-                    checks.push(Check::fault("server keys", error.to_string(), "See the check of the store."));
+                    checks.push(Check::fault(
+                        "server keys",
+                        error.to_string(),
+                        "See the check of the store.",
+                    ));
                 }
             }
         }

@@ -109,7 +109,11 @@ impl Cx {
         let stored = StoredKey {
             kid: key.kid().to_owned(),
             algorithm: key.algorithm().to_string(),
-            public_jwk: key.jwk().map(|jwk| serde_json::to_string(&jwk)).transpose().map_err(|error| internal(&error))?,
+            public_jwk: key
+                .jwk()
+                .map(|jwk| serde_json::to_string(&jwk))
+                .transpose()
+                .map_err(|error| internal(&error))?,
             sealed: self.seal(key),
             created_at: now,
             times: KeyTimes { activates_at: now + PUBLISHING_DELAY, retired_at: None },

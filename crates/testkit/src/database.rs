@@ -34,8 +34,12 @@ pub struct Database {
 /// Where it is; gone when this is dropped.
 #[derive(Debug)]
 enum Place {
-    Sqlite { dir: TempDir },
-    Postgres { _database: TestDatabase },
+    Sqlite {
+        dir: TempDir,
+    },
+    Postgres {
+        _database: TestDatabase,
+    },
     /// In a cluster that the test looks after itself.
     Elsewhere,
 }

@@ -7,10 +7,14 @@
 pub mod app;
 pub mod clock;
 pub mod database;
+pub mod http_client;
 pub mod postgres;
 pub mod random;
+pub mod server;
 
 pub use app::{Actor, PASSWORD, Reply, Setup, TestApp};
 pub use clock::ManualClock;
 pub use database::{Backend, Database, TestStore};
+pub use http_client::HttpClient;
 pub use random::SeededRandom;
+pub use server::{Installation, RunningServer, eventually};

@@ -68,18 +68,6 @@ pub(super) fn issuer(text: &str) -> Result<String, Problem> {
     plain_http_url(text).map(|_| text.to_owned())
 }
 
-/// An origin as browsers send it (RFC 6454 section 6.2).
-pub(super) fn origin(text: &str) -> Result<String, Problem> {
-    let url = plain_http_url(text)?;
-    if url.path() != "/" {
-        return Err(Problem::new(
-            "has a path",
-            r#"an origin is scheme, host and port: "https://app.example.com""#,
-        ));
-    }
-    Ok(url.origin().ascii_serialization())
-}
-
 fn plain_http_url(text: &str) -> Result<Url, Problem> {
     let not_one = || Problem::new("is not a URL", r#"write one such as "https://auth.example.com""#);
     // The URL standard drops these in silence; they would be lost from an issuer that is compared.
@@ -146,10 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn issuers_are_kept_byte_for_byte_and_origins_are_not() {
+    fn issuers_are_kept_byte_for_byte() {
         assert_eq!(issuer("https://A.example/tenant/").as_deref(), Ok("https://A.example/tenant/"));
-        assert_eq!(origin("https://App.example:443/").as_deref(), Ok("https://app.example"));
-        assert!(origin("https://app.example/x").is_err());
-        assert!(origin("null").is_err());
     }
 }

@@ -25,8 +25,6 @@ pub struct Config {
     pub password: PasswordConfig,
     /// `[rate_limit]`
     pub rate_limit: RateLimitConfig,
-    /// `[csrf]`
-    pub csrf: CsrfConfig,
     /// `[forward_auth]`
     pub forward_auth: ForwardAuthConfig,
     /// `[revocations]`
@@ -192,15 +190,6 @@ pub struct RateLimitConfig {
     pub refresh_forgeries: Rate,
     /// Per address.
     pub password_change: Rate,
-    /// Failures, per address.
-    pub oauth_token: Rate,
-}
-
-/// `[csrf]`
-#[derive(Debug, Clone)]
-pub struct CsrfConfig {
-    /// Serialised origins (RFC 6454 section 6.2) beside `server.public_url`'s.
-    pub trusted_origins: Vec<String>,
 }
 
 /// `[forward_auth]`

@@ -112,8 +112,6 @@ pub const KEYS: &[KeySpec] = &[
     key("rate_limit.refresh_replays", Rate, "600/min", "replays inside the grace per session"),
     key("rate_limit.refresh_forgeries", Rate, "30/min", "refresh tokens with a wrong MAC per address"),
     key("rate_limit.password_change", Rate, "5/min", "password changes per address"),
-    key("rate_limit.oauth_token", Rate, "30/min", "failures at /oauth/token per address"),
-    key("csrf.trusted_origins", List, "", "origins beside our own that may send cookie requests"),
     unset("forward_auth.secret", Text, "value of X-Portcullis-Forward that opens /auth/verify")
         .secrecy(Secrecy::Secret),
     key(

@@ -67,8 +67,7 @@ fn limits_and_the_rest() {
     assert_eq!(limits.refresh_replays, a_minute(600));
     assert_eq!(limits.refresh_forgeries, a_minute(30));
     assert_eq!(limits.password_change, a_minute(5));
-    assert_eq!(limits.oauth_token, a_minute(30));
-    assert!(config.csrf.trusted_origins.is_empty() && config.forward_auth.secret.is_none());
+    assert!(config.forward_auth.secret.is_none());
     assert_eq!(config.revocations.max_staleness, MINUTE);
     assert_eq!((config.telemetry.log, config.telemetry.level.as_str()), (LogFormat::Auto, "info"));
     assert_eq!(config.telemetry.listen, None);

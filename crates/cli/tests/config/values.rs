@@ -103,15 +103,7 @@ fn a_blocklist_that_cannot_be_read() {
 
 #[test]
 fn each_limit_goes_to_its_own_field() {
-    let keys = [
-        "login",
-        "register",
-        "refresh",
-        "refresh_replays",
-        "refresh_forgeries",
-        "password_change",
-        "oauth_token",
-    ];
+    let keys = ["login", "register", "refresh", "refresh_replays", "refresh_forgeries", "password_change"];
     let given = keys.iter().zip(1..).fold(Given::nothing(), |given, (key, count): (_, u32)| {
         given.flag(&format!("rate_limit.{key}"), &format!("{count}/h"))
     });
@@ -124,23 +116,20 @@ fn each_limit_goes_to_its_own_field() {
         limits.refresh_replays,
         limits.refresh_forgeries,
         limits.password_change,
-        limits.oauth_token,
     ];
-    assert_eq!(all, [1, 2, 3, 4, 5, 6, 7].map(|count| Rate { count, per: Duration::from_hours(1) }));
+    assert_eq!(all, [1, 2, 3, 4, 5, 6].map(|count| Rate { count, per: Duration::from_hours(1) }));
 }
 
 #[test]
 fn the_rest() {
     let config = Given::toml(
-        r#"csrf.trusted_origins = ["https://App.example:443/", "http://localhost:5173"]
-        revocations.max_staleness = "5s"
+        r#"revocations.max_staleness = "5s"
         [telemetry]
         log = "json"
         level = "info,portcullis_store=debug"
         listen = "127.0.0.1:9400""#,
     )
     .good();
-    assert_eq!(config.csrf.trusted_origins, ["https://app.example", "http://localhost:5173"]);
     assert_eq!(config.revocations.max_staleness, Duration::from_secs(5));
     assert_eq!(config.telemetry.log, LogFormat::Json);
     assert_eq!(config.telemetry.level, "info,portcullis_store=debug");

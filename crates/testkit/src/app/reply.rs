@@ -18,7 +18,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    pub(super) fn new(status: u16, headers: HeaderMap, body: Bytes) -> Self {
+    pub(crate) fn new(status: u16, headers: HeaderMap, body: Bytes) -> Self {
         let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
         Self { status, headers, json, body }
     }

@@ -9,10 +9,10 @@ use std::path::Path;
 use super::entries::Entries;
 use super::error::{ConfigError, Problem};
 use super::sections::{
-    Config, CsrfConfig, ForwardAuthConfig, LogFormat, RateLimitConfig, RegistrationConfig, RegistrationMode,
+    Config, ForwardAuthConfig, LogFormat, RateLimitConfig, RegistrationConfig, RegistrationMode,
     RevocationsConfig, TelemetryConfig,
 };
-use super::{network, public_url, secret_key, text};
+use super::{network, secret_key, text};
 
 /// Builds every section. Defaults that are worked out from other keys are written back, so that
 /// they can be shown.
@@ -26,7 +26,6 @@ pub(super) fn config(entries: &mut Entries, cwd: &Path) -> Result<Config, Config
         registration: registration(entries)?,
         password: password::password(entries, cwd)?,
         rate_limit: rate_limit(entries),
-        csrf: CsrfConfig { trusted_origins: entries.parse_list("csrf.trusted_origins", public_url::origin)? },
         forward_auth: ForwardAuthConfig {
             secret: entries.parse_optional("forward_auth.secret", secret_key::forward_secret)?,
         },
@@ -64,7 +63,6 @@ fn rate_limit(entries: &Entries) -> RateLimitConfig {
         refresh_replays: entries.rate("rate_limit.refresh_replays"),
         refresh_forgeries: entries.rate("rate_limit.refresh_forgeries"),
         password_change: entries.rate("rate_limit.password_change"),
-        oauth_token: entries.rate("rate_limit.oauth_token"),
     }
 }
 

@@ -1,8 +1,10 @@
 use std::time::Duration;
 
-use portcullis_testkit::TestApp;
+use portcullis_testkit::{Backend, TestApp, postgres};
+use serde_json::json;
 
 use crate::on_both;
+use crate::support::{claims_of, private, redacted, token_json};
 
 on_both! {
     async fn a_refresh_rotates_and_the_next_one_works_too(backend: Backend) {
@@ -86,4 +88,81 @@ on_both! {
         app.clock.advance(Duration::from_secs(1));
         assert_eq!(alice.refresh_with(&before).await.outcome(), (401, "refresh_reused"));
     }
+
+    async fn answers_tokens_of_the_next_generation(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let mut ada = app.sign_up("ada").await;
+        let before = claims_of(&ada);
+        for path in ["/auth/refresh", "/auth/refresh/"] {
+            let reply = ada.post(path, &json!({"refresh_token": ada.refresh_token})).await;
+            private(&reply, 200);
+            let mut expected = token_json("ada");
+            expected.as_object_mut().unwrap().remove("device_token");
+            assert_eq!(redacted(&reply.json), expected);
+            ada.take_tokens(&reply);
+        }
+        let mut after = claims_of(&ada);
+        assert_eq!(after["gen"], before["gen"].as_u64().unwrap() + 2);
+        assert_ne!(after["jti"], before["jti"]);
+        for changed in ["gen", "jti"] {
+            after[changed] = before[changed].clone();
+        }
+        assert_eq!(after, before);
+    }
+
+    async fn the_access_token_before_lives_on(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let mut ada = app.sign_up("ada").await;
+        let old = ada.clone();
+        assert_eq!(ada.refresh().await.status, 200);
+        assert_eq!(old.get("/auth/me").await.status, 200);
+    }
+
+    async fn a_replay_gets_the_same_successor_and_moves_nothing(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let mut ada = app.sign_up("ada").await;
+        let first = ada.refresh_token.clone().unwrap();
+        assert_eq!(ada.refresh().await.status, 200);
+        let successor = ada.refresh_token.clone();
+        for _ in 0..3 {
+            app.clock.advance(Duration::from_secs(20));
+            let replay = ada.with_header("user-agent", "elsewhere").refresh_with(&first).await;
+            assert_eq!((replay.status, replay.json["refresh_token"].as_str()), (200, successor.as_deref()));
+        }
+        app.clock.advance(Duration::from_secs(1));
+        assert_eq!(ada.refresh_with(&first).await.outcome(), (401, "refresh_reused"), "61 s after the rotation");
+    }
+
+    async fn a_session_never_outlives_its_absolute_end(backend: Backend) {
+        let day = Duration::from_hours(24);
+        let app = TestApp::with(backend, |setup| setup.settings.lifetimes.session = 31 * day).await;
+        let mut ada = app.sign_up("ada").await;
+        app.clock.advance(29 * day);
+        let reply = ada.refresh().await;
+        assert_eq!(reply.json["refresh_expires_in"], 2 * 86_400, "cut to the end of the session");
+        app.clock.advance(2 * day - Duration::from_mins(5));
+        let reply = ada.refresh().await;
+        assert_eq!((reply.json["expires_in"].as_u64(), reply.status), (Some(300), 200));
+        app.clock.advance(Duration::from_mins(5));
+        assert_eq!(ada.refresh().await.outcome(), (401, "refresh_expired"));
+        assert_eq!(ada.get("/auth/me").await.outcome(), (401, "invalid_token"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_was_set_back_signs_nobody_out() {
+    let app = TestApp::new(Backend::Postgres).await;
+    let mut ada = app.sign_up("ada").await;
+    let start = claims_of(&ada)["gen"].as_u64().unwrap();
+    for _ in 0..5 {
+        ada.refresh().await;
+    }
+    postgres::query(&app.database.url, &format!("UPDATE sessions SET generation = {start}")).expect("set back");
+    let before = ada.refresh_token.clone().unwrap();
+    assert_eq!(ada.refresh().await.status, 200);
+    assert_eq!(claims_of(&ada)["gen"], start + 6, "it goes on from the token, not from the row");
+    assert_eq!(ada.refresh_with(&before).await.json["refresh_token"].as_str(), ada.refresh_token.as_deref());
+    assert_eq!(ada.refresh().await.status, 200);
+    let told = postgres::query(&app.database.url, "SELECT count(*) FROM audit_events WHERE kind = 'refresh.ahead'");
+    assert_eq!(told.expect("the audit log can be read").trim(), "1");
 }

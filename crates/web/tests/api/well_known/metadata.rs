@@ -1,0 +1,23 @@
+use portcullis_testkit::{Backend, TestApp};
+use serde_json::json;
+
+use crate::support::common_headers;
+
+#[tokio::test]
+async fn says_what_is_there_and_nothing_else() {
+    let app = TestApp::new(Backend::Sqlite).await;
+    let reply = app.anon().get("/.well-known/oauth-authorization-server").await;
+    assert_eq!(reply.status, 200);
+    common_headers(&reply);
+    assert_eq!(reply.header("cache-control"), Some("public, max-age=300"));
+    let expected = json!({
+        "issuer": "http://localhost:8400",
+        "jwks_uri": "http://localhost:8400/.well-known/jwks.json",
+        "service_documentation": "http://localhost:8400/docs",
+        "response_types_supported": [],
+        "grant_types_supported": [],
+    });
+    assert_eq!(reply.json, expected);
+    let jwks = expected["jwks_uri"].as_str().unwrap().trim_start_matches("http://localhost:8400");
+    assert_eq!(app.anon().get(jwks).await.status, 200);
+}
