@@ -95,7 +95,11 @@ impl Writer {
             Self::Postgres { pool, .. } => {
                 let pool = pool.clone();
                 let task = tokio::spawn(async move { in_transaction(&pool, &work).await });
-                task.await.unwrap_or_else(|_| Err(panicked()))
+                // The task goes on by itself and ends its transaction; the caller is told in time.
+                match tokio::time::timeout(TIME_LIMIT, task).await {
+                    Ok(result) => result.unwrap_or_else(|_| Err(panicked())),
+                    Err(_) => Err(StoreError::timed_out()),
+                }
             }
         }
     }

@@ -61,7 +61,7 @@ impl Installation {
     pub fn new(binary: &str) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let new =
-            Self { binary: binary.into(), dir, env: Vec::new(), servers: AtomicU32::new(0), _database: None };
+            Self { binary: binary.into(), dir, env: Vec::new(), servers: AtomicU32::new(0), database: None };
         new.env("PORTCULLIS_PASSWORD__MEMORY_KIB", "8")
             .env("PORTCULLIS_PASSWORD__ITERATIONS", "1")
             .env("PORTCULLIS_RATE_LIMIT__ENABLED", "false")
