@@ -11,7 +11,12 @@ pub(crate) struct Report {
     rates: Vec<[String; 7]>,
     facts: Vec<(String, String)>,
     ratios: Vec<[String; 4]>,
+    /// Most cores that others used in any window.
+    disturbance: f64,
 }
+
+/// Kernel threads and this program's own waiting for windows stay below that many cores.
+const QUIET: f64 = 0.15;
 
 /// Which side of its goal a figure should be on.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +36,7 @@ impl Report {
     /// A measurement by the generator.
     pub(crate) fn runs(&mut self, what: &str, runs: &Runs) {
         let (run, (lowest, highest)) = (runs.median(), runs.range());
+        self.disturbance = runs.0.iter().map(|run| run.foreign).fold(self.disturbance, f64::max);
         let busy = if run.busy > 0 { format!(", {} busy", run.busy) } else { String::new() };
         let dash = |value: f64| if value > 0.0 { format!("{value:.1}") } else { "–".to_owned() };
         self.rate([
@@ -80,6 +86,9 @@ impl Report {
         let mut text = String::new();
         for (what, value) in &self.machine {
             let _ = writeln!(text, "- {what}: {value}");
+        }
+        if self.disturbance > QUIET {
+            let _ = writeln!(text, "- **disturbed**: others used up to {:.2} cores", self.disturbance);
         }
         let ratios = self.ratios.iter().map(|row| &row[..]);
         table(&mut text, &["ratio", "value", "goal", "of"], ratios);
@@ -135,6 +144,18 @@ pub(crate) fn thousands(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Goal, Report, short, thousands};
+    use crate::stats::{Run, Runs};
+
+    #[test]
+    fn a_disturbed_run_says_so() {
+        let runs = |foreign| Runs(vec![Run { foreign, ..Run::default() }, Run::default()]);
+        let mut report = Report::default();
+        report.runs("quiet", &runs(0.1));
+        assert!(!report.to_markdown().contains("disturbed"));
+        report.runs("not quiet", &runs(1.2));
+        report.runs("quiet again", &runs(0.0));
+        assert!(report.to_markdown().contains("others used up to 1.20 cores"));
+    }
 
     #[test]
     fn numbers_for_people() {

@@ -1,5 +1,7 @@
 //! From calls to figures.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 /// What became of one call.
@@ -9,9 +11,12 @@ pub(crate) enum Verdict {
     Done,
     /// Turned away because the server is busy (503).
     Busy,
-    /// Anything else.
-    Failed,
+    /// Anything else: the answer's status (200 if what it should hold was missing), or [`NO_ANSWER`].
+    Failed(u16),
 }
+
+/// Instead of a status: the connection broke.
+pub(crate) const NO_ANSWER: u16 = 0;
 
 /// The calls of one window.
 #[derive(Clone, Debug, Default)]
@@ -19,7 +24,35 @@ pub(crate) struct Tally {
     /// Latencies of the calls that were done, in microseconds.
     micros: Vec<u32>,
     pub(crate) busy: u64,
-    pub(crate) failed: u64,
+    pub(crate) failed: Failures,
+}
+
+/// How often which status came that should not have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Failures(BTreeMap<u16, u64>);
+
+impl Failures {
+    pub(crate) fn count(&self) -> u64 {
+        self.0.values().sum()
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (status, count) in &other.0 {
+            *self.0.entry(*status).or_default() += count;
+        }
+    }
+}
+
+/// `0`, or as `3 (2 × 503, 1 × no answer)`.
+impl fmt::Display for Failures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds = self.0.iter().map(|(status, count)| match *status {
+            NO_ANSWER => format!("{count} × no answer"),
+            status => format!("{count} × {status}"),
+        });
+        let kinds: Vec<_> = kinds.collect();
+        if kinds.is_empty() { f.write_str("0") } else { write!(f, "{} ({})", self.count(), kinds.join(", ")) }
+    }
 }
 
 impl Tally {
@@ -27,14 +60,14 @@ impl Tally {
         match verdict {
             Verdict::Done => self.micros.push(u32::try_from(latency.as_micros()).unwrap_or(u32::MAX)),
             Verdict::Busy => self.busy += 1,
-            Verdict::Failed => self.failed += 1,
+            Verdict::Failed(status) => *self.failed.0.entry(status).or_default() += 1,
         }
     }
 
     pub(crate) fn add(&mut self, mut other: Self) {
         self.micros.append(&mut other.micros);
         self.busy += other.busy;
-        self.failed += other.failed;
+        self.failed.add(&other.failed);
     }
 
     pub(crate) fn done(&self) -> usize {
@@ -69,7 +102,7 @@ pub(crate) struct Run {
     pub(crate) rate: f64,
     pub(crate) latency: Latency,
     pub(crate) busy: u64,
-    pub(crate) failed: u64,
+    pub(crate) failed: Failures,
     /// CPU per call in microseconds: of the server, of its database, of the generator.
     pub(crate) server_cpu: f64,
     pub(crate) database_cpu: f64,
@@ -89,7 +122,10 @@ impl Runs {
         runs.sort_by(|a, b| a.rate.total_cmp(&b.rate));
         let mut run = runs.get(runs.len() / 2).cloned().unwrap_or_default();
         run.busy = runs.iter().map(|run| run.busy).sum();
-        run.failed = runs.iter().map(|run| run.failed).sum();
+        run.failed = Failures::default();
+        for other in &runs {
+            run.failed.add(&other.failed);
+        }
         run
     }
 
@@ -112,7 +148,7 @@ pub(crate) fn spread(values: &[f64]) -> (f64, f64, f64) {
 mod tests {
     use std::time::Duration;
 
-    use super::{Run, Runs, Tally, Verdict, spread};
+    use super::{Failures, NO_ANSWER, Run, Runs, Tally, Verdict, spread};
 
     #[test]
     fn percentiles_are_ranks_of_the_calls_that_were_done() {
@@ -121,9 +157,11 @@ mod tests {
             tally.note(Verdict::Done, Duration::from_millis(millis));
         }
         tally.note(Verdict::Busy, Duration::from_secs(9));
-        tally.note(Verdict::Failed, Duration::from_secs(9));
+        tally.note(Verdict::Failed(503), Duration::from_secs(9));
+        tally.note(Verdict::Failed(NO_ANSWER), Duration::from_secs(9));
         let latency = tally.latency();
-        assert_eq!((tally.done(), tally.busy, tally.failed), (100, 1, 1));
+        assert_eq!((tally.done(), tally.busy), (100, 1));
+        assert_eq!(tally.failed.to_string(), "2 (1 × no answer, 1 × 503)");
         let found = [latency.median, latency.p99, latency.worst, latency.mean];
         let wanted = [50.0, 99.0, 100.0, 50.5];
         assert!(found.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-9), "{found:?}");
@@ -131,10 +169,11 @@ mod tests {
 
     #[test]
     fn the_median_run_carries_the_errors_of_all() {
-        let run = |rate, failed| Run { rate, failed, ..Run::default() };
+        let failed = |count| Failures((count > 0).then_some((500, count)).into_iter().collect());
+        let run = |rate, count| Run { rate, failed: failed(count), ..Run::default() };
         let runs = Runs(vec![run(30.0, 1), run(10.0, 0), run(20.0, 2)]);
         assert!((runs.median().rate - 20.0).abs() < 1e-9);
-        assert_eq!(runs.median().failed, 3);
+        assert_eq!(runs.median().failed.to_string(), "3 (3 × 500)");
         assert_eq!(runs.range(), (10.0, 30.0));
     }
 

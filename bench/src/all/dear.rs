@@ -52,7 +52,7 @@ impl Bench<'_> {
         self.report
             .runs(&format!("{name}: refresh, open loop, beside the flood"), &Runs(vec![flood.flooded]));
         let rate = thousands(flood.logins.done() as f64 / flood.seconds);
-        let (busy, failed) = (flood.logins.busy, flood.logins.failed);
+        let (busy, failed) = (flood.logins.busy, &flood.logins.failed);
         self.report.fact(
             format!("{name}: the flood"),
             format!("{rate} logins a second, {busy} turned away, {failed} failed"),

@@ -124,7 +124,7 @@ impl Bench<'_> {
     ) -> Result<()> {
         let crowd = crowd(target, server, sessions, self.options)?;
         let name = format!("{}, {} users", database.name(), thousands(crowd.users as f64));
-        let (latency, failed) = (crowd.run.latency, crowd.run.failed);
+        let (latency, failed) = (crowd.run.latency, crowd.run.failed.count());
         self.report.runs(&format!("{name}, one call a second each"), &crate::stats::Runs(vec![crowd.run]));
         let none = String::new;
         self.report.judge(&format!("{name}: mean, ms"), latency.mean, Goal::AtMost(5.0), none());

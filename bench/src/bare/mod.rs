@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use crate::client::{self, Client};
 use crate::driver::Caller;
 use crate::options::CALLERS;
-use crate::stats::Verdict;
+use crate::stats::{NO_ANSWER, Verdict};
 
 pub(crate) use child::Child;
 
@@ -28,7 +28,8 @@ impl Caller for Fixed {
     async fn call(&mut self) -> Verdict {
         match self.client.send(&self.request).await {
             Ok(reply) if reply.status == 200 => Verdict::Done,
-            _ => Verdict::Failed,
+            Ok(reply) => Verdict::Failed(reply.status),
+            Err(_) => Verdict::Failed(NO_ANSWER),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::seed::{LATER, NOW, SECRET_HASH, session_id};
 use crate::driver::{Caller, Pace, Window, measure};
 use crate::options::{CALLERS, Options};
 use crate::proc::Watched;
-use crate::stats::{Runs, Verdict};
+use crate::stats::{NO_ANSWER, Runs, Verdict};
 
 /// Rotates its own share of the sessions in turn.
 struct Rotator {
@@ -38,7 +38,7 @@ impl Caller for Rotator {
             *generation += 1;
             Verdict::Done
         } else {
-            Verdict::Failed
+            Verdict::Failed(NO_ANSWER)
         }
     }
 }

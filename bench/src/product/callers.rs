@@ -6,7 +6,7 @@ use super::session::{PASSWORD, Session};
 use crate::client::{self, Client};
 use crate::driver::Caller;
 use crate::options::CALLERS;
-use crate::stats::Verdict;
+use crate::stats::{NO_ANSWER, Verdict};
 
 /// Refreshes its sessions in turn, each always with the token that it got last.
 pub(crate) struct Refresher {
@@ -48,7 +48,8 @@ pub(crate) async fn refresh(client: &mut Client, request: &mut Vec<u8>, session:
     client::post(request, "/auth/refresh", &[br#"{"refresh_token":""#, &session.refresh, br#""}"#]);
     match client.send(request).await {
         Ok(reply) if reply.status == 200 && session.accept(reply.body) => Verdict::Done,
-        _ => Verdict::Failed,
+        Ok(reply) => Verdict::Failed(reply.status),
+        Err(_) => Verdict::Failed(NO_ANSWER),
     }
 }
 
@@ -91,7 +92,8 @@ impl Caller for Login {
             // As much work as a right password.
             Ok(reply) if reply.status == 401 => Verdict::Done,
             Ok(reply) if reply.status == 503 => Verdict::Busy,
-            _ => Verdict::Failed,
+            Ok(reply) => Verdict::Failed(reply.status),
+            Err(_) => Verdict::Failed(NO_ANSWER),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::{Server, Session};
 use crate::client::{self, Client};
 use crate::driver::{Caller, Pace, Window, measure, runtime};
 use crate::options::Options;
-use crate::stats::{Run, Verdict};
+use crate::stats::{NO_ANSWER, Run, Verdict};
 
 /// Source addresses: each has some 28,000 ports of its own.
 const SOURCES: usize = 8;
@@ -46,7 +46,8 @@ impl User {
     async fn get(client: &mut Client, request: &[u8]) -> Verdict {
         match client.send(request).await {
             Ok(reply) if reply.status == 200 => Verdict::Done,
-            _ => Verdict::Failed,
+            Ok(reply) => Verdict::Failed(reply.status),
+            Err(_) => Verdict::Failed(NO_ANSWER),
         }
     }
 }

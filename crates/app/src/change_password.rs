@@ -87,6 +87,8 @@ impl Cx {
         change: PasswordChange,
         client: &Client,
     ) -> Result<Tokens, ChangePasswordError> {
+        // A node that cannot sign must not spend the session's tokens.
+        self.signer()?;
         // 1.
         self.limit("password_change", self.settings.rates.map(|rates| rates.password_change), client).await?;
         let found = self.store.credentials(caller.user).await.map_err(Fault::from)?;

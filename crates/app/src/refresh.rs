@@ -1,7 +1,7 @@
 //! Rotating a refresh token (RFC 9700 §4.14.2), without signing anybody out who only asked twice.
 //!
 //! 1. Form and MAC: garbage ends here, before the store. A forged MAC counts against its address; a right one
-//!    never does.
+//!    never does. A node that cannot sign says so before it spends the token.
 //! 2. Rotate: one guarded UPDATE. Of two racers one wins, in the database.
 //! 3. Who lost is judged by the row as it is (`core::session::decide`): the same successor within the grace,
 //!    theft after it. Theft ends the session, and that write is committed before the answer.
@@ -9,6 +9,7 @@
 
 use std::time::Duration;
 
+use portcullis_core::address::same_block;
 use portcullis_core::audit::EventKind;
 use portcullis_core::refresh_token::{ParseError, RefreshToken};
 use portcullis_core::server_key::KeyId;
@@ -107,6 +108,7 @@ impl Cx {
         let audiences = self.audiences(request.audience.as_deref())?;
         // 1.
         let token = self.parse_refresh(&request.token, client).await?;
+        self.signer()?;
         // 2. and 3.
         let (grant, key) = self.rotate(&token, request.carrier, client).await?;
         // 4.
@@ -247,18 +249,17 @@ impl Cx {
                 .map_err(|wait| RefreshError::Limited(limited(wait)))?;
         }
         metrics::counter!("portcullis_refresh_replayed_total").increment(1);
-        let grant = self.store.grant(token.session).await?.ok_or(RefreshError::Revoked)?;
-        // The successor is the one that was made then. Is the row still at it?
-        if grant.generation != chain.generation {
-            return Err(self.end_reused(token, client).await?);
-        }
+        let mut grant = self.store.grant(token.session).await?.ok_or(RefreshError::Revoked)?;
+        // The row may have moved on since it was judged; the successor is the one of that moment all the same.
+        grant.generation = chain.generation;
         self.note_replay_from_elsewhere(&grant, client).await?;
         check_carrier(grant, carrier).map(|grant| (grant, chain.key_id))
     }
 
     async fn note_replay_from_elsewhere(&self, grant: &Grant, client: &Client) -> Result<(), RefreshError> {
         let Some((device, address)) = self.store.origin(grant.session).await? else { return Ok(()) };
-        if device == client.device && address == client.address.to_string() {
+        let near = address.parse().is_ok_and(|address| same_block(address, client.address));
+        if device == client.device && near {
             return Ok(());
         }
         metrics::counter!("portcullis_refresh_replayed_elsewhere_total").increment(1);

@@ -73,7 +73,8 @@ impl Cx {
             SignIn::Unverified => return Err(SignInError::Unverified),
             SignIn::FactorOwed(factors) => return Err(SignInError::FactorOwed(factors)),
         }
-        // 2. and 3.
+        // 2. and 3. A node that cannot sign makes no session that nobody gets tokens for.
+        self.signer()?;
         let secret = SessionSecret::new(&*self.random);
         let grant = self.insert_session(&proof, &wish, &secret, client).await?;
         // 4.

@@ -48,7 +48,7 @@ pub struct Installation {
     dir: TempDir,
     env: Vec<(String, String)>,
     servers: AtomicU32,
-    #[expect(dead_code, reason = "kept while the installation is, and dropped after it")]
+    /// Kept while the installation is, and dropped after it.
     database: Option<Database>,
 }
 
@@ -246,13 +246,13 @@ impl RunningServer {
         self.child.kill().await.expect("it can be killed");
     }
 
-    /// `kill -TERM`; returns at once.
+    /// Sends a signal, such as `TERM`; returns at once.
     ///
     /// # Panics
     /// If it cannot be sent.
-    pub async fn terminate(&self) {
+    pub async fn signal(&self, name: &str) {
         let pid = self.pid().to_string();
-        let script = ["-c", "kill -TERM \"$1\"", "sh", &pid];
+        let script = ["-c", "kill -s \"$1\" \"$2\"", "sh", name, &pid];
         let sent = Command::new("/bin/sh").args(script).status().await.expect("a shell runs");
         assert!(sent.success(), "no process {pid}");
     }
@@ -266,9 +266,10 @@ impl RunningServer {
         ended.expect("it ends in time").expect("a process can be waited for")
     }
 
-    /// Sets a variable for the next start.
-    pub fn set_env(&mut self, name: &str, value: &str) {
-        self.recipe.env.push((name.to_owned(), value.to_owned()));
+    /// Sets a variable for the next start, or removes it.
+    pub fn set_env(&mut self, name: &str, value: Option<&str>) {
+        self.recipe.env.retain(|(known, _)| known != name);
+        self.recipe.env.extend(value.map(|value| (name.to_owned(), value.to_owned())));
     }
 
     /// Starts one that has ended again, on the same address, and waits until it is ready.

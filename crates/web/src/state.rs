@@ -12,8 +12,8 @@ use portcullis_edge::proxies::TrustedProxies;
 use portcullis_edge::security_headers::SecurityHeaders;
 use url::Url;
 
-/// How the server is reached, and what it tells.
-#[derive(Clone, Debug)]
+/// How the server is reached, and what it tells. Holds a secret, and so has no `Debug`.
+#[derive(Clone)]
 pub struct WebConfig {
     /// How clients reach us; its scheme decides https mode.
     pub public_url: Url,

@@ -66,7 +66,9 @@ impl Load {
         self.seen.stopped.store(true, Ordering::Relaxed);
         let mut last = Vec::new();
         for client in self.clients {
-            last.push(client.await.expect("no panic").unwrap_or_else(|refusal| panic!("signed out: {refusal}")));
+            last.push(
+                client.await.expect("no panic").unwrap_or_else(|refusal| panic!("signed out: {refusal}")),
+            );
         }
         last
     }

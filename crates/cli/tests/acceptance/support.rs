@@ -8,7 +8,7 @@ use serde_json::json;
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
 
 /// What a reverse proxy must show to ask about bearers.
-pub(crate) const FORWARD: &str = "a word between us and the proxy, for tests";
+pub(crate) const FORWARD: &str = "between-us-and-the-proxy-for-tests";
 
 /// An installation whose `/auth/verify` answers [`FORWARD`].
 pub(crate) fn installation(backend: Backend) -> Installation {

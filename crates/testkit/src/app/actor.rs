@@ -53,6 +53,12 @@ impl Actor {
         Self { app: other.app.clone(), ..self.clone() }
     }
 
+    /// The same somebody, speaking to another node of which only the HTTP face is at hand.
+    #[must_use]
+    pub fn through(&self, app: App) -> Self {
+        Self { app, ..self.clone() }
+    }
+
     /// The same somebody, with one more header.
     #[must_use]
     pub fn with_header(&self, name: &str, value: &str) -> Self {

@@ -1,4 +1,7 @@
 //! `GET /.well-known/oauth-authorization-server` (RFC 8414): what is there, and nothing that is not.
+//!
+//! There is no authorization endpoint and no token endpoint, so their lists are empty, and empty lists are left
+//! out (§3.2).
 
 use axum::extract::State;
 use axum::response::Response;
@@ -16,10 +19,6 @@ pub(crate) struct MetadataBody {
     issuer: String,
     jwks_uri: String,
     service_documentation: String,
-    /// No authorization endpoint, so no response types; the member itself is required by RFC 8414.
-    response_types_supported: Vec<&'static str>,
-    /// None yet: tokens come from the first-party API.
-    grant_types_supported: Vec<&'static str>,
 }
 
 /// The issuer and where its keys are.
@@ -31,8 +30,6 @@ pub(crate) async fn metadata(State(web): State<Web>) -> Response {
         issuer: web.cx.settings.issuer.clone(),
         jwks_uri: format!("{base}{}", paths::JWKS),
         service_documentation: format!("{base}{}", paths::DOCS),
-        response_types_supported: vec![],
-        grant_types_supported: vec![],
     };
     public_json(&body, 300)
 }

@@ -20,7 +20,8 @@ async fn the_document_describes_every_operation_and_every_code() {
             assert!(operation["responses"]["default"].is_object(), "{method} {path} says how errors look");
         }
     }
-    let codes = document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"].as_array().unwrap();
+    let codes =
+        document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"].as_array().unwrap();
     assert!(codes.len() > 40 && codes.contains(&Value::from("refresh_reused")));
     for reference in references(document) {
         let pointer = reference.trim_start_matches('#');

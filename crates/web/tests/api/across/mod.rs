@@ -1,1 +1,15 @@
-
+mod authorization;
+mod bad_bodies;
+mod bad_fields;
+mod bad_headers;
+mod imported_keys;
+mod login_overlap;
+mod must_change;
+mod outage;
+mod rate_limits;
+mod refusals;
+mod responses;
+mod revocation;
+mod secrets;
+mod server_keys;
+mod signing_keys;

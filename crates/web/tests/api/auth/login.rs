@@ -145,8 +145,7 @@ async fn a_token_is_for_the_audience_that_was_asked_for() {
     })
     .await;
     app.sign_up("ada").await;
-    for (asked, aud) in
-        [(None, json!([issuer, api])), (Some(issuer), json!(issuer)), (Some(api), json!(api))]
+    for (asked, aud) in [(None, json!([issuer, api])), (Some(issuer), json!(issuer)), (Some(api), json!(api))]
     {
         let mut body = credentials("ada", PASSWORD);
         body["audience"] = asked.into();

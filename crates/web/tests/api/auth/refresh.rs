@@ -157,12 +157,14 @@ async fn a_database_that_was_set_back_signs_nobody_out() {
     for _ in 0..5 {
         ada.refresh().await;
     }
-    postgres::query(&app.database.url, &format!("UPDATE sessions SET generation = {start}")).expect("set back");
+    postgres::query(&app.database.url, &format!("UPDATE sessions SET generation = {start}"))
+        .expect("set back");
     let before = ada.refresh_token.clone().unwrap();
     assert_eq!(ada.refresh().await.status, 200);
     assert_eq!(claims_of(&ada)["gen"], start + 6, "it goes on from the token, not from the row");
     assert_eq!(ada.refresh_with(&before).await.json["refresh_token"].as_str(), ada.refresh_token.as_deref());
     assert_eq!(ada.refresh().await.status, 200);
-    let told = postgres::query(&app.database.url, "SELECT count(*) FROM audit_events WHERE kind = 'refresh.ahead'");
+    let told =
+        postgres::query(&app.database.url, "SELECT count(*) FROM audit_events WHERE kind = 'refresh.ahead'");
     assert_eq!(told.expect("the audit log can be read").trim(), "1");
 }

@@ -61,8 +61,12 @@ async fn every_wrong_field_is_named_at_once() {
     let app = TestApp::new(Backend::Sqlite).await;
     let body = json!({"email": "ada", "password": "short", "name": " ", "username": "a@b"});
     let reply = app.anon().post("/auth/register", &body).await;
-    let fields =
-        [("email", "invalid_email"), ("name", "blank"), ("username", "invalid"), ("password", "password_too_short")];
+    let fields = [
+        ("email", "invalid_email"),
+        ("name", "blank"),
+        ("username", "invalid"),
+        ("password", "password_too_short"),
+    ];
     invalid(&reply, &fields);
     assert!(!reply.text().contains("short\""), "what was sent is not repeated");
 }

@@ -33,7 +33,7 @@ on_both! {
 
     async fn use_is_noted_by_rotation(backend: Backend) {
         let app = TestApp::new(backend).await;
-        let mut ada = app.sign_up("ada").await;
+        let ada = app.sign_up("ada").await;
         app.clock.advance(Duration::from_secs(90));
         ada.from_address("192.0.2.7").refresh().await;
         let item = ada.get("/auth/sessions").await.json["items"][0].clone();

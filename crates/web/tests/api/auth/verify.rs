@@ -14,7 +14,9 @@ async fn a_proxy_with_the_secret_is_told_who_it_is() {
         assert_eq!((reply.status, reply.body.len()), (200, 0));
         assert_eq!(reply.header("cache-control"), Some("no-store"));
         let claims = claims_of(&ada);
-        for (header, claim) in [("x-auth-user", "sub"), ("x-auth-role", "role"), ("x-auth-account", "account")] {
+        for (header, claim) in
+            [("x-auth-user", "sub"), ("x-auth-role", "role"), ("x-auth-account", "account")]
+        {
             assert_eq!(reply.header(header), claims[claim].as_str(), "{header}");
         }
     }

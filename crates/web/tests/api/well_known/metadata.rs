@@ -14,8 +14,6 @@ async fn says_what_is_there_and_nothing_else() {
         "issuer": "http://localhost:8400",
         "jwks_uri": "http://localhost:8400/.well-known/jwks.json",
         "service_documentation": "http://localhost:8400/docs",
-        "response_types_supported": [],
-        "grant_types_supported": [],
     });
     assert_eq!(reply.json, expected);
     let jwks = expected["jwks_uri"].as_str().unwrap().trim_start_matches("http://localhost:8400");

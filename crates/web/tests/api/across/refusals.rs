@@ -1,0 +1,213 @@
+//! The refusal table: every operation, and whom it refuses how. An operation that is missing here, in the
+//! `OpenAPI` document or in `paths::ALL` fails these tests.
+
+use std::collections::BTreeSet;
+
+use http::{Method, Request};
+use portcullis_testkit::app::FORWARD_SECRET;
+use portcullis_testkit::{Actor, Backend, Reply, TestApp};
+use portcullis_web::paths;
+
+use crate::support::refused;
+
+/// What an operation takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    Nothing,
+    Json,
+    JsonOrForm,
+}
+
+use Takes::{Json, JsonOrForm, Nothing};
+
+struct Operation {
+    method: &'static str,
+    path: &'static str,
+    takes: Takes,
+    /// What somebody without a token gets, with an empty JSON object where JSON is taken.
+    nobody: (u16, &'static str),
+    /// What a user gets for what belongs to another; `None` where everything is the caller's own.
+    wrong_user: Option<(u16, &'static str)>,
+}
+
+const fn op(
+    method: &'static str,
+    path: &'static str,
+    takes: Takes,
+    nobody: (u16, &'static str),
+) -> Operation {
+    Operation { method, path, takes, nobody, wrong_user: None }
+}
+
+const OPEN: (u16, &str) = (200, "");
+const MISSING: (u16, &str) = (401, "missing_token");
+const FIELDS: (u16, &str) = (422, "validation_failed");
+
+const TABLE: &[Operation] = &[
+    op("GET", paths::HOME, Nothing, OPEN),
+    op("POST", paths::REGISTER, Json, FIELDS),
+    op("POST", paths::LOGIN, JsonOrForm, FIELDS),
+    op("POST", paths::REFRESH, Json, FIELDS),
+    op("POST", paths::LOGOUT, Json, MISSING),
+    op("POST", paths::LOGOUT_ALL, Nothing, MISSING),
+    op("GET", paths::ME, Nothing, MISSING),
+    op("PATCH", paths::ME, Json, MISSING),
+    op("GET", paths::SESSIONS, Nothing, MISSING),
+    Operation {
+        method: "DELETE",
+        path: paths::SESSION,
+        takes: Nothing,
+        nobody: MISSING,
+        wrong_user: Some((404, "not_found")),
+    },
+    op("POST", paths::PASSWORD_CHANGE, Json, MISSING),
+    op("GET", paths::CONFIG, Nothing, OPEN),
+    op("GET", paths::VERIFY, Nothing, (404, "not_found")),
+    op("POST", paths::SET_UP, Json, FIELDS),
+    op("GET", paths::SET_UP_PAGE, Nothing, OPEN),
+    op("GET", paths::JWKS, Nothing, OPEN),
+    op("GET", paths::METADATA, Nothing, OPEN),
+    op("GET", paths::OPENAPI, Nothing, OPEN),
+    op("GET", paths::DOCS, Nothing, OPEN),
+    op("GET", paths::DOCS_PROBLEMS, Nothing, OPEN),
+    op("GET", paths::ASSET, Nothing, OPEN),
+    op("GET", paths::LIVE, Nothing, OPEN),
+    op("GET", paths::READY, Nothing, OPEN),
+];
+
+impl Operation {
+    /// The path as somebody asks for it.
+    fn asked(&self, session: &str) -> String {
+        self.path.replace("{id}", session).replace("{name}", "portcullis.css")
+    }
+
+    async fn ask(&self, actor: &Actor, path: &str, kind: Option<&str>) -> Reply {
+        let mut request = Request::builder().method(self.method).uri(path);
+        if let Some(kind) = kind {
+            request = request.header("content-type", kind);
+        }
+        let body = if self.takes == Nothing { "" } else { "{}" };
+        actor.exchange(request, body.into()).await
+    }
+}
+
+#[track_caller]
+fn came_to(reply: &Reply, (status, code): (u16, &str), operation: &Operation) {
+    assert_eq!(reply.outcome(), (status, code), "{} {}: {}", operation.method, operation.path, reply.text());
+    if status >= 400 {
+        refused(reply, status, code);
+    }
+}
+
+const JSON: Option<&str> = Some("application/json");
+const NO_SESSION: &str = "00000000-0000-7000-8000-000000000000";
+
+#[tokio::test]
+async fn table_document_and_paths_hold_the_same_operations() {
+    let app = TestApp::new(Backend::Sqlite).await;
+    let document = app.anon().get("/openapi.json").await.json;
+    let documented = document["paths"].as_object().unwrap().iter();
+    let documented: BTreeSet<(String, String)> = documented
+        .flat_map(|(path, methods)| {
+            methods.as_object().unwrap().keys().map(move |method| (path.clone(), method.to_uppercase()))
+        })
+        .collect();
+    let table: BTreeSet<_> = TABLE.iter().map(|row| (row.path.to_owned(), row.method.to_owned())).collect();
+    assert_eq!(table.len(), TABLE.len(), "no operation stands twice");
+    assert_eq!(table, documented);
+    let in_document: BTreeSet<_> = documented.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(paths::ALL.iter().copied().collect::<BTreeSet<_>>(), in_document);
+}
+
+#[tokio::test]
+async fn the_document_tells_what_needs_a_token() {
+    let app = TestApp::new(Backend::Sqlite).await;
+    let document = app.anon().get("/openapi.json").await.json;
+    for row in TABLE {
+        let operation = &document["paths"][row.path][row.method.to_lowercase()];
+        let needs = row.nobody == MISSING || row.path == paths::VERIFY;
+        assert_eq!(operation["security"].is_array(), needs, "{} {}", row.method, row.path);
+        assert_eq!(operation["requestBody"].is_object(), row.takes != Nothing, "{} {}", row.method, row.path);
+    }
+}
+
+#[tokio::test]
+async fn as_nobody() {
+    let app = TestApp::new(Backend::Sqlite).await;
+    for row in TABLE {
+        for slash in ["", "/"] {
+            let path = format!("{}{slash}", row.asked(NO_SESSION));
+            if path != "//" {
+                came_to(&row.ask(&app.anon(), &path, JSON).await, row.nobody, row);
+            }
+        }
+    }
+    let verify = TABLE.iter().find(|row| row.path == paths::VERIFY).unwrap();
+    let proxy = app.anon().with_header("x-portcullis-forward", FORWARD_SECRET);
+    came_to(&verify.ask(&proxy, verify.path, None).await, MISSING, verify);
+}
+
+#[tokio::test]
+async fn as_the_wrong_user() {
+    let app = TestApp::new(Backend::Sqlite).await;
+    let (ada, mut bob) = (app.sign_up("ada").await, app.sign_up("bob").await);
+    let mut asked = 0;
+    for row in TABLE {
+        // What names a thing in its path must say how it refuses the thing of another.
+        assert_eq!(row.wrong_user.is_some(), row.path.contains("{id}"), "{}", row.path);
+        if let Some(refusal) = row.wrong_user {
+            let path = row.asked(bob.session.as_deref().unwrap());
+            came_to(&row.ask(&ada, &path, JSON).await, refusal, row);
+            asked += 1;
+        }
+    }
+    assert_eq!(asked, 1);
+    assert_eq!(bob.refresh().await.status, 200, "nothing happened to the other's");
+}
+
+#[tokio::test]
+async fn by_the_wrong_method() {
+    let app = TestApp::new(Backend::Sqlite).await;
+    let ada = app.sign_up("ada").await;
+    let methods = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+    for row in TABLE {
+        let mut right: BTreeSet<_> =
+            TABLE.iter().filter(|other| other.path == row.path).map(|other| other.method).collect();
+        if right.contains("GET") {
+            right.insert("HEAD");
+        }
+        for method in methods.iter().filter(|method| !right.contains(method.as_str())) {
+            for actor in [&ada, &app.anon()] {
+                let reply = actor.send(method.clone(), &row.asked(NO_SESSION), None).await;
+                assert_eq!(reply.outcome(), (405, "method_not_allowed"), "{method} {}", row.path);
+                refused(&reply, 405, "method_not_allowed");
+                let allow: BTreeSet<_> =
+                    reply.header("allow").expect("Allow").split(',').map(str::trim).collect();
+                assert_eq!(allow, right, "{}", row.path);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn with_the_wrong_content_type() {
+    let app = TestApp::new(Backend::Sqlite).await;
+    let ada = app.sign_up("ada").await;
+    let form = "application/x-www-form-urlencoded";
+    let kinds = ["text/plain", "application/jsonx", "application/json+x", "text/json", "", "*/*", form];
+    for row in TABLE.iter().filter(|row| row.takes != Nothing) {
+        let path = row.asked(NO_SESSION);
+        for kind in kinds.into_iter().map(Some).chain([None]) {
+            if row.takes == JsonOrForm && kind == Some(form) {
+                continue;
+            }
+            came_to(&row.ask(&ada, &path, kind).await, (415, "unsupported_media_type"), row);
+        }
+        let twice = ada.with_header("content-type", "application/json");
+        came_to(&row.ask(&twice, &path, JSON).await, (415, "unsupported_media_type"), row);
+        for kind in ["application/json; charset=utf-8", "Application/JSON", "application/json;"] {
+            let reply = row.ask(&ada, &path, Some(kind)).await;
+            assert_ne!(reply.status, 415, "{kind} at {path}");
+        }
+    }
+}

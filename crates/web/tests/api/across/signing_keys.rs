@@ -1,0 +1,103 @@
+//! Signing keys: published before they sign, kept until their tokens are dead.
+
+use std::time::Duration;
+
+use portcullis_core::signing_key::PUBLISHING_DELAY;
+use portcullis_testkit::{Actor, TestApp};
+
+use crate::on_both;
+use crate::support::{eventually, header, private, refused};
+
+async fn published(app: &TestApp) -> Vec<String> {
+    let keys = app.anon().get("/.well-known/jwks.json").await.json["keys"].clone();
+    keys.as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+}
+
+fn kid(actor: &Actor) -> String {
+    header(actor.access_token.as_deref().unwrap())["kid"].as_str().unwrap().to_owned()
+}
+
+on_both! {
+    async fn the_life_of_two_keys(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let mut ada = app.sign_up("ada").await;
+        let first = kid(&ada);
+        let (second, activates_at) = app.cx.rotate_signing_key().await.unwrap().expect("none waits");
+        assert!(app.cx.rotate_signing_key().await.unwrap().is_none(), "one waits already");
+        assert_eq!(published(&app).await, [first.clone(), second.clone()]);
+
+        app.clock.advance(PUBLISHING_DELAY.saturating_sub(Duration::from_micros(1)));
+        private(&ada.refresh().await, 200);
+        assert_eq!(kid(&ada), first, "verifiers may not have the second yet");
+        let old = ada.clone();
+        app.clock.advance(Duration::from_micros(1));
+        private(&ada.refresh().await, 200);
+        assert_eq!(kid(&ada), second);
+        private(&old.get("/auth/me").await, 200);
+        assert_eq!(published(&app).await.len(), 2);
+        let _ = activates_at;
+
+        // Until its last token has expired, and two minutes for the clocks of others.
+        app.clock.advance(Duration::from_mins(15) + Duration::from_secs(119));
+        assert_eq!(published(&app).await.len(), 2);
+        app.clock.advance(Duration::from_secs(1));
+        assert_eq!(published(&app).await, [second.clone()]);
+        refused(&old.get("/auth/me").await, 401, "invalid_token");
+        app.cx.keep_house_once("test").await.unwrap();
+        app.cx.reload_signing_keys().await.unwrap();
+        let left: Vec<_> = app.cx.key_views().into_iter().map(|key| key.kid).collect();
+        assert_eq!(left, [second]);
+        private(&ada.refresh().await, 200);
+    }
+
+    async fn every_node_knows_the_key_that_one_made(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let other = app.another(|_| {}).await;
+        let ada = app.sign_up("ada").await;
+        assert_eq!(published(&app).await, published(&other).await, "of two that start, one makes the first");
+        app.cx.rotate_signing_key().await.unwrap();
+        eventually("the other node publishes it", async || published(&other).await.len() == 2).await;
+        app.clock.advance(PUBLISHING_DELAY);
+        for node in [&app, &other] {
+            let mut here = ada.at(node);
+            private(&here.refresh().await, 200);
+            assert_eq!(kid(&here), published(&app).await[1]);
+            private(&here.at(&app).get("/auth/me").await, 200);
+            private(&here.at(&other).get("/auth/me").await, 200);
+        }
+    }
+
+    async fn rotation_by_age_is_done_by_one_node(backend: Backend) {
+        let day = Duration::from_hours(24);
+        let by_age = |setup: &mut portcullis_testkit::Setup| setup.settings.key_rotation = Some(90 * day);
+        let app = TestApp::with(backend, by_age).await;
+        let other = app.another(by_age).await;
+        app.clock.advance(90 * day - Duration::from_secs(1));
+        app.cx.keep_house_once("app").await.unwrap();
+        assert_eq!(published(&app).await.len(), 1);
+        app.clock.advance(Duration::from_mins(5));
+        let (one, two) = tokio::join!(app.cx.keep_house_once("app"), other.cx.keep_house_once("other"));
+        one.unwrap();
+        two.unwrap();
+        for node in [&app, &other] {
+            node.cx.reload_signing_keys().await.unwrap();
+            assert_eq!(published(node).await.len(), 2);
+        }
+    }
+
+    async fn a_withdrawn_key_is_out_at_once_and_the_last_one_stays(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let old = app.sign_up("ada").await;
+        assert!(app.cx.retire_signing_key(&kid(&old)).await.is_err(), "nothing could sign then");
+        assert!(app.cx.retire_signing_key("unknown").await.is_err());
+        app.cx.rotate_signing_key().await.unwrap();
+        app.clock.advance(PUBLISHING_DELAY);
+        let mut ada = old.clone();
+        private(&ada.refresh().await, 200);
+        private(&old.get("/auth/me").await, 200);
+        app.cx.retire_signing_key(&kid(&old)).await.unwrap();
+        assert_eq!(published(&app).await, [kid(&ada)]);
+        refused(&old.get("/auth/me").await, 401, "invalid_token");
+        private(&ada.get("/auth/me").await, 200);
+    }
+}
