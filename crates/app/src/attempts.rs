@@ -1,63 +1,52 @@
 //! Attempts at a password, reserved in the store before the password is looked at.
 //!
-//! 1. Reserve. If the bucket is closed while an attempt of this node on the same bucket is under way, wait for
-//!    it: a right password opens the bucket again, and people who sign in several times at once are not turned
-//!    away.
-//! 2. Closed all the same: the guess is neither evaluated nor counted. The caller answers as for a wrong one,
-//!    after the time that an evaluation takes.
+//! 1. Take turns: on one node, one attempt at a time for one bucket. A right password starts the bucket afresh,
+//!    so people who sign in many times at once are let in one after the other, however few guesses are free.
+//! 2. Reserve. If the bucket is closed, the guess is neither evaluated nor counted: the caller answers as for a
+//!    wrong one, after the time that an evaluation takes.
+//!
+//! Two nodes may each have one attempt under way; how many are free is decided in the store.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use portcullis_store::limits::CounterKey;
-use tokio::sync::Notify;
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
+use tokio::time::timeout;
 
 use crate::cx::Cx;
 use crate::fault::Fault;
 
-/// How long to wait for attempts under way.
+/// Longest wait for one's turn.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Whose turn it is, for every bucket that somebody is at.
 #[derive(Default)]
-struct Flight {
-    under_way: usize,
-    landed: Arc<Notify>,
+pub struct Turns(Mutex<HashMap<CounterKey, Arc<Turn<()>>>>);
+
+impl Turns {
+    fn map(&self) -> MutexGuard<'_, HashMap<CounterKey, Arc<Turn<()>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-/// Attempts of this node that are under way.
-#[derive(Default)]
-pub struct Flights(Mutex<HashMap<CounterKey, Flight>>);
-
-/// An attempt that is under way.
+/// Somebody at a bucket: waiting, or having their turn.
 pub(crate) struct Attempt<'a> {
-    flights: &'a Flights,
+    turns: &'a Turns,
     pub(crate) key: CounterKey,
-}
-
-impl Flights {
-    fn begin(&self, key: CounterKey) -> Attempt<'_> {
-        let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        flights.entry(key).or_default().under_way += 1;
-        Attempt { flights: self, key }
-    }
-
-    fn landing(&self, key: CounterKey) -> Option<Arc<Notify>> {
-        let flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        flights.get(&key).map(|flight| flight.landed.clone())
-    }
+    bucket: Option<Arc<Turn<()>>>,
+    turn: Option<OwnedMutexGuard<()>>,
 }
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        let mut flights = self.flights.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(flight) = flights.get_mut(&self.key) {
-            flight.under_way -= 1;
-            flight.landed.notify_waiters();
-            if flight.under_way == 0 {
-                flights.remove(&self.key);
-            }
+        self.turn = None;
+        let mut map = self.turns.map();
+        self.bucket = None;
+        // Nobody else is at it: forget it.
+        if map.get(&self.key).is_some_and(|bucket| Arc::strong_count(bucket) == 1) {
+            map.remove(&self.key);
         }
     }
 }
@@ -65,26 +54,34 @@ impl Drop for Attempt<'_> {
 impl Cx {
     /// Reserves an attempt; `None`: the bucket is closed, and the time of an evaluation has passed.
     pub(crate) async fn attempt(&self, key: CounterKey) -> Result<Option<Attempt<'_>>, Fault> {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let landing = self.flights.landing(key);
-            // Listen before asking, so that a landing in between is not missed.
-            let landed = landing.as_ref().map(|landing| {
-                let mut landed = Box::pin(landing.notified());
-                landed.as_mut().enable();
-                landed
-            });
-            if self.store.reserve_attempt(key, self.clock.now()).await? {
-                return Ok(Some(self.flights.begin(key)));
-            }
-            let waited = match landed {
-                Some(landed) => timeout_at(until, landed).await.is_ok(),
-                None => false,
-            };
-            if !waited {
-                tokio::time::sleep(self.hasher.recent_duration()).await;
-                return Ok(None);
-            }
+        let bucket = self.turns.map().entry(key).or_default().clone();
+        let mut attempt = Attempt { turns: &self.turns, key, bucket: Some(bucket.clone()), turn: None };
+        let turn = timeout(PATIENCE, bucket.lock_owned()).await;
+        attempt.turn = Some(turn.map_err(|_| Fault::HashingBusy { retry_after: Duration::from_secs(1) })?);
+        if self.store.reserve_attempt(key, self.clock.now()).await? {
+            return Ok(Some(attempt));
         }
+        drop(attempt);
+        tokio::time::sleep(self.hasher.recent_duration()).await;
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_is_forgotten_with_the_last_one_at_it() {
+        let turns = Turns::default();
+        let at = || {
+            let bucket = turns.map().entry([0; 16]).or_default().clone();
+            Attempt { turns: &turns, key: [0; 16], bucket: Some(bucket), turn: None }
+        };
+        let (one, other) = (at(), at());
+        drop(one);
+        assert_eq!(turns.map().len(), 1);
+        drop(other);
+        assert_eq!(turns.map().len(), 0);
     }
 }

@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use crate::cx::Cx;
 use crate::fault::Fault;
+use crate::signing_keys::Loaded;
 
 /// How often unknown `kid`s may make us read the key table.
 const KEY_RELOAD: Duration = Duration::from_secs(1);
@@ -87,20 +88,26 @@ impl Cx {
         key: [u8; 32],
         now: Timestamp,
     ) -> Result<Arc<Caller>, BearerError> {
-        let caller = match self.verify_once(token, now)? {
+        let mut keys = self.loaded_keys();
+        let caller = match self.verify_once(token, &keys, now)? {
             Verified::Caller(caller) => caller,
             Verified::UnknownKey => {
                 // Another node may have made a key a moment ago.
                 if self.keys_read_at().is_none_or(|at| at.elapsed() > KEY_RELOAD) {
                     self.reload_signing_keys().await?;
                 }
-                match self.verify_once(token, now)? {
+                keys = self.loaded_keys();
+                match self.verify_once(token, &keys, now)? {
                     Verified::Caller(caller) => caller,
                     Verified::UnknownKey => return Err(self.unknown_key()),
                 }
             }
         };
         self.callers.insert(key, caller.clone());
+        // Read anew in between, they may have lost the one this was verified with.
+        if !Arc::ptr_eq(&keys, &self.loaded_keys()) {
+            self.callers.invalidate(&key);
+        }
         Ok(caller)
     }
 
@@ -129,8 +136,7 @@ impl Cx {
         }
     }
 
-    fn verify_once(&self, token: &str, now: Timestamp) -> Result<Verified, BearerError> {
-        let loaded = self.loaded_keys();
+    fn verify_once(&self, token: &str, loaded: &Loaded, now: Timestamp) -> Result<Verified, BearerError> {
         match verify(token, &loaded.verifying, &self.checks(), now.seconds()) {
             Ok(claims) => self.read_claims(claims).map(|caller| Verified::Caller(Arc::new(caller))),
             Err(VerifyError::UnknownKey) => Ok(Verified::UnknownKey),

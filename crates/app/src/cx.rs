@@ -13,7 +13,7 @@ use portcullis_core::user::User;
 use portcullis_store::Store;
 use serde_json::Map;
 
-use crate::attempts::Flights;
+use crate::attempts::Turns;
 use crate::bearer::Caller;
 use crate::hashing::Hasher;
 use crate::limits::Memory;
@@ -61,7 +61,7 @@ pub struct Cx {
     pub(crate) keys: SigningKeys,
     pub(crate) known_server_keys: KnownServerKeys,
     pub(crate) limits: Memory,
-    pub(crate) flights: Flights,
+    pub(crate) turns: Turns,
     pub(crate) callers: Cache<[u8; 32], Arc<Caller>>,
     pub(crate) users: Cache<UserId, Arc<User>>,
 }
@@ -80,7 +80,7 @@ impl Cx {
             keys: SigningKeys::default(),
             known_server_keys: KnownServerKeys::default(),
             limits: Memory::default(),
-            flights: Flights::default(),
+            turns: Turns::default(),
             callers: Cache::builder().max_capacity(CACHED_TOKENS).time_to_idle(CACHE_IDLE).build(),
             users: Cache::builder().max_capacity(CACHED_USERS).time_to_idle(CACHE_IDLE).build(),
         }

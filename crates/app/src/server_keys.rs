@@ -2,22 +2,35 @@
 
 use std::collections::HashSet;
 use std::sync::{PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use portcullis_core::server_key::KeyId;
 use portcullis_store::keys;
 use subtle::ConstantTimeEq;
 use thiserror::Error;
+use tokio::sync::Mutex;
 
 use crate::cx::Cx;
 use crate::fault::Fault;
 
-/// How old the list may be before an unknown id makes us look again.
-const FRESH: Duration = Duration::from_secs(1);
-
 /// Ids of the server keys the database was used with.
 #[derive(Default)]
-pub struct KnownServerKeys(RwLock<(Option<Instant>, HashSet<KeyId>)>);
+pub struct KnownServerKeys {
+    /// When the reading began, and what it found.
+    read: RwLock<(Option<Instant>, HashSet<KeyId>)>,
+    /// One reading at a time, however many unknown ids come in.
+    turn: Mutex<()>,
+}
+
+impl KnownServerKeys {
+    fn holds(&self, id: KeyId) -> bool {
+        self.read.read().unwrap_or_else(PoisonError::into_inner).1.contains(&id)
+    }
+
+    fn read_since(&self, asked: Instant) -> bool {
+        self.read.read().unwrap_or_else(PoisonError::into_inner).0.is_some_and(|begun| begun >= asked)
+    }
+}
 
 /// Why a node may not start.
 #[derive(Debug, Error)]
@@ -120,24 +133,24 @@ impl Cx {
     }
 
     pub(crate) async fn reload_server_keys(&self) -> Result<(), Fault> {
+        let begun = Instant::now();
         let known = self.store.server_keys().await?;
-        let mut cached = self.known_server_keys.0.write().unwrap_or_else(PoisonError::into_inner);
-        *cached = (Some(Instant::now()), known.iter().map(|key| key.id).collect());
+        let mut cached = self.known_server_keys.read.write().unwrap_or_else(PoisonError::into_inner);
+        *cached = (Some(begun), known.iter().map(|key| key.id).collect());
         Ok(())
     }
 
     /// What to say of something made under a key that this node lacks: a fault of ours if the database was
-    /// used with that key, garbage otherwise (`Ok`).
+    /// used with that key, garbage otherwise (`Ok`). Another node may have noted the key a moment ago, so only
+    /// a reading that began after the question counts; all who ask during one share the next.
     pub(crate) async fn judge_unknown_key(&self, id: KeyId) -> Result<(), Fault> {
-        let look = || {
-            let cached = self.known_server_keys.0.read().unwrap_or_else(PoisonError::into_inner);
-            (cached.1.contains(&id), cached.0.is_some_and(|at| at.elapsed() < FRESH))
-        };
-        let (mut known, fresh) = look();
-        if !known && !fresh {
-            self.reload_server_keys().await?;
-            known = look().0;
+        let (known, asked) = (&self.known_server_keys, Instant::now());
+        if !known.holds(id) {
+            let _turn = known.turn.lock().await;
+            if !known.read_since(asked) {
+                self.reload_server_keys().await?;
+            }
         }
-        if known { Err(Fault::ServerKeyMissing(id)) } else { Ok(()) }
+        if known.holds(id) { Err(Fault::ServerKeyMissing(id)) } else { Ok(()) }
     }
 }

@@ -67,8 +67,15 @@ impl Cx {
     /// Reads the table again.
     pub async fn reload_signing_keys(&self) -> Result<(), Fault> {
         let stored = self.store.signing_keys().await?;
-        let loaded = self.load(&stored)?;
-        *self.keys.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded);
+        let loaded = Arc::new(self.load(&stored)?);
+        let before = std::mem::replace(
+            &mut *self.keys.0.write().unwrap_or_else(PoisonError::into_inner),
+            loaded.clone(),
+        );
+        // What was verified with a key that is out of use now must not be believed from memory.
+        if before.keys.iter().any(|key| loaded.verifying.get(&key.kid).is_none()) {
+            self.callers.invalidate_all();
+        }
         Ok(())
     }
 

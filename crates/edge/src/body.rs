@@ -61,12 +61,16 @@ pub fn form<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BodyError> {
     from_value(form::parse(bytes)?)
 }
 
-/// Makes a `T` of a value that was parsed strictly. Unknown fields are ignored (unless `T` refuses them);
+/// Makes a `T` of a value that was parsed strictly: an object, as every body of ours is. (A list would pass for a
+/// struct with serde, field by field in the order of declaration.) Unknown fields are ignored (unless `T` refuses them);
 /// NUL characters are not allowed anywhere, because one of our databases cannot store them.
 ///
 /// # Errors
 /// [`BodyError::Field`]. A type that deserialises by hand must not repeat the value in its error text.
 pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, BodyError> {
+    if !value.is_object() {
+        return Err(BodyError::Field(FieldError::new("", "wrong_type", "must be an object")));
+    }
     let mut path = String::new();
     if has_nul(&value, &mut path) {
         return Err(BodyError::Field(FieldError::new(
@@ -201,6 +205,8 @@ mod tests {
             (r#"{"email":"a","items":[1]}"#, "items[0]", "wrong_type", "must be an object"),
             (r#"{"email":"a","mode":"x"}"#, "mode", "invalid_value", "must be `read` or `full`"),
             (r#""text""#, "", "wrong_type", "must be an object"),
+            (r#"["a"]"#, "", "wrong_type", "must be an object"),
+            ("null", "", "wrong_type", "must be an object"),
         ] {
             assert_eq!(field(body), (name.to_owned(), code, message.to_owned()), "{body}");
         }

@@ -33,5 +33,6 @@ mod process;
 mod rotation;
 mod server_keys;
 mod shutdown;
+mod sign_in;
 mod slow_clients;
 mod support;

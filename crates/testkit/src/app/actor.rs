@@ -60,6 +60,9 @@ impl Actor {
     }
 
     /// The same somebody, with one more header.
+    ///
+    /// # Panics
+    /// If it is none.
     #[must_use]
     pub fn with_header(&self, name: &str, value: &str) -> Self {
         let mut actor = self.clone();
@@ -69,6 +72,9 @@ impl Actor {
     }
 
     /// The same somebody, at the other end of a connection from `address`.
+    ///
+    /// # Panics
+    /// If it is none.
     #[must_use]
     pub fn from_address(&self, address: &str) -> Self {
         let address: IpAddr = address.parse().expect("an address");

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::HeaderValue;
@@ -98,7 +99,9 @@ fn operations(document: &Value) -> Vec<Operation> {
 /// Scripts and styles of our pages.
 #[utoipa::path(get, path = paths::ASSET, tag = "pages", params(("name" = String, Path)),
     responses((status = 200, description = "A file")))]
-pub(crate) async fn asset(Path(name): Path<String>) -> Response {
+pub(crate) async fn asset(name: Result<Path<String>, PathRejection>) -> Response {
+    // A name that is no text names nothing.
+    let name = name.map_or_else(|_| String::new(), |Path(name)| name);
     let (kind, text) = match name.as_str() {
         "portcullis.css" => ("text/css; charset=utf-8", include_str!("../../assets/portcullis.css")),
         "setup.js" => ("text/javascript; charset=utf-8", include_str!("../../assets/setup.js")),

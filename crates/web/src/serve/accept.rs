@@ -1,8 +1,10 @@
 //! Accepting connections, whatever happens.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -41,16 +43,40 @@ impl Loop {
         loop {
             let (stream, peer) = tokio::select! {
                 biased;
-                () = &mut shutdown => return,
+                () = &mut shutdown => break,
                 accepted = self.next() => accepted,
             };
-            // Answers are written whole: waiting for more to send would only delay them.
-            let _ = stream.set_nodelay(true);
-            match Arc::clone(&self.slots).try_acquire_owned() {
-                Ok(slot) => spawn(stream, peer, slot),
-                Err(_) => self.refuse(stream),
-            }
+            self.admit(stream, peer, &spawn);
         }
+        // Who stands in the backlog has connected, and perhaps sent a request, before we were asked to stop:
+        // closing the listener under them would reset that.
+        while let Some((stream, peer)) = self.waiting().await {
+            self.admit(stream, peer, &spawn);
+        }
+    }
+
+    fn admit(
+        &mut self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        spawn: &impl Fn(TcpStream, SocketAddr, OwnedSemaphorePermit),
+    ) {
+        // Answers are written whole: waiting for more to send would only delay them.
+        let _ = stream.set_nodelay(true);
+        match Arc::clone(&self.slots).try_acquire_owned() {
+            Ok(slot) => spawn(stream, peer, slot),
+            Err(_) => self.refuse(stream),
+        }
+    }
+
+    /// One that need not be waited for.
+    async fn waiting(&self) -> Option<(TcpStream, SocketAddr)> {
+        let look = poll_fn(|cx| match self.listener.poll_accept(cx) {
+            Poll::Ready(Ok(accepted)) => Poll::Ready(Some(accepted)),
+            Poll::Ready(Err(_)) | Poll::Pending => Poll::Ready(None),
+        });
+        // There may be thousands, more than a task may do in one go.
+        tokio::task::unconstrained(look).await
     }
 
     async fn next(&mut self) -> (TcpStream, SocketAddr) {

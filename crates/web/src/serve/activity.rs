@@ -9,6 +9,9 @@ use std::time::Duration;
 use hyper::Version;
 use tokio::time::Instant;
 
+/// What is sent right after connecting is here by then.
+const FIRST_WORD: Duration = Duration::from_millis(200);
+
 /// How long a connection may do what.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
@@ -75,6 +78,13 @@ impl Activity {
         self.head_since.store(self.millis(now) + 1, Relaxed);
     }
 
+    /// How much longer a new connection may keep silent when the server ends: its first request may have been
+    /// sent and not been seen yet.
+    pub(super) fn first_word_left(&self, now: Instant) -> Duration {
+        let silent = !self.had_request.load(Relaxed) && self.head_since.load(Relaxed) == 0;
+        if silent { FIRST_WORD.saturating_sub(now - self.opened) } else { Duration::ZERO }
+    }
+
     pub(super) fn verdict(&self, now: Instant, limits: &Limits) -> Verdict {
         if self.in_flight.load(Relaxed) > 0 {
             return Verdict::Wait(limits.header);
@@ -112,6 +122,19 @@ mod tests {
         assert_eq!(activity.verdict(start + seconds(4), &LIMITS), Verdict::Wait(seconds(6)));
         activity.head_began(start + seconds(9));
         assert_eq!(activity.verdict(start + seconds(10), &LIMITS), Verdict::SlowHead);
+    }
+
+    #[test]
+    fn only_a_new_connection_is_waited_for_at_the_end() {
+        let start = Instant::now();
+        let activity = Activity::new(start);
+        assert_eq!(activity.first_word_left(start + FIRST_WORD / 4), FIRST_WORD * 3 / 4);
+        assert_eq!(activity.first_word_left(start + FIRST_WORD), Duration::ZERO);
+        activity.head_began(start);
+        assert_eq!(activity.first_word_left(start), Duration::ZERO, "it has begun");
+        activity.begin(Version::HTTP_11);
+        activity.end(start);
+        assert_eq!(activity.first_word_left(start), Duration::ZERO, "it was answered before");
     }
 
     #[test]

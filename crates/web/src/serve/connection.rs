@@ -117,11 +117,17 @@ impl Watchdog<'_> {
         loop {
             let now = Instant::now();
             let state = *phase.borrow_and_update();
-            match state {
+            let silent = match state {
                 Phase::Cut => return End::Now,
-                Phase::Draining if self.closing_since.is_none() => return self.gently(now),
-                Phase::Draining | Phase::Running => {}
-            }
+                Phase::Draining if self.closing_since.is_none() => {
+                    let left = self.activity.first_word_left(now);
+                    if left.is_zero() {
+                        return self.gently(now);
+                    }
+                    left
+                }
+                Phase::Draining | Phase::Running => Duration::MAX,
+            };
             let wait = match self.activity.verdict(now, &self.limits) {
                 Verdict::SlowHead => return End::Now,
                 Verdict::Wait(wait) => wait,
@@ -135,7 +141,7 @@ impl Watchdog<'_> {
             tokio::select! {
                 biased;
                 changed = phase.changed() => if changed.is_err() { return End::Now },
-                () = tokio::time::sleep(wait) => {}
+                () = tokio::time::sleep(wait.min(silent)) => {}
             }
         }
     }

@@ -109,10 +109,8 @@ on_both! {
                 let reply = endpoint.send(&ada, endpoint.with(field, "null")).await;
                 invalid(&reply, &[(field, "wrong_type")]);
             }
-            for body in ["1", "null", "\"x\"", "[]", "true"] {
-                let reply = endpoint.send(&ada, body.into()).await;
-                assert!(matches!(reply.outcome(), (422, "validation_failed") | (401 | 204, _)), "{} {body}: {}",
-                    endpoint.path, reply.text());
+            for body in ["1", "null", "\"x\"", "[]", "true", "[\"a@example.org\",\"seven purple gates\"]"] {
+                invalid(&endpoint.send(&ada, body.into()).await, &[("", "wrong_type")]);
             }
         }
     }

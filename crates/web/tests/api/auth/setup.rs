@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use portcullis_testkit::{Actor, Backend, PASSWORD, Reply, TestApp};
+use portcullis_testkit::{Actor, PASSWORD, Reply, TestApp};
 use serde_json::json;
 
 use crate::on_both;
