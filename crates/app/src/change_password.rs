@@ -104,7 +104,7 @@ impl Cx {
         let (grant, ended) = self.write_password(caller, &found.user, new, client).await?;
         let span = self.span();
         self.revoke_here(&ended, span);
-        self.follow_revocations().await?;
+        self.revoke_here_upto(grant.session.uuid(), grant.generation.saturating_sub(1), span);
         // 3.
         let user = Arc::new(self.made(caller.user).await?);
         self.users.insert(user.id, user.clone());

@@ -74,6 +74,11 @@ impl Cx {
         self.revoked.add(sessions.iter().map(entry));
     }
 
+    /// Ends the tokens of `session` up to a generation on this node, after the commit that did so everywhere.
+    pub(crate) fn revoke_here_upto(&self, session: Uuid, upto: u32, span: Span) {
+        self.revoked.add([Revocation { session, upto: Some(upto), expires_at: span.expires_at }]);
+    }
+
     /// Reads what has been appended since the last look.
     pub async fn follow_revocations(&self) -> Result<(), Fault> {
         let begun = Instant::now();

