@@ -32,6 +32,8 @@ impl Caller for Rotator {
             now: NOW.micros(),
             idle_ends_at: LATER.micros(),
             address: "127.0.0.1".to_owned(),
+            device: "portcullis-bench".to_owned(),
+            by_cookie: false,
             most: i64::MAX,
         });
         if let Ok(Some(_)) = rotated.await {

@@ -6,7 +6,6 @@
 //! 4. Without news from the database for too long, nobody can say whether it was revoked: a fault of ours.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_lc_rs::digest;
 use portcullis_core::ids::{AccountId, SessionId, UserId};
@@ -18,9 +17,6 @@ use thiserror::Error;
 use crate::cx::Cx;
 use crate::fault::Fault;
 use crate::signing_keys::Loaded;
-
-/// How often unknown `kid`s may make us read the key table.
-const KEY_RELOAD: Duration = Duration::from_secs(1);
 
 /// Who asks.
 #[derive(Debug)]
@@ -93,9 +89,7 @@ impl Cx {
             Verified::Caller(caller) => caller,
             Verified::UnknownKey => {
                 // Another node may have made a key a moment ago.
-                if self.keys_read_at().is_none_or(|at| at.elapsed() > KEY_RELOAD) {
-                    self.reload_signing_keys().await?;
-                }
+                self.look_for_new_keys().await?;
                 keys = self.loaded_keys();
                 match self.verify_once(token, &keys, now)? {
                     Verified::Caller(caller) => caller,
@@ -112,18 +106,31 @@ impl Cx {
     }
 
     /// The session of a token that we signed, even if it has expired since: enough to end that session.
-    pub(crate) fn session_of(&self, token: &str) -> Result<(SessionId, UserId), BearerError> {
-        let loaded = self.loaded_keys();
-        match verify_at_any_time(token, &loaded.verifying, &self.checks()) {
+    pub(crate) async fn session_of(&self, token: &str) -> Result<(SessionId, UserId), BearerError> {
+        let mut verified = self.verify_past(token);
+        if verified == Err(VerifyError::UnknownKey) {
+            self.look_for_new_keys().await?;
+            verified = self.verify_past(token);
+        }
+        match verified {
             Ok(claims) => self.read_claims(claims).map(|caller| (caller.session, caller.user)),
             Err(VerifyError::UnknownKey) => Err(self.unknown_key()),
             Err(_) => Err(BearerError::Invalid("malformed")),
         }
     }
 
+    fn verify_past(&self, token: &str) -> Result<AccessClaims, VerifyError> {
+        let loaded = self.loaded_keys();
+        match verify_at_any_time(token, &loaded.verifying, &self.checks()) {
+            Err(VerifyError::UnknownKey) => verify_at_any_time(token, &loaded.past, &self.checks()),
+            verified => verified,
+        }
+    }
+
     fn checks(&self) -> Checks {
         let settings = &self.settings;
-        let checks = Checks::new(settings.issuer.clone(), settings.audiences.iter().cloned());
+        let audiences = settings.audiences.iter().chain([&settings.issuer]).cloned();
+        let checks = Checks::new(settings.issuer.clone(), audiences);
         // The node that signed may be ahead of us; what has expired is refused to the second by the caller.
         checks.with_leeway(CLOCK_LEEWAY)
     }

@@ -15,7 +15,7 @@ use portcullis_core::user::{User, Username};
 use portcullis_core::validation::FieldError;
 use portcullis_store::sessions::{self, Renewal};
 use portcullis_store::users::{self, Credentials, NewPassword};
-use portcullis_store::{audit, revocations};
+use portcullis_store::{StoreError, audit, revocations};
 use std::sync::Arc;
 use thiserror::Error;
 use uuid::Uuid;
@@ -106,7 +106,13 @@ impl Cx {
         self.revoke_here(&ended, span);
         self.revoke_here_upto(grant.session.uuid(), grant.generation.saturating_sub(1), span);
         // 3.
-        let user = Arc::new(self.made(caller.user).await?);
+        // As the transaction left the row: nothing that could fail comes after the commit.
+        let user = Arc::new(User {
+            must_change_password: false,
+            credential_epoch: found.user.credential_epoch + 1,
+            version: found.user.version + 1,
+            ..found.user
+        });
         self.users.insert(user.id, user.clone());
         let device = portcullis_core::ids::DeviceId::new(span.now, &*self.random);
         let epoch = user.credential_epoch;
@@ -177,31 +183,26 @@ impl Cx {
                     if !users::set_password(tx, &new).await? {
                         return Ok(None);
                     }
+                    // A session that was ended meanwhile may not change anything: all of it is undone.
+                    let Some(grant) = sessions::renew(tx, &renewal).await? else {
+                        return Err(StoreError::Refused);
+                    };
                     let others = Some(renewal.session);
                     let ended =
                         sessions::end_all(tx, new.user, others, now, EndCause::PasswordChanged).await?;
-                    revocations::append(tx, &ended, span).await?;
-                    let Some(grant) = sessions::renew(tx, &renewal).await? else {
-                        audit::append(tx, &event).await?;
-                        return Ok(Some((None, ended)));
-                    };
                     sessions::copy_user(tx, new.user).await?;
+                    audit::append(tx, &event).await?;
                     let before = grant.generation.saturating_sub(1);
                     revocations::append_upto(tx, renewal.session.uuid(), before, span).await?;
-                    audit::append(tx, &event).await?;
-                    Ok(Some((Some(grant), ended)))
+                    revocations::append_ended(tx, new.user, span).await?;
+                    Ok(Some((grant, ended)))
                 })
             })
-            .await
-            .map_err(Fault::from)?;
+            .await;
         match written {
-            Some((Some(grant), ended)) => Ok((grant, ended)),
-            // The password is changed, but the session that asked ended in between: sign in again.
-            Some((None, ended)) => {
-                self.revoke_here(&ended, span);
-                Err(ChangePasswordError::SessionEnded)
-            }
-            None => Err(ChangePasswordError::SessionEnded),
+            Ok(Some((grant, ended))) => Ok((grant, ended)),
+            Ok(None) | Err(StoreError::Refused) => Err(ChangePasswordError::SessionEnded),
+            Err(error) => Err(Fault::from(error).into()),
         }
     }
 }

@@ -16,7 +16,9 @@ use serde_json::Map;
 use crate::attempts::Turns;
 use crate::bearer::Caller;
 use crate::hashing::Hasher;
+use crate::lifetime::LongestLifetime;
 use crate::limits::Memory;
+use crate::node::Walk;
 use crate::revoked::Revoked;
 use crate::server_keys::KnownServerKeys;
 use crate::settings::Settings;
@@ -60,6 +62,8 @@ pub struct Cx {
     pub(crate) hasher: Hasher,
     pub(crate) keys: SigningKeys,
     pub(crate) known_server_keys: KnownServerKeys,
+    pub(crate) longest: LongestLifetime,
+    pub(crate) purged_to: Walk,
     pub(crate) limits: Memory,
     pub(crate) turns: Turns,
     pub(crate) callers: Cache<[u8; 32], Arc<Caller>>,
@@ -79,6 +83,8 @@ impl Cx {
             hasher: parts.hasher,
             keys: SigningKeys::default(),
             known_server_keys: KnownServerKeys::default(),
+            longest: LongestLifetime::default(),
+            purged_to: Walk::default(),
             limits: Memory::default(),
             turns: Turns::default(),
             callers: Cache::builder().max_capacity(CACHED_TOKENS).time_to_idle(CACHE_IDLE).build(),

@@ -63,6 +63,7 @@ impl Cx {
             checks.push(self.check_clock().await);
         }
         checks.push(self.check_signing());
+        checks.push(self.check_revocations());
         checks
     }
 
@@ -102,9 +103,8 @@ impl Cx {
                 format!("not applied: {}", pending.join(", ")),
                 "Run `portcullis migrate`.",
             ),
-            Err(error) => {
-                Check::fault("schema", error.to_string(), "Start a version that knows this schema.")
-            }
+            // Migrations expand first and contract later: a node of the version before goes on working.
+            Err(error) => Check::warning("schema", error.to_string(), "Start the newer version here, too."),
         }
     }
 
@@ -122,6 +122,16 @@ impl Cx {
         } else {
             Check::fault("clock", seen, "Set the clock of this machine and of the database's by NTP.")
         }
+    }
+
+    /// Without news of revocations every token is answered 503: such a node wants no requests.
+    fn check_revocations(&self) -> Check {
+        let age = self.revoked.staleness();
+        if age <= self.settings.max_staleness {
+            return Check::ok("revocations", format!("{} known", self.revoked.len()));
+        }
+        let seen = format!("no news from the database for {} s", age.as_secs());
+        Check::fault("revocations", seen, "See the check of the store; if it is well, restart this node.")
     }
 
     fn check_signing(&self) -> Check {

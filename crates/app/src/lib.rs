@@ -11,6 +11,7 @@ pub mod cx;
 pub mod doctor;
 pub mod fault;
 pub mod hashing;
+pub mod lifetime;
 pub mod limits;
 pub mod login;
 pub mod me;

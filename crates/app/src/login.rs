@@ -9,7 +9,7 @@
 
 use portcullis_core::audit::EventKind;
 use portcullis_core::device_token;
-use portcullis_core::ids::DeviceId;
+use portcullis_core::ids::{DeviceId, UserId};
 use portcullis_core::password::Password;
 use portcullis_core::random;
 use portcullis_core::session::Delivery;
@@ -129,19 +129,23 @@ impl Cx {
         let proof = Proof { user, methods: &["pwd"], device };
         let tokens = self.sign_in(proof, Wish { delivery: request.delivery, audiences }, client).await?;
         if needs_rehash {
-            let salt = random::bytes(&*self.random);
-            // A full queue is no reason to refuse somebody whose password was right; the next sign-in tries.
-            if let Ok(hash) = self.hasher.hash(Lane::Known, request.password, salt).await {
-                self.store
-                    .write(move |tx| {
-                        let hash = hash.clone();
-                        Box::pin(async move { users::rehash(tx, id, epoch, &hash).await })
-                    })
-                    .await
-                    .map_err(Fault::from)?;
-            }
+            self.rehash(id, epoch, request.password).await;
         }
         Ok(tokens)
+    }
+
+    /// Stores a hash under today's parameters. That it cannot be done now is no reason to refuse somebody whose
+    /// password was right: the next sign-in tries again.
+    async fn rehash(&self, user: UserId, epoch: i64, password: Password) {
+        let salt = random::bytes(&*self.random);
+        let Ok(hash) = self.hasher.hash(Lane::Known, password, salt).await else { return };
+        let done = self.store.write_one(move |tx| {
+            let hash = hash.clone();
+            Box::pin(async move { users::rehash(tx, user, epoch, &hash).await })
+        });
+        if let Err(error) = done.await {
+            tracing::warn!(user.id = %user, %error, "a password is hashed anew at the next sign-in");
+        }
     }
 
     fn known_device(&self, found: Option<&Credentials>, token: Option<&str>) -> Option<DeviceId> {
@@ -205,7 +209,7 @@ impl Cx {
         event.detail.insert("reason".into(), why.into());
         let written = self
             .store
-            .write(move |tx| {
+            .write_one(move |tx| {
                 let event = event.clone();
                 Box::pin(async move { portcullis_store::audit::append(tx, &event).await })
             })

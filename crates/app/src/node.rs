@@ -1,12 +1,13 @@
 //! The life of a node: what it reads at start, what it follows while it runs, what it tidies.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use portcullis_core::random;
-use portcullis_core::time::Timestamp;
+use portcullis_store::sessions::Slice;
 use portcullis_store::{keys, limits, revocations, sessions};
 use thiserror::Error;
+use uuid::Uuid;
 
 use crate::cx::Cx;
 use crate::fault::Fault;
@@ -23,8 +24,25 @@ const LEASE: Duration = Duration::from_secs(150);
 const KEEP_SESSIONS: Duration = Duration::from_hours(7 * 24);
 /// Wrong passwords are forgotten after this long without another.
 const KEEP_ATTEMPTS: Duration = Duration::from_hours(24);
-/// Most sessions deleted in one statement.
-const PURGE_AT_ONCE: i64 = 2_000;
+/// How many sessions one step of the walk over all of them looks at, and how many steps a round takes.
+const SLICE: i64 = 2_000;
+const SLICES_A_ROUND: usize = 50;
+/// A server key noted within this time is not forgotten, whatever is under it.
+const KEY_IS_NEW: Duration = Duration::from_hours(1);
+
+/// Where the walk over all sessions stands.
+#[derive(Default)]
+pub struct Walk(Mutex<Option<Uuid>>);
+
+impl Walk {
+    pub(crate) fn load(&self) -> Uuid {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(Uuid::nil())
+    }
+
+    pub(crate) fn store(&self, at: Uuid) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+    }
+}
 
 /// Why a node does not start.
 #[derive(Debug, Error)]
@@ -44,6 +62,7 @@ impl Cx {
     /// Reads what a node must know before it answers anybody.
     pub async fn start(&self) -> Result<(), StartError> {
         self.check_server_keys().await?;
+        self.note_lifetime().await?;
         self.reload_signing_keys().await?;
         self.ensure_signing_key().await?;
         self.signer()?;
@@ -81,8 +100,9 @@ impl Cx {
     }
 
     async fn reload_keys(&self) -> Result<(), Fault> {
+        self.reload_lifetime().await?;
         self.reload_signing_keys().await?;
-        self.reload_server_keys().await
+        self.note_server_keys().await
     }
 
     /// Does periodic work until the task is dropped.
@@ -97,62 +117,78 @@ impl Cx {
         }
     }
 
-    /// One round of periodic work, if no other node does it.
+    /// One round of periodic work, if no other node does it. What fails keeps nothing else from being done.
     pub async fn keep_house_once(&self, holder: &str) -> Result<(), Fault> {
         let now = self.clock.now();
         if !self.store.take_lease("housekeeping", holder.to_owned(), now + LEASE, now).await? {
             return Ok(());
         }
-        self.purge().await?;
-        match self.rotate_signing_key_by_age().await {
-            Ok(()) => {}
-            Err(KeyError::Fault(fault)) => return Err(fault),
-            Err(error) => tracing::error!(%error, "the signing key cannot be rotated"),
-        }
-        self.tend_signing_keys().await?;
-        self.forget_free_server_keys().await
+        let purged = self.purge_some().await;
+        let rotated = match self.rotate_signing_key_by_age().await {
+            Ok(()) => Ok(()),
+            Err(KeyError::Fault(fault)) => Err(fault),
+            Err(error) => Err(Fault::Internal(error.to_string())),
+        };
+        let tended = self.tend_signing_keys().await;
+        purged.and(rotated).and(tended).and(self.forget_free_server_keys().await)
     }
 
     /// Deletes what has run out; how many rows.
     pub async fn purge(&self) -> Result<u64, Fault> {
-        let now = self.clock.now();
-        let mut gone = self
-            .store
-            .write(move |tx| {
-                Box::pin(async move {
-                    let entries = revocations::purge(tx, now).await?;
-                    Ok(entries + limits::purge(tx, now, now - KEEP_ATTEMPTS).await?)
-                })
-            })
-            .await?;
-        loop {
-            let deleted = self.purge_sessions(now - KEEP_SESSIONS).await?;
+        let mut gone = self.purge_small_tables().await?;
+        let mut after = Some(Uuid::nil());
+        while let Some(from) = after {
+            let (deleted, next) = self.purge_slice(from).await?;
             gone += deleted;
-            if deleted < PURGE_AT_ONCE.cast_unsigned() {
-                return Ok(gone);
+            after = next;
+        }
+        Ok(gone)
+    }
+
+    /// The share of one round: a walk over all sessions goes on where the last round left it.
+    async fn purge_some(&self) -> Result<(), Fault> {
+        self.purge_small_tables().await?;
+        for _ in 0..SLICES_A_ROUND {
+            let from = self.purged_to.load();
+            let (_, next) = self.purge_slice(from).await?;
+            self.purged_to.store(next.unwrap_or(Uuid::nil()));
+            if next.is_none() {
+                break;
             }
         }
+        Ok(())
     }
 
-    async fn purge_sessions(&self, before: Timestamp) -> Result<u64, Fault> {
-        let deleted = self
-            .store
-            .write(move |tx| Box::pin(async move { sessions::purge(tx, before, PURGE_AT_ONCE).await }));
-        Ok(deleted.await?)
+    async fn purge_small_tables(&self) -> Result<u64, Fault> {
+        let now = self.clock.now();
+        let gone = self.store.write(move |tx| {
+            Box::pin(async move {
+                let entries = revocations::purge(tx, now).await?;
+                Ok(entries + limits::purge(tx, now, now - KEEP_ATTEMPTS).await?)
+            })
+        });
+        Ok(gone.await?)
     }
 
-    /// Forgets server keys that this node does not hold and that nothing is under.
+    async fn purge_slice(&self, after: Uuid) -> Result<(u64, Option<Uuid>), Fault> {
+        let slice = Slice { after, length: SLICE };
+        let before = self.clock.now() - KEEP_SESSIONS;
+        let done =
+            self.store.write(move |tx| Box::pin(async move { sessions::purge(tx, slice, before).await }));
+        Ok(done.await?)
+    }
+
+    /// Forgets server keys that this node does not hold and that nothing is under. A key that was noted only
+    /// lately may belong to a node that has just started with it.
     async fn forget_free_server_keys(&self) -> Result<(), Fault> {
         let known = self.store.server_keys().await?;
-        if known.iter().all(|key| self.ring.get(key.id).is_some()) {
-            return Ok(());
-        }
-        for usage in self.server_key_use().await? {
-            if !usage.held && usage.is_free() {
-                self.store
-                    .write(move |tx| Box::pin(async move { keys::delete_server_key(tx, usage.id).await }))
-                    .await?;
-            }
+        let now = self.clock.now();
+        for key in known.into_iter().filter(|key| self.ring.get(key.id).is_none()) {
+            self.store
+                .write_one(move |tx| {
+                    Box::pin(async move { keys::delete_server_key(tx, key.id, now - KEY_IS_NEW, now).await })
+                })
+                .await?;
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use thiserror::Error;
 use crate::cx::Cx;
 use crate::fault::Fault;
 use crate::hashing::Lane;
-use crate::register::{Checked, Standing, new_password};
+use crate::register::{Checked, Standing, made, new_password};
 
 /// A user to be made by an operator.
 pub struct NewUserRequest {
@@ -101,7 +101,7 @@ impl Cx {
         let mut event = self.event(EventKind::UserRegistered);
         event.user = Some(new.id);
         event.detail.insert("by".into(), "operator".into());
-        let id = new.id;
+        let made = made(&new);
         let done = self
             .store
             .write(move |tx| {
@@ -119,7 +119,7 @@ impl Cx {
             })
             .await?;
         match done {
-            Insert::Done => Ok(self.made(id).await?),
+            Insert::Done => Ok(made),
             Insert::EmailTaken => Err(OperatorError::EmailTaken),
             Insert::UsernameTaken => Err(OperatorError::UsernameTaken),
         }
@@ -138,8 +138,8 @@ impl Cx {
                         return Ok(None);
                     }
                     let ended = sessions::end_all(tx, user, None, span.now, EndCause::UserDisabled).await?;
-                    revocations::append(tx, &ended, span).await?;
                     audit::append(tx, &event).await?;
+                    revocations::append_ended(tx, user, span).await?;
                     Ok(Some(ended))
                 })
             })
@@ -180,17 +180,20 @@ impl Cx {
                     let done = users::set_role(tx, user, &role, span.now).await?;
                     if done {
                         sessions::copy_user(tx, user).await?;
-                        revocations::append_user(tx, user, span).await?;
                         if role.is_admin() {
                             set_up::complete(tx, span.now).await?;
                         }
                         audit::append(tx, &event).await?;
+                        revocations::append_user(tx, user, span).await?;
                     }
                     Ok(done)
                 })
             })
             .await?;
-        self.follow_revocations().await?;
+        // It is done; if this read fails, the next one of this node, moments later, makes up for it.
+        if let Err(error) = self.follow_revocations().await {
+            tracing::warn!(%error, "the revocations of a change of role are read later");
+        }
         Ok(done)
     }
 
@@ -201,7 +204,9 @@ impl Cx {
         password: String,
         must_change: bool,
     ) -> Result<(), OperatorError> {
-        let context = [user.email.as_str()];
+        let mut context = vec![user.email.as_str()];
+        context.extend(user.profile.name.as_deref());
+        context.extend(user.username.as_ref().map(Username::as_str));
         let password: Password = new_password("password", password, &self.settings.password_policy, &context)
             .map_err(|error| OperatorError::Invalid(vec![error]))?;
         let hash = self.hasher.hash(Lane::Known, password, random::bytes(&*self.random)).await;
@@ -219,8 +224,8 @@ impl Cx {
                         return Ok(None);
                     }
                     let ended = sessions::end_all(tx, new.user, None, now, EndCause::PasswordChanged).await?;
-                    revocations::append(tx, &ended, span).await?;
                     audit::append(tx, &event).await?;
+                    revocations::append_ended(tx, new.user, span).await?;
                     Ok(Some(ended))
                 })
             })

@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use portcullis_core::address::same_block;
 use portcullis_core::audit::EventKind;
+use portcullis_core::rate::Rate;
 use portcullis_core::refresh_token::{ParseError, RefreshToken};
 use portcullis_core::server_key::KeyId;
-use portcullis_core::session::{Chain, Decision, Delivery, EndCause, Grant, decide};
-use portcullis_store::sessions::{self, End};
+use portcullis_core::session::{Decision, Delivery, EndCause, Grant, decide};
+use portcullis_store::sessions::{self, End, Judged};
 use portcullis_store::{Rotate, audit, revocations};
 use thiserror::Error;
 
@@ -137,18 +138,23 @@ impl Cx {
             Err(ParseError::Form) => Err(RefreshError::Invalid("form")),
             Err(ParseError::UnknownKey(id)) => {
                 self.judge_unknown_key(id).await?;
-                Err(RefreshError::Invalid("unknown key"))
+                Err(self.forged(client).await)
             }
-            Err(ParseError::Forged) => {
-                metrics::counter!("portcullis_refresh_forged_total").increment(1);
-                let rate = self.settings.rates.map(|rates| rates.refresh_forgeries);
-                self.limit("refresh_forgeries", rate, client).await?;
-                Err(RefreshError::Invalid("forged"))
-            }
+            Err(ParseError::Forged) => Err(self.forged(client).await),
         }
     }
 
-    fn rotate_command(&self, token: &RefreshToken, client: &Client) -> Rotate {
+    /// Counts a forgery against its address.
+    async fn forged(&self, client: &Client) -> RefreshError {
+        metrics::counter!("portcullis_refresh_forged_total").increment(1);
+        let rate = self.settings.rates.map(|rates| rates.refresh_forgeries);
+        match self.limit("refresh_forgeries", rate, client).await {
+            Ok(()) => RefreshError::Invalid("forged"),
+            Err(error) => error.into(),
+        }
+    }
+
+    fn rotate_command(&self, token: &RefreshToken, carrier: Carrier, client: &Client) -> Rotate {
         let now = self.clock.now();
         let rules = self.settings.rotation_rules();
         Rotate {
@@ -159,6 +165,8 @@ impl Cx {
             now: now.micros(),
             idle_ends_at: (now + self.settings.lifetimes.refresh).micros(),
             address: client.address.to_string(),
+            device: client.device.clone(),
+            by_cookie: carrier == Carrier::Cookie,
             most: rules.per_minute.map_or(i64::MAX, i64::from),
         }
     }
@@ -171,24 +179,27 @@ impl Cx {
         client: &Client,
     ) -> Result<(Grant, KeyId), RefreshError> {
         for _ in 0..ROUNDS {
-            let command = self.rotate_command(token, client);
+            let command = self.rotate_command(token, carrier, client);
             let own_key = self.ring.current().id();
             if let Some(grant) = self.store.rotate(command.clone()).await? {
                 metrics::counter!("portcullis_refresh_rotated_total").increment(1);
-                return check_carrier(grant, carrier).map(|grant| (grant, own_key));
+                return Ok((grant, own_key));
             }
-            let Some(chain) = self.store.chain(token.session).await? else {
+            let Some(judged) = self.store.judged(token.session).await? else {
                 return Err(RefreshError::Invalid("no such session"));
             };
-            match decide(token, &chain, self.clock.now(), self.settings.rotation_rules()) {
+            if !carrier.fits(judged.grant.delivery) {
+                return Err(RefreshError::Invalid("carried the wrong way"));
+            }
+            match decide(token, &judged.chain, self.clock.now(), self.settings.rotation_rules()) {
                 // Somebody wrote in between: look again.
                 Decision::Rotate => {}
                 Decision::Ahead => {
                     if let Some(grant) = self.rotate_ahead(command, client).await? {
-                        return check_carrier(grant, carrier).map(|grant| (grant, own_key));
+                        return Ok((grant, own_key));
                     }
                 }
-                Decision::Replay => return self.replay(token, &chain, carrier, client).await,
+                Decision::Replay => return self.replay(judged, client).await,
                 Decision::Reused => return Err(self.end_reused(token, client).await?),
                 Decision::Revoked => return Err(RefreshError::Revoked),
                 Decision::Expired => return Err(RefreshError::Expired),
@@ -199,13 +210,10 @@ impl Cx {
     }
 
     fn limited(&self, retry_after: Duration) -> RefreshError {
-        let rate =
-            self.settings.rates.map_or(portcullis_core::rate::Rate::per_minute(1), |rates| rates.refresh);
-        RefreshError::Limited(Limited {
-            name: "refresh",
-            retry_after: retry_after.max(Duration::from_secs(1)),
-            rate,
-        })
+        // What is enforced is per minute, whatever the period of the setting.
+        let rate = Rate::per_minute(self.settings.rotation_rules().per_minute.unwrap_or(1));
+        let retry_after = retry_after.max(Duration::from_secs(1));
+        RefreshError::Limited(Limited { name: "refresh", retry_after, rate })
     }
 
     async fn rotate_ahead(&self, command: Rotate, client: &Client) -> Result<Option<Grant>, RefreshError> {
@@ -232,48 +240,37 @@ impl Cx {
     }
 
     /// The same successor again, computed from the token in hand. Writes nothing and moves no window.
-    async fn replay(
-        &self,
-        token: &RefreshToken,
-        chain: &Chain,
-        carrier: Carrier,
-        client: &Client,
-    ) -> Result<(Grant, KeyId), RefreshError> {
+    async fn replay(&self, judged: Judged, client: &Client) -> Result<(Grant, KeyId), RefreshError> {
         if let Some(rates) = &self.settings.rates {
-            let counter = self.counter("refresh replays", &[token.session.uuid().as_bytes()]);
-            let now = self.clock.now();
-            let rate = rates.refresh_replays;
+            let counter = self.counter("refresh replays", &[judged.grant.session.uuid().as_bytes()]);
+            let (now, rate) = (self.clock.now(), rates.refresh_replays);
             let limited = |retry_after| Limited { name: "refresh_replays", retry_after, rate };
             self.limits
                 .take_local(counter, rate, now)
                 .map_err(|wait| RefreshError::Limited(limited(wait)))?;
         }
         metrics::counter!("portcullis_refresh_replayed_total").increment(1);
-        let mut grant = self.store.grant(token.session).await?.ok_or(RefreshError::Revoked)?;
-        // The row may have moved on since it was judged; the successor is the one of that moment all the same.
-        grant.generation = chain.generation;
-        self.note_replay_from_elsewhere(&grant, client).await?;
-        check_carrier(grant, carrier).map(|grant| (grant, chain.key_id))
+        let near = judged.address.parse().is_ok_and(|address| same_block(address, client.address));
+        if !near || judged.device != client.device {
+            self.note_replay_from_elsewhere(&judged.grant, client).await;
+        }
+        Ok((judged.grant, judged.chain.key_id))
     }
 
-    async fn note_replay_from_elsewhere(&self, grant: &Grant, client: &Client) -> Result<(), RefreshError> {
-        let Some((device, address)) = self.store.origin(grant.session).await? else { return Ok(()) };
-        let near = address.parse().is_ok_and(|address| same_block(address, client.address));
-        if device == client.device && near {
-            return Ok(());
-        }
+    /// For the audit log. That it cannot be written now is no reason to sign somebody out.
+    async fn note_replay_from_elsewhere(&self, grant: &Grant, client: &Client) {
         metrics::counter!("portcullis_refresh_replayed_elsewhere_total").increment(1);
         let mut event = self.event(EventKind::RefreshReplayedElsewhere);
         event.user = Some(grant.user);
         event.session = Some(grant.session);
         event.address = Some(client.address);
-        self.store
-            .write(move |tx| {
-                let event = event.clone();
-                Box::pin(async move { audit::append(tx, &event).await })
-            })
-            .await?;
-        Ok(())
+        let written = self.store.write_one(move |tx| {
+            let event = event.clone();
+            Box::pin(async move { audit::append(tx, &event).await })
+        });
+        if let Err(error) = written.await {
+            tracing::warn!(session.id = %grant.session, %error, "a replay from elsewhere is not in the audit log");
+        }
     }
 
     /// Ends a session whose spent token came back. What to answer: `Reused` once, `Revoked` after that.
@@ -293,8 +290,8 @@ impl Cx {
                     let ended = sessions::end(tx, which, span.now, EndCause::Reused).await?;
                     if ended.is_some() {
                         event.user = ended;
-                        revocations::append(tx, &[session], span).await?;
                         audit::append(tx, &event).await?;
+                        revocations::append(tx, session, span).await?;
                     }
                     Ok(ended.is_some())
                 })
@@ -308,8 +305,4 @@ impl Cx {
         tracing::warn!(session.id = %session, client.address = %client.address, "a spent refresh token came back; the session is ended");
         Ok(RefreshError::Reused)
     }
-}
-
-fn check_carrier(grant: Grant, carrier: Carrier) -> Result<Grant, RefreshError> {
-    if carrier.fits(grant.delivery) { Ok(grant) } else { Err(RefreshError::Invalid("carried the wrong way")) }
 }

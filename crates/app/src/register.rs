@@ -5,7 +5,7 @@ use portcullis_core::ids::{AccountId, UserId};
 use portcullis_core::password::{Password, PasswordPolicy};
 use portcullis_core::random;
 use portcullis_core::session::Delivery;
-use portcullis_core::user::{Email, Role, User, Username};
+use portcullis_core::user::{Email, Profile, Role, User, Username};
 use portcullis_core::validation::{FieldError, line};
 use portcullis_store::audit;
 use portcullis_store::users::{self, Insert, NewUser};
@@ -154,7 +154,7 @@ impl Cx {
             })
             .await?;
         match done {
-            Insert::Done => Ok(self.made(new.id).await?),
+            Insert::Done => Ok(made(&new)),
             Insert::EmailTaken => Err(RegisterError::EmailTaken),
             Insert::UsernameTaken => Err(RegisterError::UsernameTaken),
         }
@@ -205,9 +205,23 @@ impl Cx {
             now,
         })
     }
+}
 
-    pub(crate) async fn made(&self, id: UserId) -> Result<User, Fault> {
-        let user = self.store.user(id).await?;
-        user.ok_or_else(|| Fault::Internal("a user who was just made is gone".into()))
+/// The user as they stand after [`users::insert`]: nothing that could fail comes after the commit.
+pub(crate) fn made(new: &NewUser) -> User {
+    User {
+        id: new.id,
+        email: new.email.clone(),
+        email_verified_at: new.email_verified_at,
+        username: new.username.clone(),
+        profile: Profile { name: new.name.clone(), ..Profile::default() },
+        role: new.role.clone(),
+        account: Some((new.account, Role::from_stored(Role::OWNER))),
+        must_change_password: new.must_change_password,
+        credential_epoch: users::FIRST_EPOCH,
+        version: users::FIRST_VERSION,
+        disabled_at: None,
+        created_at: new.now,
+        last_login_at: None,
     }
 }

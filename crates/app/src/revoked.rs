@@ -64,7 +64,7 @@ impl Cx {
     /// From now until the last token that is out has expired.
     pub(crate) fn span(&self) -> Span {
         let now = self.clock.now();
-        Span { now, expires_at: now + self.settings.lifetimes.access + SLACK }
+        Span { now, expires_at: now + self.longest_lifetime() + SLACK }
     }
 
     /// Ends the tokens of `sessions` on this node, after the commit that ended them everywhere.

@@ -9,6 +9,7 @@ use portcullis_core::server_key::Sealed;
 use portcullis_core::signing_key::{KeyState, KeyTimes, PUBLISHING_DELAY, rotation_is_due, states};
 use portcullis_core::time::Timestamp;
 use portcullis_jose::{Algorithm, SigningKey};
+use portcullis_store::StoreError;
 use portcullis_store::keys::{self, StoredKey};
 use serde_json::Value;
 use thiserror::Error;
@@ -22,8 +23,8 @@ use crate::signing_keys::seal_context;
 enum Wanted {
     /// If there is no usable one.
     IfNone,
-    /// If none of this name is there.
-    IfAbsent,
+    /// It is the operator's: if it is not in use, and was not withdrawn.
+    Own,
     /// If rotation by age is due.
     IfDue(std::time::Duration),
     /// Unless another one waits already.
@@ -39,6 +40,12 @@ pub enum KeyError {
     /// It is the only one that can sign.
     #[error("{0} is the key that signs, and no other can take over; run `portcullis key rotate` first")]
     LastOne(String),
+    /// The configuration names the key.
+    #[error("tokens.private_key decides which key signs; give another one there instead")]
+    OperatorDecides,
+    /// It was withdrawn.
+    #[error("signing key {0} was withdrawn by `portcullis key retire`; give another one")]
+    Withdrawn(String),
     /// It cannot be made.
     #[error("{0}")]
     Make(#[from] portcullis_jose::KeyError),
@@ -47,8 +54,8 @@ pub enum KeyError {
     Fault(#[from] Fault),
 }
 
-impl From<portcullis_store::StoreError> for KeyError {
-    fn from(error: portcullis_store::StoreError) -> Self {
+impl From<StoreError> for KeyError {
+    fn from(error: StoreError) -> Self {
         Self::Fault(error.into())
     }
 }
@@ -57,7 +64,7 @@ impl Cx {
     /// Sees to it at start that there is a key to sign with, and that the operator's own is in use.
     pub(crate) async fn ensure_signing_key(&self) -> Result<(), KeyError> {
         match &self.settings.private_key {
-            Some(own) => self.add(own, Wanted::IfAbsent).await?,
+            Some(own) => self.add(own, Wanted::Own).await?,
             None if self.key_views().iter().any(|key| key.state != KeyState::Next) => None,
             None => self.add(&SigningKey::generate(self.settings.algorithm)?, Wanted::IfNone).await?,
         };
@@ -67,6 +74,9 @@ impl Cx {
     /// Publishes a new key of the configured algorithm; its name and from when on it signs. `None`: one waits
     /// already.
     pub async fn rotate_signing_key(&self) -> Result<Option<(String, Timestamp)>, KeyError> {
+        if self.settings.private_key.is_some() {
+            return Err(KeyError::OperatorDecides);
+        }
         let key = SigningKey::generate(self.settings.algorithm)?;
         let added = self.add(&key, Wanted::UnlessNext).await?;
         self.reload_signing_keys().await?;
@@ -75,14 +85,16 @@ impl Cx {
 
     /// Publishes a key from a PEM text.
     pub async fn import_signing_key(&self, pem: &str) -> Result<Option<(String, Timestamp)>, KeyError> {
-        let added = self.add(&SigningKey::from_pem(pem)?, Wanted::IfAbsent).await?;
+        let added = self.add(&SigningKey::from_pem(pem)?, Wanted::Own).await?;
         self.reload_signing_keys().await?;
         Ok(added)
     }
 
     /// Rotates if the current key is older than the settings allow.
     pub(crate) async fn rotate_signing_key_by_age(&self) -> Result<(), KeyError> {
-        let Some(age) = self.settings.key_rotation else { return Ok(()) };
+        let (Some(age), None) = (self.settings.key_rotation, &self.settings.private_key) else {
+            return Ok(());
+        };
         let old = |key: &crate::signing_keys::KeyView| {
             key.state == KeyState::Current && self.clock.now().since(key.activates_at) >= age
         };
@@ -103,9 +115,9 @@ impl Cx {
         current.and_then(|key| key.algorithm.parse().ok()).unwrap_or(self.settings.algorithm)
     }
 
-    async fn add(&self, key: &SigningKey, wanted: Wanted) -> Result<Option<(String, Timestamp)>, Fault> {
+    async fn add(&self, key: &SigningKey, wanted: Wanted) -> Result<Option<(String, Timestamp)>, KeyError> {
         let now = self.clock.now();
-        let lifetime = self.settings.lifetimes.access;
+        let lifetime = self.longest_lifetime();
         let stored = StoredKey {
             kid: key.kid().to_owned(),
             algorithm: key.algorithm().to_string(),
@@ -133,22 +145,34 @@ impl Cx {
                     let waits = states.contains(&KeyState::Next);
                     let go = match wanted {
                         Wanted::IfNone => !signs && !waits,
-                        Wanted::IfAbsent => true,
+                        Wanted::Own => true,
                         Wanted::IfDue(age) => rotation_is_due(&times, &states, now, age),
                         Wanted::UnlessNext => !waits,
                     };
                     if !signs {
                         stored.times.activates_at = now;
                     }
-                    if !go || !keys::insert(tx, &stored).await? {
+                    let present = present.iter().zip(&states).find(|(key, _)| key.kid == stored.kid);
+                    let done = match present {
+                        _ if !go => false,
+                        None => keys::insert(tx, &stored).await?,
+                        Some((key, _)) if key.times.retired_at.is_some() => return Err(StoreError::Refused),
+                        Some((_, KeyState::Current | KeyState::Next)) => false,
+                        // It was in use before, and its turn comes again.
+                        Some(_) => keys::activate(tx, &stored.kid, stored.times.activates_at).await?,
+                    };
+                    if !done {
                         return Ok(None);
                     }
                     portcullis_store::audit::append(tx, &event).await?;
                     Ok(Some((stored.kid, stored.times.activates_at)))
                 })
             })
-            .await?;
-        Ok(added)
+            .await;
+        match added {
+            Err(StoreError::Refused) => Err(KeyError::Withdrawn(key.kid().to_owned())),
+            added => Ok(added?),
+        }
     }
 
     fn seal(&self, key: &SigningKey) -> Sealed {
@@ -186,32 +210,21 @@ impl Cx {
         if done { Ok(()) } else { Err(KeyError::Unknown(kid.to_owned())) }
     }
 
-    /// Seals anew what is sealed under an older server key, and forgets keys long out of use.
+    /// Seals anew what is sealed under an older server key. No row is ever deleted: a key that was withdrawn
+    /// must be known as such when somebody brings it back.
     pub(crate) async fn tend_signing_keys(&self) -> Result<(), Fault> {
-        let stored = self.store.signing_keys().await?;
-        let times: Vec<KeyTimes> = stored.iter().map(|key| key.times).collect();
-        let states = states(&times, self.clock.now(), self.settings.lifetimes.access);
-        for (key, state) in stored.into_iter().zip(states) {
-            let before = key.sealed.key_id;
-            let kid = key.kid.clone();
-            if state == KeyState::Retired {
-                self.store
-                    .write(move |tx| {
-                        let kid = kid.clone();
-                        Box::pin(async move { keys::delete(tx, &kid).await })
-                    })
-                    .await?;
-            } else if before != self.ring.current().id()
-                && let Ok(secret) = self.ring.open(&seal_context(&kid), &key.sealed)
-            {
-                let sealed = self.ring.seal(&seal_context(&kid), &secret, &*self.random);
-                self.store
-                    .write(move |tx| {
-                        let (kid, sealed) = (kid.clone(), sealed.clone());
-                        Box::pin(async move { keys::reseal(tx, &kid, before, &sealed).await })
-                    })
-                    .await?;
-            }
+        let current = self.ring.current().id();
+        let older = self.store.signing_keys().await?.into_iter().filter(|key| key.sealed.key_id != current);
+        for key in older {
+            let (kid, before) = (key.kid, key.sealed.key_id);
+            let Ok(secret) = self.ring.open(&seal_context(&kid), &key.sealed) else { continue };
+            let sealed = self.ring.seal(&seal_context(&kid), &secret, &*self.random);
+            self.store
+                .write_one(move |tx| {
+                    let (kid, sealed) = (kid.clone(), sealed.clone());
+                    Box::pin(async move { keys::reseal(tx, &kid, before, &sealed).await })
+                })
+                .await?;
         }
         Ok(())
     }

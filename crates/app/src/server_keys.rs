@@ -103,8 +103,15 @@ impl Cx {
                 None => self.check_missing(key.id).await?,
             }
         }
+        self.note_server_keys().await?;
+        Ok(())
+    }
+
+    /// Notes the keys that we hold, should one be missing, and reads which there are.
+    pub(crate) async fn note_server_keys(&self) -> Result<(), Fault> {
+        self.reload_server_keys().await?;
         let held: Vec<_> = self.ring.iter().map(|key| (key.id(), *key.check_value())).collect();
-        if held.iter().any(|(id, _)| !known.iter().any(|key| key.id == *id)) {
+        if held.iter().any(|(id, _)| !self.known_server_keys.holds(*id)) {
             let now = self.clock.now();
             self.store
                 .write(move |tx| {
@@ -116,10 +123,9 @@ impl Cx {
                         Ok(())
                     })
                 })
-                .await
-                .map_err(Fault::from)?;
+                .await?;
+            self.reload_server_keys().await?;
         }
-        self.reload_server_keys().await?;
         Ok(())
     }
 

@@ -32,7 +32,7 @@ impl Cx {
 
     /// Signs out the session of an access token, even of an expired one.
     pub async fn logout_with_access_token(&self, token: &str, client: &Client) -> Result<(), BearerError> {
-        let (session, user) = self.session_of(token)?;
+        let (session, user) = self.session_of(token).await?;
         self.end_session(End::Own(session, user), session, EndCause::Logout, client).await?;
         Ok(())
     }
@@ -85,9 +85,9 @@ impl Cx {
                     let Some(user) = sessions::end(tx, which, span.now, cause).await? else {
                         return Ok(false);
                     };
-                    revocations::append(tx, &[session.uuid()], span).await?;
                     event.user = Some(user);
                     audit::append(tx, &event).await?;
+                    revocations::append(tx, session.uuid(), span).await?;
                     Ok(true)
                 })
             })
@@ -113,9 +113,9 @@ impl Cx {
                 let mut event = event.clone();
                 Box::pin(async move {
                     let ended = sessions::end_all(tx, user, None, span.now, cause).await?;
-                    revocations::append(tx, &ended, span).await?;
                     event.detail.insert("sessions".into(), ended.len().into());
                     audit::append(tx, &event).await?;
+                    revocations::append_ended(tx, user, span).await?;
                     Ok(ended)
                 })
             })

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
-use crate::register::{RegisterError, Registration, Standing};
+use crate::register::{RegisterError, Registration, Standing, made};
 
 impl Cx {
     /// The token of the set-up link, while there has never been an administrator.
@@ -86,7 +86,7 @@ impl Cx {
             })
             .await;
         match done {
-            Ok(Ok(())) => Ok(self.made(new.id).await?),
+            Ok(Ok(())) => Ok(made(&new)),
             Ok(Err(Insert::UsernameTaken)) => Err(RegisterError::UsernameTaken),
             Ok(Err(_)) => Err(RegisterError::EmailTaken),
             Err(portcullis_store::StoreError::Refused) => Err(RegisterError::InvalidLink),

@@ -151,8 +151,10 @@ impl Cx {
                 let (new, event) = (new.clone(), event.clone());
                 Box::pin(async move {
                     let Some((grant, displaced)) = sessions::create(tx, &new).await? else { return Ok(None) };
-                    revocations::append(tx, &displaced, span).await?;
                     audit::append(tx, &event).await?;
+                    if !displaced.is_empty() {
+                        revocations::append_ended(tx, new.user, span).await?;
+                    }
                     Ok(Some((grant, displaced)))
                 })
             })

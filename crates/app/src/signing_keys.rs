@@ -1,7 +1,7 @@
 //! Signing keys in memory: opened once, chosen by time (see [`portcullis_core::signing_key`]).
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use portcullis_core::signing_key::{KeyState, KeyTimes, states};
 use portcullis_core::time::Timestamp;
@@ -11,16 +11,24 @@ use portcullis_store::keys::StoredKey;
 use crate::cx::Cx;
 use crate::fault::Fault;
 
+/// How often unknown `kid`s may make us read the key table.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// The keys of this node.
 #[derive(Default)]
-pub struct SigningKeys(RwLock<Arc<Loaded>>);
+pub struct SigningKeys {
+    loaded: RwLock<Arc<Loaded>>,
+    /// When an unknown `kid` last made us read the table, and one reading at a time.
+    turn: tokio::sync::Mutex<Option<Instant>>,
+}
 
 /// One reading of the table.
 #[derive(Default)]
 pub(crate) struct Loaded {
     keys: Vec<LoadedKey>,
     pub(crate) verifying: KeySet,
-    at: Option<Instant>,
+    /// Keys whose turn is over: good for nothing but telling which session an old token was of.
+    pub(crate) past: KeySet,
     /// A key that signs, but that this node cannot open.
     unopened: Option<String>,
 }
@@ -56,12 +64,12 @@ pub(crate) fn seal_context(kid: &str) -> String {
 
 impl Cx {
     pub(crate) fn loaded_keys(&self) -> Arc<Loaded> {
-        self.keys.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.keys.loaded.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn key_states(&self, loaded: &Loaded) -> Vec<KeyState> {
         let times: Vec<KeyTimes> = loaded.keys.iter().map(|key| key.times).collect();
-        states(&times, self.clock.now(), self.settings.lifetimes.access)
+        states(&times, self.clock.now(), self.longest_lifetime())
     }
 
     /// Reads the table again.
@@ -69,7 +77,7 @@ impl Cx {
         let stored = self.store.signing_keys().await?;
         let loaded = Arc::new(self.load(&stored)?);
         let before = std::mem::replace(
-            &mut *self.keys.0.write().unwrap_or_else(PoisonError::into_inner),
+            &mut *self.keys.loaded.write().unwrap_or_else(PoisonError::into_inner),
             loaded.clone(),
         );
         // What was verified with a key that is out of use now must not be believed from memory.
@@ -82,10 +90,16 @@ impl Cx {
     fn load(&self, stored: &[StoredKey]) -> Result<Loaded, Fault> {
         let previous = self.loaded_keys();
         let times: Vec<KeyTimes> = stored.iter().map(|key| key.times).collect();
-        let states = states(&times, self.clock.now(), self.settings.lifetimes.access);
-        let mut loaded = Loaded { at: Some(Instant::now()), ..Loaded::default() };
+        let states = states(&times, self.clock.now(), self.longest_lifetime());
+        let mut loaded = Loaded::default();
         for (key, state) in stored.iter().zip(states) {
             if state == KeyState::Retired {
+                let jwk = key.public_jwk.as_deref().and_then(|jwk| Jwk::parse(jwk.as_bytes()).ok());
+                if let (None, Some(jwk)) = (key.times.retired_at, jwk)
+                    && let Ok(past) = VerifyingKey::from_jwk(&jwk)
+                {
+                    let _ = loaded.past.insert(past);
+                }
                 continue;
             }
             let known = previous.keys.iter().find(|known| known.kid == key.kid);
@@ -157,9 +171,15 @@ impl Cx {
         loaded.keys.iter().find(blind).map(|key| key.kid.clone())
     }
 
-    /// When the table was last read.
-    pub(crate) fn keys_read_at(&self) -> Option<Instant> {
-        self.loaded_keys().at
+    /// Reads the table because a token names a key that is not in it: at most once a second, one at a time,
+    /// however many such tokens come in, and whether or not the database answers.
+    pub(crate) async fn look_for_new_keys(&self) -> Result<(), Fault> {
+        let mut last = self.keys.turn.lock().await;
+        if last.is_some_and(|at| at.elapsed() < LOOK_AGAIN) {
+            return Ok(());
+        }
+        *last = Some(Instant::now());
+        self.reload_signing_keys().await
     }
 
     /// The public keys of every token that may still live, and of the next ones.

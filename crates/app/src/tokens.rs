@@ -43,7 +43,10 @@ impl Cx {
         let all = &self.settings.audiences;
         match wanted {
             None => Ok(all.clone()),
-            Some(one) if all.iter().any(|audience| audience == one) => Ok(vec![one.to_owned()]),
+            // The issuer alone is always to be had: what changes credentials takes no other.
+            Some(one) if one == self.settings.issuer || all.iter().any(|audience| audience == one) => {
+                Ok(vec![one.to_owned()])
+            }
             Some(_) => Err(UnknownAudience),
         }
     }

@@ -141,7 +141,7 @@ codes! {
     InternalError "internal_error" INTERNAL_SERVER_ERROR "Internal error"
         "This is our fault. Tell the operator the value of `X-Request-Id`.";
     StoreUnavailable "store_unavailable" SERVICE_UNAVAILABLE "Store unavailable"
-        "The database does not answer. Nothing was changed; try again.";
+        "The database does not answer. Send the same request again; what was asked may or may not have been done.";
     HashingBusy "hashing_busy" SERVICE_UNAVAILABLE "Too many sign-ins at once"
         "Try again in a moment.";
     KeyUnavailable "key_unavailable" SERVICE_UNAVAILABLE "Key unavailable"

@@ -12,10 +12,11 @@ pub(crate) const CHANNEL: &str = "portcullis";
 /// Lets one node at a time make or rotate keys.
 pub(crate) const KEY_LOCK: &str = "SELECT pg_advisory_xact_lock(8400840003)";
 
-/// Takes a lock of PostgreSQL until the end of the transaction; on SQLite the transaction itself is one.
-pub(crate) async fn lock(tx: &mut Tx, lock: &'static str) -> Result<(), sqlx::Error> {
+/// What only PostgreSQL must be told: a lock until the end of the transaction, a notification at its commit. On
+/// SQLite the transaction itself is the lock, and the commit is noticed by itself.
+pub(crate) async fn control_postgres(tx: &mut Tx, statement: &'static str) -> Result<(), sqlx::Error> {
     if let Tx::Postgres(connection) = tx {
-        sqlx::query(lock).execute(&mut **connection).await?;
+        sqlx::query(statement).execute(&mut **connection).await?;
     }
     Ok(())
 }

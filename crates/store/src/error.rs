@@ -69,14 +69,17 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// SQLSTATE classes 08 (connection), 53 (resources), 57P (shutdown), 58 (system) of PostgreSQL; the primary
-/// codes BUSY 5, LOCKED 6, IOERR 10, FULL 13 and CANTOPEN 14 of SQLite.
+/// Of PostgreSQL the SQLSTATE classes 08 (connection), 53 (resources), 57 (operator), 58 (system) and read-only
+/// (a standby), lock not available and wrong password; of SQLite the primary codes BUSY 5, LOCKED 6, READONLY 8,
+/// IOERR 10, FULL 13 and CANTOPEN 14.
 fn is_outage(code: Option<&str>) -> bool {
     let Some(code) = code else { return false };
     if code.len() == 5 {
-        return ["08", "53", "57P", "58"].iter().any(|class| code.starts_with(class));
+        return ["08", "53", "57", "58", "25006", "55P03", "28P01"]
+            .iter()
+            .any(|class| code.starts_with(class));
     }
-    code.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14))
+    code.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14))
 }
 
 /// Somebody else's row came in between a look and a write: run again, and look again.

@@ -6,7 +6,7 @@ use portcullis_core::time::Timestamp;
 
 use crate::Store;
 use crate::db::{Tx, affected, on, on_tx, row};
-use crate::dialect::{KEY_LOCK, lock};
+use crate::dialect::{KEY_LOCK, control_postgres};
 use crate::error::StoreError;
 
 const SIGNING_KEYS: &str = "SELECT kid, algorithm, public_jwk, sealed_private, seal_key_id, created_at, \
@@ -16,11 +16,16 @@ const INSERT: &str = "INSERT INTO signing_keys (kid, algorithm, public_jwk, seal
 const RETIRE: &str = "UPDATE signing_keys SET retired_at = $2 WHERE kid = $1 AND retired_at IS NULL";
 const RESEAL: &str = "UPDATE signing_keys SET sealed_private = $3, seal_key_id = $4 \
     WHERE kid = $1 AND seal_key_id = $2";
-const DELETE: &str = "DELETE FROM signing_keys WHERE kid = $1";
+const ACTIVATE: &str = "UPDATE signing_keys SET activates_at = $2 WHERE kid = $1 AND retired_at IS NULL";
+const LENGTHEN: &str = "INSERT INTO lifetimes (name, micros) VALUES ('access_token', $1) \
+    ON CONFLICT (name) DO UPDATE SET micros = excluded.micros WHERE lifetimes.micros < excluded.micros";
+const LONGEST: &str = "SELECT micros FROM lifetimes WHERE name = 'access_token'";
 const SERVER_KEYS: &str = "SELECT key_id, check_value FROM server_keys ORDER BY created_at, key_id";
 const INSERT_SERVER_KEY: &str =
     "INSERT INTO server_keys (key_id, check_value, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-const DELETE_SERVER_KEY: &str = "DELETE FROM server_keys WHERE key_id = $1";
+const DELETE_SERVER_KEY: &str = "DELETE FROM server_keys WHERE key_id = $1 AND created_at <= $2 \
+    AND NOT EXISTS (SELECT 1 FROM signing_keys WHERE seal_key_id = $1) \
+    AND NOT EXISTS (SELECT 1 FROM sessions WHERE key_id = $1 AND ended_at IS NULL AND idle_ends_at > $3)";
 
 row! {
     struct SigningKeyRow {
@@ -86,6 +91,12 @@ impl Store {
         Ok(rows.into_iter().map(StoredKey::from).collect())
     }
 
+    /// How long access tokens of this database live at the most, in microseconds.
+    pub async fn longest_access_token(&self) -> Result<i64, StoreError> {
+        let micros: Option<i64> = on!(&self.db, db => sqlx::query_scalar(LONGEST).fetch_optional(db))?;
+        Ok(micros.unwrap_or(0))
+    }
+
     /// The server keys that this database was used with.
     pub async fn server_keys(&self) -> Result<Vec<KnownServerKey>, StoreError> {
         let rows: Vec<ServerKeyRow> = on!(&self.db, db => sqlx::query_as(SERVER_KEYS).fetch_all(db))?;
@@ -98,7 +109,7 @@ impl Store {
 /// All signing keys, with the right to add one until the transaction ends: of several nodes that find none,
 /// one makes it.
 pub async fn lock_signing_keys(tx: &mut Tx) -> Result<Vec<StoredKey>, StoreError> {
-    lock(tx, KEY_LOCK).await?;
+    control_postgres(tx, KEY_LOCK).await?;
     let rows: Vec<SigningKeyRow> = on_tx!(tx, db => sqlx::query_as(SIGNING_KEYS).fetch_all(db))?;
     Ok(rows.into_iter().map(StoredKey::from).collect())
 }
@@ -137,9 +148,14 @@ pub async fn reseal(tx: &mut Tx, kid: &str, before: KeyId, sealed: &Sealed) -> R
     Ok(done > 0)
 }
 
-/// Forgets a signing key.
-pub async fn delete(tx: &mut Tx, kid: &str) -> Result<(), StoreError> {
-    affected!(tx, sqlx::query(DELETE).bind(kid))?;
+/// Lets a key that is out of use, but was not withdrawn, sign again from `at` on.
+pub async fn activate(tx: &mut Tx, kid: &str, at: Timestamp) -> Result<bool, StoreError> {
+    Ok(affected!(tx, sqlx::query(ACTIVATE).bind(kid).bind(at.micros()))? > 0)
+}
+
+/// Notes that access tokens may live for `micros`, if none lived longer before.
+pub async fn lengthen_access_tokens(tx: &mut Tx, micros: i64) -> Result<(), StoreError> {
+    affected!(tx, sqlx::query(LENGTHEN).bind(micros))?;
     Ok(())
 }
 
@@ -154,8 +170,16 @@ pub async fn insert_server_key(
     Ok(())
 }
 
-/// Forgets a server key that nothing is under any more.
-pub async fn delete_server_key(tx: &mut Tx, id: KeyId) -> Result<(), StoreError> {
-    affected!(tx, sqlx::query(DELETE_SERVER_KEY).bind(i64::from(id.0)))?;
-    Ok(())
+/// Forgets a server key, noted before `noted`, that nothing is under.
+pub async fn delete_server_key(
+    tx: &mut Tx,
+    id: KeyId,
+    noted: Timestamp,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let gone = affected!(
+        tx,
+        sqlx::query(DELETE_SERVER_KEY).bind(i64::from(id.0)).bind(noted.micros()).bind(now.micros())
+    )?;
+    Ok(gone > 0)
 }

@@ -20,7 +20,7 @@ impl Store {
         until: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.write(move |tx| {
+        self.write_one(move |tx| {
             let holder = holder.clone();
             Box::pin(async move {
                 let taken = affected!(

@@ -60,4 +60,14 @@ impl Store {
     {
         self.writer.write(work).await
     }
+
+    /// Like [`Self::write`] for one single statement, which undoes itself if it fails: one round trip on
+    /// PostgreSQL, no savepoint on SQLite.
+    pub async fn write_one<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> Fn(&'c mut Tx) -> BoxFuture<'c, Result<T, StoreError>> + Send + Sync + 'static,
+    {
+        self.writer.write_one(work).await
+    }
 }

@@ -43,35 +43,29 @@ impl Store {
     /// Counts one call against `rate`.
     pub async fn take(&self, key: CounterKey, rate: Rate, now: Timestamp) -> Result<Take, StoreError> {
         let (cost, per) = (rate.cost(), i64::try_from(rate.per.as_micros()).unwrap_or(i64::MAX / 4));
-        self.write(move |tx| {
-            Box::pin(async move {
-                let granted: Option<i64> = on_tx!(tx, db => sqlx::query_scalar(TAKE)
-                    .bind(&key[..])
-                    .bind(now.micros())
-                    .bind(cost)
-                    .bind(per)
-                    .fetch_optional(db))?;
-                if let Some(full_at) = granted {
-                    return Ok(Take::Granted(Timestamp::from_micros(full_at)));
-                }
-                let full_at: Option<i64> =
-                    on_tx!(tx, db => sqlx::query_scalar(PEEK).bind(&key[..]).fetch_optional(db))?;
-                Ok(Take::Refused(Timestamp::from_micros(full_at.unwrap_or_else(|| now.micros() + per))))
+        let granted: Option<i64> = self
+            .write_one(move |tx| {
+                Box::pin(async move {
+                    Ok(on_tx!(tx, db => sqlx::query_scalar(TAKE)
+                        .bind(&key[..])
+                        .bind(now.micros())
+                        .bind(cost)
+                        .bind(per)
+                        .fetch_optional(db))?)
+                })
             })
-        })
-        .await
-    }
-
-    /// How full a counter is, without counting.
-    pub async fn peek(&self, key: CounterKey) -> Result<Option<Timestamp>, StoreError> {
+            .await?;
+        if let Some(full_at) = granted {
+            return Ok(Take::Granted(Timestamp::from_micros(full_at)));
+        }
         let full_at: Option<i64> =
             on!(&self.db, db => sqlx::query_scalar(PEEK).bind(&key[..]).fetch_optional(db))?;
-        Ok(full_at.map(Timestamp::from_micros))
+        Ok(Take::Refused(Timestamp::from_micros(full_at.unwrap_or_else(|| now.micros() + per))))
     }
 
     /// Reserves an attempt at a password; `false`: the bucket is closed, do not look at the password.
     pub async fn reserve_attempt(&self, key: CounterKey, now: Timestamp) -> Result<bool, StoreError> {
-        self.write(move |tx| {
+        self.write_one(move |tx| {
             Box::pin(async move {
                 let attempts: Option<i64> = on_tx!(tx, db => sqlx::query_scalar(RESERVE)
                     .bind(&key[..])
@@ -86,7 +80,7 @@ impl Store {
 
     /// The password was right: the bucket starts afresh.
     pub async fn forgive_attempts(&self, key: CounterKey) -> Result<(), StoreError> {
-        self.write(move |tx| {
+        self.write_one(move |tx| {
             Box::pin(async move {
                 affected!(tx, sqlx::query(FORGIVE).bind(&key[..]))?;
                 Ok(())
@@ -97,7 +91,7 @@ impl Store {
 
     /// The password was never looked at (no room, a fault of ours): the attempt does not count.
     pub async fn return_attempt(&self, key: CounterKey) -> Result<(), StoreError> {
-        self.write(move |tx| {
+        self.write_one(move |tx| {
             Box::pin(async move {
                 affected!(tx, sqlx::query(RETURN).bind(&key[..]))?;
                 Ok(())

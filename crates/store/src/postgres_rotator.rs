@@ -127,6 +127,7 @@ async fn update(connection: &mut PgConnection, batch: &[RotateJob]) -> Result<Ve
     }
     let hashes: Vec<&[u8]> = batch.iter().map(|job| &job.command.secret_hash[..]).collect();
     let addresses: Vec<&str> = batch.iter().map(|job| job.command.address.as_str()).collect();
+    let devices: Vec<&str> = batch.iter().map(|job| job.command.device.as_str()).collect();
     sqlx::query_as(rotate::POSTGRES)
         .bind(column!(session))
         .bind(hashes)
@@ -136,6 +137,8 @@ async fn update(connection: &mut PgConnection, batch: &[RotateJob]) -> Result<Ve
         .bind(column!(idle_ends_at))
         .bind(addresses)
         .bind(column!(most))
+        .bind(devices)
+        .bind(column!(by_cookie))
         .fetch_all(connection)
         .await
 }

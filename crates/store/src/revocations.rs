@@ -8,13 +8,15 @@ use uuid::Uuid;
 
 use crate::Store;
 use crate::db::{Tx, affected, on, row};
-use crate::dialect::{APPEND_LOCK, NOTIFY, lock};
+use crate::dialect::{APPEND_LOCK, NOTIFY, control_postgres};
 use crate::error::StoreError;
 
 const APPEND: &str =
     "INSERT INTO revocations (session_id, upto, created_at, expires_at) VALUES ($1, $2, $3, $4)";
-const APPEND_USER: &str = "INSERT INTO revocations (session_id, upto, created_at, expires_at) \
+const APPEND_LIVE: &str = "INSERT INTO revocations (session_id, upto, created_at, expires_at) \
     SELECT id, generation, $2, $3 FROM sessions WHERE user_id = $1 AND ended_at IS NULL";
+const APPEND_ENDED: &str = "INSERT INTO revocations (session_id, upto, created_at, expires_at) \
+    SELECT id, NULL, $2, $3 FROM sessions WHERE user_id = $1 AND ended_at = $2";
 const AFTER: &str = "SELECT seq, session_id, upto, expires_at FROM revocations \
     WHERE (seq > $1 OR created_at > $2) AND expires_at > $3 ORDER BY seq";
 const PURGE: &str = "DELETE FROM revocations WHERE expires_at <= $1";
@@ -32,48 +34,43 @@ pub struct Span {
     pub expires_at: Timestamp,
 }
 
-/// Ends all access tokens of `sessions`.
-pub async fn append(tx: &mut Tx, sessions: &[Uuid], span: Span) -> Result<(), StoreError> {
-    if sessions.is_empty() {
-        return Ok(());
-    }
-    lock(tx, APPEND_LOCK).await?;
-    for session in sessions {
-        affected!(
-            tx,
-            sqlx::query(APPEND)
-                .bind(*session)
-                .bind(None::<i64>)
-                .bind(span.now.micros())
-                .bind(span.expires_at.micros())
-        )?;
-    }
-    Ok(lock(tx, NOTIFY).await?)
+/// Ends all access tokens of one session.
+pub async fn append(tx: &mut Tx, session: Uuid, span: Span) -> Result<(), StoreError> {
+    append_one(tx, session, None, span).await
+}
+
+/// Ends all access tokens of the sessions of `user` that this transaction has ended, at `span.now`.
+pub async fn append_ended(tx: &mut Tx, user: UserId, span: Span) -> Result<(), StoreError> {
+    append_of(tx, APPEND_ENDED, user, span).await
 }
 
 /// Ends access tokens of one session up to a generation.
 pub async fn append_upto(tx: &mut Tx, session: Uuid, upto: u32, span: Span) -> Result<(), StoreError> {
-    lock(tx, APPEND_LOCK).await?;
-    affected!(
-        tx,
-        sqlx::query(APPEND)
-            .bind(session)
-            .bind(i64::from(upto))
-            .bind(span.now.micros())
-            .bind(span.expires_at.micros())
-    )?;
-    Ok(lock(tx, NOTIFY).await?)
+    append_one(tx, session, Some(i64::from(upto)), span).await
 }
 
 /// Ends the access tokens that the live sessions of `user` have got so far; the sessions live on, and their
 /// next tokens say what is true then.
 pub async fn append_user(tx: &mut Tx, user: UserId, span: Span) -> Result<(), StoreError> {
-    lock(tx, APPEND_LOCK).await?;
+    append_of(tx, APPEND_LIVE, user, span).await
+}
+
+async fn append_one(tx: &mut Tx, session: Uuid, upto: Option<i64>, span: Span) -> Result<(), StoreError> {
+    control_postgres(tx, APPEND_LOCK).await?;
     affected!(
         tx,
-        sqlx::query(APPEND_USER).bind(user.uuid()).bind(span.now.micros()).bind(span.expires_at.micros())
+        sqlx::query(APPEND).bind(session).bind(upto).bind(span.now.micros()).bind(span.expires_at.micros())
     )?;
-    Ok(lock(tx, NOTIFY).await?)
+    Ok(control_postgres(tx, NOTIFY).await?)
+}
+
+async fn append_of(tx: &mut Tx, statement: &'static str, user: UserId, span: Span) -> Result<(), StoreError> {
+    control_postgres(tx, APPEND_LOCK).await?;
+    affected!(
+        tx,
+        sqlx::query(statement).bind(user.uuid()).bind(span.now.micros()).bind(span.expires_at.micros())
+    )?;
+    Ok(control_postgres(tx, NOTIFY).await?)
 }
 
 /// Deletes entries whose tokens have all expired.

@@ -29,8 +29,12 @@ pub struct Rotate {
     pub now: i64,
     /// Idle end after this rotation, in microseconds.
     pub idle_ends_at: i64,
-    /// Where it came from.
+    /// Where it came from: an address that was parsed.
     pub address: String,
+    /// What the device calls itself.
+    pub device: String,
+    /// It came in a cookie: only a session whose tokens travel in cookies rotates, and in a body only another.
+    pub by_cookie: bool,
     /// Most rotations a minute.
     pub most: i64,
 }
@@ -64,7 +68,7 @@ macro_rules! rotate_statement {
     ($batch:literal) => {
         concat!(
             "UPDATE sessions SET generation = p.generation + 1, key_id = p.key_id, rotated_at = p.now, \
-             idle_ends_at = p.idle_ends_at, address = p.address, \
+             idle_ends_at = p.idle_ends_at, address = p.address, device = p.device, \
              window_at = CASE WHEN sessions.window_at + 60000000 <= p.now THEN p.now \
                               ELSE sessions.window_at END, \
              window_count = CASE WHEN sessions.window_at + 60000000 <= p.now THEN 1 \
@@ -73,7 +77,7 @@ macro_rules! rotate_statement {
             $batch,
             " WHERE sessions.id = p.id AND sessions.generation = p.generation \
              AND sessions.secret_hash = p.secret_hash AND sessions.ended_at IS NULL \
-             AND sessions.idle_ends_at > p.now AND sessions.ends_at > p.now \
+             AND (sessions.delivery <> 'body') = p.by_cookie AND sessions.idle_ends_at > p.now AND sessions.ends_at > p.now \
              AND (sessions.window_count < p.most OR sessions.window_at + 60000000 <= p.now) \
              RETURNING sessions.id, sessions.user_id, sessions.generation, sessions.role, \
              sessions.account_id, sessions.account_role, sessions.must_change_password, \
@@ -86,18 +90,19 @@ macro_rules! rotate_statement {
 pub(crate) const SQLITE: &str = rotate_statement!(
     "(SELECT unhex(value ->> 0) AS id, unhex(value ->> 1) AS secret_hash, value ->> 2 AS generation, \
       value ->> 3 AS key_id, value ->> 4 AS now, value ->> 5 AS idle_ends_at, value ->> 6 AS address, \
-      value ->> 7 AS most FROM json_each($1)) AS p"
+      value ->> 7 AS most, value ->> 8 AS device, value ->> 9 AS by_cookie FROM json_each($1)) AS p"
 );
 
 pub(crate) const POSTGRES: &str = rotate_statement!(
     "unnest($1::uuid[], $2::bytea[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], \
-      $8::bigint[]) AS p(id, secret_hash, generation, key_id, now, idle_ends_at, address, most)"
+      $8::bigint[], $9::text[], $10::boolean[]) \
+      AS p(id, secret_hash, generation, key_id, now, idle_ends_at, address, most, device, by_cookie)"
 );
 
 /// The batch as the JSON that [`SQLITE`] takes.
 pub(crate) fn to_json(jobs: &[RotateJob]) -> String {
     use std::fmt::Write as _;
-    let mut out = String::with_capacity(jobs.len() * 224 + 2);
+    let mut out = String::with_capacity(jobs.len() * 320 + 2);
     out.push('[');
     for (at, RotateJob { command, .. }) in jobs.iter().enumerate() {
         if at > 0 {
@@ -108,10 +113,14 @@ pub(crate) fn to_json(jobs: &[RotateJob]) -> String {
             out.push(char::from(HEX[usize::from(byte >> 4)]));
             out.push(char::from(HEX[usize::from(byte & 15)]));
         }
-        let Rotate { generation, key_id, now, idle_ends_at, most, .. } = command;
-        // The one field that a caller words: unescaped, it could speak for its neighbours in the batch.
+        let Rotate { generation, key_id, now, idle_ends_at, most, by_cookie, .. } = command;
+        // What a caller words: unescaped, it could speak for its neighbours in the batch.
         let address = serde_json::Value::from(command.address.as_str());
-        let _ = write!(out, "\",{generation},{key_id},{now},{idle_ends_at},{address},{most}]");
+        let device = serde_json::Value::from(command.device.as_str());
+        let _ = write!(
+            out,
+            "\",{generation},{key_id},{now},{idle_ends_at},{address},{most},{device},{by_cookie}]"
+        );
     }
     out.push(']');
     out
@@ -178,6 +187,8 @@ mod tests {
             now: 0,
             idle_ends_at: 0,
             address: String::new(),
+            device: String::new(),
+            by_cookie: false,
             most: 1,
         };
         (RotateJob::new(command, reply), answer)

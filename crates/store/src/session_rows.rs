@@ -45,6 +45,55 @@ row! {
     }
 }
 
+row! {
+    /// Where the last rotation came from.
+    struct OriginRow { device: String, address: String }
+}
+
+/// All three of one session.
+pub(crate) struct JudgedRow {
+    grant: GrantRow,
+    chain: ChainRow,
+    origin: OriginRow,
+}
+
+impl<'r, R: sqlx::Row> sqlx::FromRow<'r, R> for JudgedRow
+where
+    GrantRow: sqlx::FromRow<'r, R>,
+    ChainRow: sqlx::FromRow<'r, R>,
+    OriginRow: sqlx::FromRow<'r, R>,
+{
+    fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            grant: GrantRow::from_row(row)?,
+            chain: ChainRow::from_row(row)?,
+            origin: OriginRow::from_row(row)?,
+        })
+    }
+}
+
+/// A session at one moment, as a refresh token is judged by it.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// What decides.
+    pub chain: Chain,
+    /// What its tokens say.
+    pub grant: Grant,
+    /// What the device of the last rotation called itself.
+    pub device: String,
+    /// Address of the last rotation.
+    pub address: String,
+}
+
+impl TryFrom<JudgedRow> for Judged {
+    type Error = StoreError;
+
+    fn try_from(row: JudgedRow) -> Result<Self, StoreError> {
+        let OriginRow { device, address } = row.origin;
+        Ok(Self { chain: row.chain.into_chain(row.grant.id)?, grant: row.grant.try_into()?, device, address })
+    }
+}
+
 /// A column of `sessions` that holds what we never write.
 fn corrupt(column: &'static str, id: Uuid) -> StoreError {
     StoreError::Corrupt { table: "sessions", column, id: id.to_string() }

@@ -3,7 +3,7 @@
 use portcullis_core::ids::{SessionId, UserId};
 use portcullis_core::refresh_token::SecretHash;
 use portcullis_core::server_key::KeyId;
-use portcullis_core::session::{Chain, Delivery, EndCause, Grant, MAX_PER_USER};
+use portcullis_core::session::{Delivery, EndCause, Grant, MAX_PER_USER};
 use portcullis_core::time::Timestamp;
 use uuid::Uuid;
 
@@ -11,7 +11,8 @@ use crate::Store;
 use crate::db::{Tx, affected, on, on_tx, row};
 use crate::error::StoreError;
 use crate::rotate::Rotate;
-use crate::session_rows::{ChainRow, GrantRow};
+pub use crate::session_rows::Judged;
+use crate::session_rows::{GrantRow, JudgedRow};
 
 /// A session to be made.
 #[derive(Clone, Debug)]
@@ -80,16 +81,18 @@ const CREATE: &str = concat!(
 const DISPLACE: &str = "UPDATE sessions SET ended_at = $2, end_cause = 'displaced' WHERE id IN \
     (SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND idle_ends_at > $2 AND ends_at > $2 \
      ORDER BY created_at DESC, id DESC LIMIT 1000 OFFSET $3) AND ended_at IS NULL RETURNING id";
-const CHAIN: &str = "SELECT secret_hash, generation, key_id, rotated_at, idle_ends_at, ends_at, window_at, \
-    window_count, ended_at, end_cause FROM sessions WHERE id = $1";
-const ORIGIN: &str = "SELECT device, address FROM sessions WHERE id = $1";
-const GRANT: &str = concat!("SELECT ", grant_columns!(), " FROM sessions WHERE id = $1 AND ended_at IS NULL");
+const JUDGED: &str = concat!(
+    "SELECT secret_hash, key_id, rotated_at, idle_ends_at, window_at, window_count, ended_at, end_cause, device, \
+     address, ",
+    grant_columns!(),
+    " FROM sessions WHERE id = $1"
+);
 const LIVE: &str = "SELECT id, device, address, created_at, rotated_at AS last_used_at FROM sessions \
     WHERE user_id = $1 AND ended_at IS NULL AND idle_ends_at > $2 AND ends_at > $2 AND id < $3 \
     ORDER BY id DESC LIMIT $4";
 const ROTATE_AHEAD: &str = concat!(
-    "UPDATE sessions SET generation = $2 + 1, key_id = $4, rotated_at = $5, idle_ends_at = $6, address = $7 \
-     WHERE id = $1 AND generation < $2 AND secret_hash = $3 AND ended_at IS NULL AND idle_ends_at > $5 \
+    "UPDATE sessions SET generation = $2 + 1, key_id = $4, rotated_at = $5, idle_ends_at = $6, address = $7, \
+     device = $8 WHERE id = $1 AND generation < $2 AND (delivery <> 'body') = $9 AND secret_hash = $3 AND ended_at IS NULL AND idle_ends_at > $5 \
      AND ends_at > $5 RETURNING ",
     grant_columns!()
 );
@@ -110,8 +113,9 @@ const RENEW: &str = concat!(
 const COPY_USER: &str = "UPDATE sessions SET role = u.role, user_version = u.version, \
     must_change_password = u.must_change_password FROM users AS u \
     WHERE sessions.user_id = $1 AND u.id = $1 AND sessions.ended_at IS NULL";
-const PURGE: &str = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \
-    WHERE ended_at <= $1 OR idle_ends_at <= $1 OR ends_at <= $1 LIMIT $2)";
+const SLICE_END: &str = "SELECT id FROM sessions WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2";
+const PURGE: &str = "DELETE FROM sessions WHERE id > $1 AND id <= $2 \
+    AND (ended_at <= $3 OR idle_ends_at <= $3 OR ends_at <= $3)";
 const COUNT_BY_KEY: &str = "SELECT key_id, COUNT(*) AS count FROM sessions WHERE ended_at IS NULL \
     AND idle_ends_at > $1 AND ends_at > $1 GROUP BY key_id";
 
@@ -121,10 +125,6 @@ row! {
 
 row! {
     struct CountRow { key_id: i64, count: i64 }
-}
-
-row! {
-    struct OriginRow { device: String, address: String }
 }
 
 /// Which of a user's own sessions to list.
@@ -142,25 +142,11 @@ impl Store {
         self.writer.rotate(command).await
     }
 
-    /// What decides on a refresh token of this session; `None`: there is no such session.
-    pub async fn chain(&self, session: SessionId) -> Result<Option<Chain>, StoreError> {
-        let id = session.uuid();
-        let row: Option<ChainRow> = on!(&self.db, db => sqlx::query_as(CHAIN).bind(id).fetch_optional(db))?;
-        row.map(|row| row.into_chain(id)).transpose()
-    }
-
-    /// What the session's tokens say now; `None`: it has ended.
-    pub async fn grant(&self, session: SessionId) -> Result<Option<Grant>, StoreError> {
-        let row: Option<GrantRow> =
-            on!(&self.db, db => sqlx::query_as(GRANT).bind(session.uuid()).fetch_optional(db))?;
-        row.map(Grant::try_from).transpose()
-    }
-
-    /// Device and address of the session's last rotation.
-    pub async fn origin(&self, session: SessionId) -> Result<Option<(String, String)>, StoreError> {
-        let row: Option<OriginRow> =
-            on!(&self.db, db => sqlx::query_as(ORIGIN).bind(session.uuid()).fetch_optional(db))?;
-        Ok(row.map(|row| (row.device, row.address)))
+    /// The session as it is at this moment, to judge a refresh token by; `None`: there is no such session.
+    pub async fn judged(&self, session: SessionId) -> Result<Option<Judged>, StoreError> {
+        let row: Option<JudgedRow> =
+            on!(&self.db, db => sqlx::query_as(JUDGED).bind(session.uuid()).fetch_optional(db))?;
+        row.map(Judged::try_from).transpose()
     }
 
     /// Live sessions of a user, newest first.
@@ -234,6 +220,8 @@ pub async fn rotate_ahead(tx: &mut Tx, command: &Rotate) -> Result<Option<Grant>
         .bind(command.now)
         .bind(command.idle_ends_at)
         .bind(&command.address)
+        .bind(&command.device)
+        .bind(command.by_cookie)
         .fetch_optional(db))?;
     row.map(Grant::try_from).transpose()
 }
@@ -322,7 +310,25 @@ pub async fn copy_user(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Deletes up to `limit` sessions that ended or ran out before `before`; how many there were.
-pub async fn purge(tx: &mut Tx, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
-    Ok(affected!(tx, sqlx::query(PURGE).bind(before.micros()).bind(limit))?)
+/// One step of a walk over all sessions, in slices, so that no step is long and no index has to be kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Slice {
+    /// Where the walk stands: after this session.
+    pub after: Uuid,
+    /// How many sessions to look at.
+    pub length: i64,
+}
+
+/// Deletes the sessions of one slice that ended or ran out before `before`: how many, and where to go on (`None`:
+/// this was the last slice).
+pub async fn purge(tx: &mut Tx, slice: Slice, before: Timestamp) -> Result<(u64, Option<Uuid>), StoreError> {
+    let end: Option<Uuid> = on_tx!(tx, db => sqlx::query_scalar(SLICE_END)
+        .bind(slice.after)
+        .bind(slice.length - 1)
+        .fetch_optional(db))?;
+    let gone = affected!(
+        tx,
+        sqlx::query(PURGE).bind(slice.after).bind(end.unwrap_or(Uuid::max())).bind(before.micros())
+    )?;
+    Ok((gone, end))
 }

@@ -130,6 +130,10 @@ async fn together(
     }
     let rows = if batch.is_empty() { Vec::new() } else { fold(tx, batch).await? };
     for work in works {
+        if work.is_one_statement() {
+            work.run(tx).await;
+            continue;
+        }
         control(tx, "SAVEPOINT work").await?;
         if work.run(tx).await {
             control(tx, "RELEASE work").await?;

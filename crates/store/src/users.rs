@@ -19,14 +19,17 @@ macro_rules! columns {
 }
 
 const BY_ID: &str = concat!("SELECT ", columns!(), " FROM users WHERE id = $1");
-const BY_EMAIL: &str = concat!("SELECT ", columns!(), ", password_hash FROM users WHERE email_key = $1");
-const BY_USERNAME: &str =
-    concat!("SELECT ", columns!(), ", password_hash FROM users WHERE username_key = $1");
+const BY_LOGIN: &str = concat!(
+    "SELECT ",
+    columns!(),
+    ", password_hash FROM users WHERE email_key = $1 OR username_key = $1 \
+     ORDER BY CASE WHEN email_key = $1 THEN 0 ELSE 1 END LIMIT 1"
+);
 const CREDENTIALS: &str = concat!("SELECT ", columns!(), ", password_hash FROM users WHERE id = $1");
 const LIST: &str = concat!("SELECT ", columns!(), " FROM users WHERE id > $1 ORDER BY id LIMIT $2");
 const INSERT: &str = "INSERT INTO users (id, email, email_key, email_verified_at, username, username_key, name, \
     role, account_id, account_role, password_hash, must_change_password, credential_epoch, version, created_at, \
-    updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'owner', $10, $11, 1, 1, $12, $12) \
+    updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'owner', $10, $11, $13, $14, $12, $12) \
     ON CONFLICT DO NOTHING";
 const EMAIL_TAKEN: &str = "SELECT COUNT(*) FROM users WHERE email_key = $1";
 const INSERT_ACCOUNT: &str = "INSERT INTO accounts (id, name, display_code, created_at) \
@@ -111,6 +114,11 @@ impl From<UserRow> for User {
     }
 }
 
+/// Credential epoch of a new user.
+pub const FIRST_EPOCH: i64 = 1;
+/// Version of a new user's row.
+pub const FIRST_VERSION: i64 = 1;
+
 /// A user to be made, with an account of their own.
 #[derive(Clone)]
 pub struct NewUser {
@@ -164,16 +172,10 @@ impl Store {
         on!(&self.db, db => sqlx::query_as(CREDENTIALS).bind(id.uuid()).fetch_optional(db))
     }
 
-    /// A user with credentials, by what they sign in with: an address first if it has an `@`, else, or if
-    /// nobody has that address, a user name (imported ones may hold an `@`).
+    /// A user with credentials, by what they sign in with: an address first, else a user name (imported ones
+    /// may hold an `@`). One statement for all, so that nobody can tell by the time who there is.
     pub async fn find_login(&self, login: &Login) -> Result<Option<Credentials>, StoreError> {
-        if login.key().contains('@') {
-            let found = on!(&self.db, db => sqlx::query_as(BY_EMAIL).bind(login.key()).fetch_optional(db))?;
-            if found.is_some() {
-                return Ok(found);
-            }
-        }
-        on!(&self.db, db => sqlx::query_as(BY_USERNAME).bind(login.key()).fetch_optional(db))
+        on!(&self.db, db => sqlx::query_as(BY_LOGIN).bind(login.key()).fetch_optional(db))
     }
 
     /// Users by id, after one.
@@ -207,6 +209,8 @@ pub async fn insert(tx: &mut Tx, new: &NewUser) -> Result<Insert, StoreError> {
             .bind(&new.password_hash)
             .bind(new.must_change_password)
             .bind(new.now.micros())
+            .bind(FIRST_EPOCH)
+            .bind(FIRST_VERSION)
     )?;
     if made == 0 {
         let taken: i64 =

@@ -36,10 +36,21 @@ pub(crate) const LET_PASS: Duration = Duration::from_millis(10);
 
 /// A closure for the SQLite writer, its types erased.
 pub(crate) trait Work: Send {
+    /// It is one statement, which undoes itself if it fails: it needs no savepoint.
+    fn is_one_statement(&self) -> bool;
     /// Runs once (or again). `true`: keep what it did; `false`: undo it.
     fn run<'c>(&'c mut self, tx: &'c mut Tx) -> BoxFuture<'c, bool>;
     /// Answers the caller, after the commit.
     fn finish(self: Box<Self>, commit: Result<(), StoreError>);
+}
+
+/// How far a piece of work reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    /// Several statements, all or none.
+    Transaction,
+    /// One statement.
+    Statement,
 }
 
 /// What the SQLite writer takes.
@@ -86,15 +97,32 @@ impl Writer {
         T: Send + 'static,
         F: for<'c> Fn(&'c mut Tx) -> BoxFuture<'c, Result<T, StoreError>> + Send + Sync + 'static,
     {
+        self.run(Extent::Transaction, work).await
+    }
+
+    /// Runs `work`, which is one statement: on PostgreSQL in one round trip, without a transaction around it.
+    pub(crate) async fn write_one<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> Fn(&'c mut Tx) -> BoxFuture<'c, Result<T, StoreError>> + Send + Sync + 'static,
+    {
+        self.run(Extent::Statement, work).await
+    }
+
+    async fn run<T, F>(&self, extent: Extent, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> Fn(&'c mut Tx) -> BoxFuture<'c, Result<T, StoreError>> + Send + Sync + 'static,
+    {
         match self {
             Self::Sqlite(sender) => {
                 let (reply, answer) = oneshot::channel();
-                let job = Job::Work(Box::new(Closure { work, result: None, reply }));
+                let job = Job::Work(Box::new(Closure { work, extent, result: None, reply }));
                 answered(SQLITE_LIMIT, sender.send(job), answer).await
             }
             Self::Postgres { pool, .. } => {
                 let pool = pool.clone();
-                let task = tokio::spawn(async move { in_transaction(&pool, &work).await });
+                let task = tokio::spawn(async move { on_postgres(&pool, extent, &work).await });
                 // The task goes on by itself and ends its transaction; the caller is told in time.
                 match tokio::time::timeout(TIME_LIMIT, task).await {
                     Ok(result) => result.unwrap_or_else(|_| Err(panicked())),
@@ -127,6 +155,7 @@ fn panicked() -> StoreError {
 /// A closure with its result, waiting for the commit.
 struct Closure<T, F> {
     work: F,
+    extent: Extent,
     result: Option<Result<T, StoreError>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
@@ -136,6 +165,10 @@ where
     T: Send,
     F: for<'c> Fn(&'c mut Tx) -> BoxFuture<'c, Result<T, StoreError>> + Send + Sync,
 {
+    fn is_one_statement(&self) -> bool {
+        self.extent == Extent::Statement
+    }
+
     fn run<'c>(&'c mut self, tx: &'c mut Tx) -> BoxFuture<'c, bool> {
         Box::pin(async move {
             // One task writes for all: a panic in one caller's work is an error of that caller.
@@ -174,14 +207,14 @@ impl Drop for Lent {
     }
 }
 
-async fn in_transaction<T, F>(pool: &PgPool, work: &F) -> Result<T, StoreError>
+async fn on_postgres<T, F>(pool: &PgPool, extent: Extent, work: &F) -> Result<T, StoreError>
 where
     F: for<'c> Fn(&'c mut Tx) -> BoxFuture<'c, Result<T, StoreError>>,
 {
     let mut run = 1;
     loop {
         let mut lent = Lent { tx: Tx::Postgres(pool.acquire().await?), clean: false };
-        let attempt = tokio::time::timeout(TIME_LIMIT, transaction(&mut lent.tx, work)).await;
+        let attempt = tokio::time::timeout(TIME_LIMIT, attempt(&mut lent.tx, extent, work)).await;
         let (result, clean) = attempt.unwrap_or_else(|_| (Err(StoreError::timed_out()), false));
         lent.clean = clean;
         match result {
@@ -196,10 +229,15 @@ where
 }
 
 /// The result of `work`, and whether the transaction has ended cleanly.
-async fn transaction<T, F>(tx: &mut Tx, work: &F) -> (Result<T, StoreError>, bool)
+async fn attempt<T, F>(tx: &mut Tx, extent: Extent, work: &F) -> (Result<T, StoreError>, bool)
 where
     F: for<'c> Fn(&'c mut Tx) -> BoxFuture<'c, Result<T, StoreError>>,
 {
+    if extent == Extent::Statement {
+        let result = work(tx).await;
+        let clean = result.is_ok();
+        return (result, clean);
+    }
     if let Err(error) = control(tx, "BEGIN").await {
         return (Err(error), false);
     }

@@ -20,7 +20,7 @@ use super::worker::{self, Shared};
 pub struct HasherConfig {
     /// The cost of new hashes.
     pub params: HashParams,
-    /// Threads of each lane: the number of cores. There are twice as many in all.
+    /// Threads in total: the number of cores. With more, evaluations push each other's memory out of the caches.
     pub workers: NonZeroUsize,
     /// Longest expected wait that is still taken on (`password.max_queue_wait`).
     pub max_queue_wait: Duration,
@@ -51,9 +51,7 @@ impl Hasher {
     pub fn start(config: HasherConfig) -> Result<Self, HasherStartError> {
         let mut hasher = Self::without_workers(config)?;
         for number in 0..config.workers.get() {
-            for role in [Lane::Known, Lane::Stranger] {
-                hasher.threads.push(worker::spawn(&hasher.shared, role, number)?);
-            }
+            hasher.threads.push(worker::spawn(&hasher.shared, number)?);
         }
         Ok(hasher)
     }
@@ -66,7 +64,8 @@ impl Hasher {
     }
 
     /// Whether `password` is the one that `stored` (a PHC string) was made of. `None`, an unknown user or one without
-    /// a password, takes the same work and is a mismatch. Dropping the future takes the job out of the queue.
+    /// a password, takes the same work and is a mismatch. When the future is dropped, the job is skipped at its turn;
+    /// until then it counts as waiting.
     pub async fn verify(
         &self,
         lane: Lane,
@@ -110,7 +109,7 @@ impl Hasher {
             return Err(error);
         }
         worker::waiting(lane).increment(1);
-        self.shared.wake(lane);
+        self.shared.wake();
         answer.await.unwrap_or(Err(HashingError::Stopped))
     }
 

@@ -4,8 +4,8 @@
 //!    the same evaluation as a known one.
 //! 2. The evaluation is admitted to the queue of its [`Lane`], or refused as [`HashingError::Busy`] when the wait
 //!    would be too long.
-//! 3. Threads of the lowest priority evaluate. Half of them serve known devices only, so that a flood of strangers
-//!    cannot shut users out; the other half serves strangers, and known devices when there are none.
+//! 3. Threads of the lowest priority evaluate, one for each core. While both lanes wait they take from them by turns,
+//!    so that a flood of strangers cannot shut users out, nor users strangers; else from the one that waits.
 //! 4. Comparing and writing the PHC string happen back in the request.
 //!
 //! Nothing here draws randomness: salts are arguments. Time is read only to measure how long an evaluation takes.

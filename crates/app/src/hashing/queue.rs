@@ -12,7 +12,7 @@ use super::error::HashingError;
 use super::params::HashParams;
 use super::recipe::Recipe;
 
-/// Whose request it is. Also names the two kinds of worker.
+/// Whose request it is. Each lane has a waiting line of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
     /// A device that has signed in to this account before, or a session.
@@ -29,6 +29,13 @@ impl Lane {
             Self::Stranger => "stranger",
         }
     }
+
+    pub(super) const fn other(self) -> Self {
+        match self {
+            Self::Known => Self::Stranger,
+            Self::Stranger => Self::Known,
+        }
+    }
 }
 
 /// One evaluation that somebody waits for.
@@ -38,29 +45,29 @@ pub(super) struct Job {
     pub(super) reply: oneshot::Sender<Result<Output, HashingError>>,
 }
 
-/// The queues of both lanes and what they need to tell how long a wait will be. Small steps without I/O: it stands
+/// The lines of both lanes and what they need to tell how long a wait will be. Small steps without I/O: it stands
 /// behind a lock that low-priority threads take too.
 pub(super) struct Queue {
-    known: Line,
-    stranger: Line,
+    known: VecDeque<Job>,
+    stranger: VecDeque<Job>,
+    /// Whose turn it is when both wait.
+    next: Lane,
+    /// Jobs of either lane that a worker has taken.
+    running: u32,
     workers: u32,
     max_wait: Duration,
     average: Average,
     stopped: bool,
 }
 
-#[derive(Default)]
-struct Line {
-    waiting: VecDeque<Job>,
-    running: u32,
-}
-
 impl Queue {
-    /// `workers`: of each lane.
+    /// `workers`: in total.
     pub(super) fn new(params: HashParams, workers: NonZeroUsize, max_wait: Duration) -> Self {
         Self {
-            known: Line::default(),
-            stranger: Line::default(),
+            known: VecDeque::new(),
+            stranger: VecDeque::new(),
+            next: Lane::Known,
+            running: 0,
             workers: u32::try_from(workers.get()).unwrap_or(u32::MAX),
             max_wait,
             average: Average::Guessed(params.guessed_duration()),
@@ -78,36 +85,35 @@ impl Queue {
             let retry_after = Duration::from_secs(wait.as_secs_f64().ceil().max(1.0) as u64);
             return Err(HashingError::Busy { retry_after });
         }
-        self.line(lane).waiting.push_back(job);
+        self.line(lane).push_back(job);
         Ok(())
     }
 
-    /// The next job for a worker of `role`, with the lane it came from, counted as running.
-    pub(super) fn take(&mut self, role: Lane) -> Option<(Lane, Job)> {
-        let order: &[Lane] = match role {
-            Lane::Known => &[Lane::Known],
-            Lane::Stranger => &[Lane::Stranger, Lane::Known],
-        };
-        order.iter().find_map(|lane| {
-            let line = self.line(*lane);
-            let job = line.waiting.pop_front()?;
-            line.running += 1;
-            Some((*lane, job))
-        })
+    /// The next job, with the lane it came from, counted as running. The lanes take turns while both wait: each is sure
+    /// of half of the workers' time, and what one leaves the other gets.
+    pub(super) fn take(&mut self) -> Option<(Lane, Job)> {
+        let (lane, job) = [self.next, self.next.other()]
+            .into_iter()
+            .find_map(|lane| self.line(lane).pop_front().map(|job| (lane, job)))?;
+        self.next = lane.other();
+        self.running += 1;
+        Some((lane, job))
     }
 
-    /// A job of `lane` is done; `took` is absent when it was skipped.
+    /// A job of `lane` is done; `took` is absent when it was not evaluated. Such a job gives its turn back: callers that
+    /// went away must not cost their lane its half.
     pub(super) fn finish(&mut self, lane: Lane, took: Option<Duration>) {
-        self.line(lane).running -= 1;
-        if let Some(took) = took {
-            self.average = self.average.with(took);
+        self.running -= 1;
+        match took {
+            Some(took) => self.average = self.average.with(took),
+            None => self.next = lane,
         }
     }
 
     /// Takes in nothing more and hands out what was waiting, to be dropped outside of the lock.
     pub(super) fn stop(&mut self) -> [VecDeque<Job>; 2] {
         self.stopped = true;
-        [&mut self.known, &mut self.stranger].map(|line| std::mem::take(&mut line.waiting))
+        [&mut self.known, &mut self.stranger].map(std::mem::take)
     }
 
     pub(super) fn is_stopped(&self) -> bool {
@@ -119,19 +125,19 @@ impl Queue {
         self.average.duration()
     }
 
-    /// How long one more job of `lane` would wait for a worker. The help of the other lane's workers is not counted:
-    /// it may end at any moment.
+    /// How long one more job of `lane` would wait for a worker: for as many evaluations as wait before it, and one that
+    /// runs, by its share of the workers. That is all of them, or half while the other lane waits too.
     fn expected_wait(&mut self, lane: Lane) -> Duration {
-        let (workers, average) = (self.workers, self.average());
-        let own = self.line(lane);
-        let ahead = u32::try_from(own.waiting.len()).unwrap_or(u32::MAX).saturating_add(own.running);
-        match ahead.checked_sub(workers) {
-            None => Duration::ZERO,
-            Some(beyond) => average.saturating_mul(beyond.saturating_add(1)) / workers,
+        let ahead = u32::try_from(self.line(lane).len()).unwrap_or(u32::MAX);
+        if self.running.saturating_add(ahead) < self.workers {
+            return Duration::ZERO;
         }
+        let lanes = if self.line(lane.other()).is_empty() { 1 } else { 2 };
+        let evaluations = ahead.saturating_add(1).saturating_mul(lanes);
+        self.average().saturating_mul(evaluations) / self.workers
     }
 
-    fn line(&mut self, lane: Lane) -> &mut Line {
+    fn line(&mut self, lane: Lane) -> &mut VecDeque<Job> {
         match lane {
             Lane::Known => &mut self.known,
             Lane::Stranger => &mut self.stranger,

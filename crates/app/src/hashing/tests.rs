@@ -36,7 +36,7 @@ fn password(text: &str) -> Password {
     Password::presented(text)
 }
 
-fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
@@ -167,60 +167,104 @@ fn an_unknown_user_costs_one_evaluation_and_never_matches() {
     let (hasher, mut memory) = (by_hand(), Memory::default());
     let mut verify = pin!(hasher.verify(Lane::Stranger, password("lamp"), None));
     assert!(poll(verify.as_mut()).is_pending());
-    assert_eq!(hasher.shared().step(Lane::Stranger, &mut memory), Step::Evaluated);
+    assert_eq!(hasher.shared().step(&mut memory), Step::Evaluated);
     assert_eq!(poll(verify.as_mut()), Poll::Ready(Ok(Verified::Mismatch)));
-    assert_eq!(hasher.shared().step(Lane::Stranger, &mut memory), Step::Idle);
+    assert_eq!(hasher.shared().step(&mut memory), Step::Idle);
 }
 
 #[test]
 fn a_full_lane_is_busy_and_the_other_goes_on() {
-    let (hasher, mut memory) = (by_hand(), Memory::default());
-    let mut first = pin!(hasher.verify(Lane::Stranger, password("1"), None));
-    let mut second = pin!(hasher.verify(Lane::Stranger, password("2"), None));
-    assert!(poll(first.as_mut()).is_pending(), "a worker is free");
-    assert!(poll(second.as_mut()).is_pending(), "the other worker is free");
+    for (lane, other) in [(Lane::Stranger, Lane::Known), (Lane::Known, Lane::Stranger)] {
+        let (hasher, mut memory) = (by_hand(), Memory::default());
+        let mut first = pin!(hasher.verify(lane, password("1"), None));
+        let mut second = pin!(hasher.verify(lane, password("2"), None));
+        assert!(poll(first.as_mut()).is_pending(), "a worker is free");
+        assert!(poll(second.as_mut()).is_pending(), "the other worker is free");
+        let busy = Poll::Ready(Err(HashingError::Busy { retry_after: Duration::from_secs(1) }));
+        assert_eq!(poll(pin!(hasher.verify(lane, password("3"), None))), busy);
 
-    let busy = Poll::Ready(Err(HashingError::Busy { retry_after: Duration::from_secs(1) }));
-    assert_eq!(poll(pin!(hasher.verify(Lane::Stranger, password("3"), None))), busy);
+        assert_eq!(hasher.shared().step(&mut memory), Step::Evaluated);
+        assert!(poll(first.as_mut()).is_ready(), "first come, first served");
+        let mut others = pin!(hasher.verify(other, password("4"), None));
+        assert!(poll(others.as_mut()).is_pending(), "one lane does not fill the other");
+        assert_eq!(hasher.shared().step(&mut memory), Step::Evaluated);
+        assert_eq!(poll(others.as_mut()), Poll::Ready(Ok(Verified::Mismatch)), "it was its turn");
 
-    let mut known = pin!(hasher.verify(Lane::Known, password("4"), None));
-    assert!(poll(known.as_mut()).is_pending(), "strangers do not fill the lane of known devices");
-    assert_eq!(hasher.shared().step(Lane::Known, &mut memory), Step::Evaluated);
-    assert_eq!(poll(known.as_mut()), Poll::Ready(Ok(Verified::Mismatch)));
-    assert_eq!(hasher.shared().step(Lane::Known, &mut memory), Step::Idle, "it leaves strangers alone");
-    assert!(poll(first.as_mut()).is_pending());
-
-    assert_eq!(hasher.shared().step(Lane::Stranger, &mut memory), Step::Evaluated);
-    assert!(poll(first.as_mut()).is_ready(), "first come, first served");
-    let mut third = pin!(hasher.verify(Lane::Stranger, password("3"), None));
-    assert!(poll(third.as_mut()).is_pending(), "there is room again");
+        let mut third = pin!(hasher.verify(lane, password("3"), None));
+        assert!(poll(third.as_mut()).is_pending(), "there is room again");
+        assert_eq!(hasher.shared().step(&mut memory), Step::Evaluated);
+        assert!(poll(second.as_mut()).is_ready());
+    }
 }
 
 #[test]
-fn workers_for_strangers_help_known_devices_when_idle() {
-    let (hasher, mut memory) = (by_hand(), Memory::default());
-    let mut known = pin!(hasher.hash(Lane::Known, password("1"), SALT));
-    let mut stranger = pin!(hasher.hash(Lane::Stranger, password("2"), SALT));
-    assert!(poll(known.as_mut()).is_pending());
-    assert!(poll(stranger.as_mut()).is_pending());
-    assert_eq!(hasher.shared().step(Lane::Stranger, &mut memory), Step::Evaluated);
-    assert!(poll(stranger.as_mut()).is_ready(), "strangers first");
-    assert_eq!(hasher.shared().step(Lane::Stranger, &mut memory), Step::Evaluated);
-    assert!(poll(known.as_mut()).is_ready());
+fn lanes_take_turns_while_both_wait() {
+    use Lane::{Known, Stranger};
+    let hasher = Hasher::without_workers(config(CHEAP)).expect("parameters are allowed");
+    let mut asked = Vec::new();
+    let mut ask = |lanes: &[Lane]| {
+        for &lane in lanes {
+            let mut job = Box::pin(hasher.verify(lane, password("lamp"), None));
+            assert!(poll(job.as_mut()).is_pending());
+            asked.push(job);
+        }
+    };
+    let serve = |count: usize| -> Vec<Lane> {
+        (0..count).map_while(|_| hasher.shared().queue().take().map(|(lane, _)| lane)).collect()
+    };
+
+    ask(&[Stranger, Stranger, Stranger, Stranger, Known, Known]);
+    assert_eq!(serve(5), [Known, Stranger, Known, Stranger, Stranger], "a lone lane has all workers");
+    ask(&[Known, Known, Known, Known]);
+    assert_eq!(serve(3), [Known, Stranger, Known], "whoever was served last comes second");
+    ask(&[Stranger]);
+    assert_eq!(serve(9), [Stranger, Known, Known], "known devices do not shut strangers out");
+}
+
+type Asked<'a> = Pin<Box<dyn Future<Output = Result<Verified, HashingError>> + 'a>>;
+
+/// Asks until it is refused: how many were taken in, and when to try again.
+fn fill<'a>(hasher: &'a Hasher, lane: Lane, asked: &mut Vec<Asked<'a>>) -> (usize, Duration) {
+    for taken in 0..100 {
+        let mut job: Asked = Box::pin(hasher.verify(lane, password("lamp"), None));
+        match poll(job.as_mut()) {
+            Poll::Pending => asked.push(job),
+            Poll::Ready(Err(HashingError::Busy { retry_after })) => return (taken, retry_after),
+            Poll::Ready(other) => panic!("{other:?}"),
+        }
+    }
+    panic!("there is no bound")
 }
 
 #[test]
-fn the_wait_is_told_by_the_length_of_the_queue() {
-    // Guessed at 0.5 s an evaluation, two workers, two seconds: two run, eight wait.
+fn the_wait_is_told_by_the_length_of_the_line_and_the_share_of_the_workers() {
+    // Guessed at 0.5 s an evaluation; two seconds are the bound.
     let params = HashParams { memory_kib: 100_000, iterations: 10, parallelism: 1 };
-    let hasher = Hasher::without_workers(config(params)).expect("parameters are allowed");
-    assert_eq!(hasher.recent_duration(), Duration::from_millis(500));
-    let mut jobs: Vec<_> =
-        (0..11).map(|_| Box::pin(hasher.verify(Lane::Stranger, password("lamp"), None))).collect();
-    let busy = jobs.iter_mut().map(|job| poll(job.as_mut())).position(|answer| answer.is_ready());
-    assert_eq!(busy, Some(10));
-    let answer = poll(pin!(hasher.verify(Lane::Stranger, password("lamp"), None)));
-    assert_eq!(answer, Poll::Ready(Err(HashingError::Busy { retry_after: Duration::from_secs(3) })));
+    let secs = Duration::from_secs;
+    // Workers, taken in alone, taken in while the other lane waits, and when to try again in each case.
+    let cases =
+        [(1, (4, secs(3)), (2, secs(3))), (2, (8, secs(3)), (4, secs(3))), (3, (12, secs(3)), (6, secs(3)))];
+    for (workers, alone, shared) in cases {
+        for lane in [Lane::Stranger, Lane::Known] {
+            let workers = NonZeroUsize::new(workers).expect("not zero");
+            let hasher = Hasher::without_workers(HasherConfig { workers, ..config(params) });
+            let hasher = hasher.expect("parameters are allowed");
+            assert_eq!(hasher.recent_duration(), Duration::from_millis(500));
+            let mut asked = Vec::new();
+            let running: Vec<_> = (0..workers.get())
+                .map(|_| {
+                    let mut job: Asked = Box::pin(hasher.verify(lane, password("lamp"), None));
+                    assert!(poll(job.as_mut()).is_pending(), "a worker is free");
+                    asked.push(job);
+                    hasher.shared().queue().take().expect("it waits")
+                })
+                .collect();
+            assert_eq!(fill(&hasher, lane, &mut asked), alone, "{lane:?}, {workers}");
+            assert_eq!(fill(&hasher, lane.other(), &mut asked), shared, "{lane:?}, {workers}");
+            assert_eq!(fill(&hasher, lane, &mut asked), (0, secs(5)), "it has half of the workers now");
+            drop(running);
+        }
+    }
 }
 
 #[test]
@@ -231,11 +275,27 @@ fn a_request_that_went_away_is_skipped() {
     assert!(poll(gone.as_mut()).is_pending());
     assert!(poll(stays.as_mut()).is_pending());
     drop(gone);
-    assert_eq!(hasher.shared().step(Lane::Stranger, &mut memory), Step::Skipped);
-    assert_eq!(hasher.shared().step(Lane::Stranger, &mut memory), Step::Evaluated);
+    assert_eq!(hasher.shared().step(&mut memory), Step::Skipped);
+    assert_eq!(hasher.shared().step(&mut memory), Step::Evaluated);
     assert_eq!(poll(stays.as_mut()), Poll::Ready(Ok(Verified::Mismatch)));
     let mut next = pin!(hasher.verify(Lane::Stranger, password("3"), None));
     assert!(poll(next.as_mut()).is_pending(), "skipped jobs take up no worker");
+}
+
+#[test]
+fn a_request_that_went_away_does_not_cost_its_lane_the_turn() {
+    let (hasher, mut memory) = (by_hand(), Memory::default());
+    let mut gone = Box::pin(hasher.verify(Lane::Known, password("1"), None));
+    let mut known = pin!(hasher.verify(Lane::Known, password("2"), None));
+    let mut stranger = pin!(hasher.verify(Lane::Stranger, password("3"), None));
+    assert!(poll(gone.as_mut()).is_pending());
+    assert!(poll(known.as_mut()).is_pending());
+    assert!(poll(stranger.as_mut()).is_pending());
+    drop(gone);
+    assert_eq!(hasher.shared().step(&mut memory), Step::Skipped);
+    assert_eq!(hasher.shared().step(&mut memory), Step::Evaluated);
+    assert!(poll(known.as_mut()).is_ready());
+    assert!(poll(stranger.as_mut()).is_pending());
 }
 
 #[test]
@@ -246,7 +306,7 @@ fn the_guessed_duration_gives_way_to_the_measured_one() {
     for (took, average) in [(80_000, 80_000), (160_000, 90_000), (3_600_000_000, 168_750)] {
         let mut verify = pin!(hasher.verify(Lane::Stranger, password("lamp"), None));
         assert!(poll(verify.as_mut()).is_pending());
-        hasher.shared().queue().take(Lane::Stranger).expect("it waits");
+        hasher.shared().queue().take().expect("it waits");
         hasher.shared().queue().finish(Lane::Stranger, Some(Duration::from_micros(took)));
         assert_eq!(hasher.recent_duration(), Duration::from_micros(average));
     }
@@ -270,7 +330,8 @@ async fn many_at_once_all_get_their_own_answer() {
 async fn dropping_the_hasher_ends_its_threads_and_answers_who_waits() {
     let mut hasher = running(CHEAP);
     let threads = std::mem::take(&mut hasher.threads);
-    assert_eq!(threads.len(), 4);
+    let names: Vec<_> = threads.iter().map(|thread| thread.thread().name()).collect();
+    assert_eq!(names, [Some("hash-0"), Some("hash-1")], "no more threads than workers");
     drop(hasher);
     for thread in threads {
         thread.join().expect("it ended without a panic");

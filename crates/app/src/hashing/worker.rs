@@ -14,8 +14,7 @@ const KEEP_MEMORY: Duration = Duration::from_secs(1);
 /// What the workers and the hasher share.
 pub(super) struct Shared {
     queue: Mutex<Queue>,
-    known_work: Condvar,
-    stranger_work: Condvar,
+    work: Condvar,
     priority_warning: Once,
 }
 
@@ -33,12 +32,7 @@ pub(super) enum Step {
 
 impl Shared {
     pub(super) fn new(queue: Queue) -> Self {
-        Self {
-            queue: Mutex::new(queue),
-            known_work: Condvar::new(),
-            stranger_work: Condvar::new(),
-            priority_warning: Once::new(),
-        }
+        Self { queue: Mutex::new(queue), work: Condvar::new(), priority_warning: Once::new() }
     }
 
     /// The queue. A panic elsewhere leaves it whole: every change is one step.
@@ -46,12 +40,9 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells the workers that `lane` has one more job.
-    pub(super) fn wake(&self, lane: Lane) {
-        if lane == Lane::Known {
-            self.known_work.notify_one();
-        }
-        self.stranger_work.notify_one();
+    /// Tells the workers that there is one more job. Any of them will do: they are all alike.
+    pub(super) fn wake(&self) {
+        self.work.notify_one();
     }
 
     /// Ends all workers after the job they are at; whoever waits is told that hashing has stopped.
@@ -60,48 +51,43 @@ impl Shared {
         for (lane, jobs) in [Lane::Known, Lane::Stranger].into_iter().zip(abandoned) {
             waiting(lane).decrement(jobs.len() as f64);
         }
-        self.known_work.notify_all();
-        self.stranger_work.notify_all();
+        self.work.notify_all();
     }
 
     /// One job, if there is one, without waiting: a worker under the control of a test.
     #[cfg(test)]
-    pub(super) fn step(&self, role: Lane, memory: &mut Memory) -> Step {
-        let taken = self.queue().take(role);
+    pub(super) fn step(&self, memory: &mut Memory) -> Step {
+        let taken = self.queue().take();
         taken.map_or(Step::Idle, |(lane, job)| self.run(lane, job, memory))
     }
 
-    fn work(&self, role: Lane) {
+    fn work(&self) {
         if let Err(error) = priority::lower() {
             self.priority_warning
                 .call_once(|| tracing::warn!(%error, "password hashing runs at normal priority"));
         }
         let mut memory = Memory::default();
-        while let Some((lane, job)) = self.wait(role, &mut memory) {
+        while let Some((lane, job)) = self.wait(&mut memory) {
             self.run(lane, job, &mut memory);
         }
     }
 
     /// Waits for a job; `None` when hashing has stopped.
-    fn wait(&self, role: Lane, memory: &mut Memory) -> Option<(Lane, Job)> {
-        let work = match role {
-            Lane::Known => &self.known_work,
-            Lane::Stranger => &self.stranger_work,
-        };
+    fn wait(&self, memory: &mut Memory) -> Option<(Lane, Job)> {
         let mut queue = self.queue();
         loop {
             if queue.is_stopped() {
                 return None;
             }
-            if let Some(taken) = queue.take(role) {
+            if let Some(taken) = queue.take() {
                 return Some(taken);
             }
             if memory.is_empty() {
-                queue = work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
             let (back, waited) =
-                work.wait_timeout(queue, KEEP_MEMORY).unwrap_or_else(PoisonError::into_inner);
+                self.work.wait_timeout(queue, KEEP_MEMORY).unwrap_or_else(PoisonError::into_inner);
             queue = back;
             if waited.timed_out() {
                 drop(queue);
@@ -129,12 +115,10 @@ impl Shared {
     }
 }
 
-/// Starts a worker that serves `role` first.
-pub(super) fn spawn(shared: &Arc<Shared>, role: Lane, number: usize) -> std::io::Result<JoinHandle<()>> {
+/// Starts a worker.
+pub(super) fn spawn(shared: &Arc<Shared>, number: usize) -> std::io::Result<JoinHandle<()>> {
     let shared = Arc::clone(shared);
-    // Linux shows 15 characters.
-    let name = format!("hash-{}-{number}", role.label());
-    std::thread::Builder::new().name(name).spawn(move || shared.work(role))
+    std::thread::Builder::new().name(format!("hash-{number}")).spawn(move || shared.work())
 }
 
 /// The gauge of jobs that wait in `lane`.

@@ -97,7 +97,7 @@ pub(crate) async fn optional_json<T: DeserializeOwned>(
 ) -> Result<Option<T>, Failure> {
     let bytes = read(headers, body).await?;
     match (kind(headers), bytes.is_empty()) {
-        (Kind::Json | Kind::Missing, true) => Ok(None),
+        (_, true) => Ok(None),
         (Kind::Json, false) => parsed(body::json(&bytes)).map(Some),
         _ => Err(Failure::new(Code::UnsupportedMediaType)),
     }

@@ -90,6 +90,12 @@ CREATE TABLE signing_keys (
     retired_at     BIGINT
 );
 
+-- The longest access token that any node of this database has ever made: for so long its end must be known.
+CREATE TABLE lifetimes (
+    name   TEXT   NOT NULL PRIMARY KEY,
+    micros BIGINT NOT NULL
+);
+
 CREATE TABLE server_keys (
     key_id      BIGINT NOT NULL PRIMARY KEY,
     check_value BYTEA  NOT NULL,
