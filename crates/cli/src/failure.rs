@@ -108,10 +108,9 @@ impl From<KeyError> for Failure {
         match error {
             KeyError::Fault(fault) => fault.into(),
             KeyError::Unknown(_) => Self::mend(error, "portcullis key list shows all"),
-            KeyError::LastOne(_)
-            | KeyError::Make(_)
-            | KeyError::Withdrawn(_)
-            | KeyError::OperatorDecides => Self::new(error),
+            KeyError::LastOne(_) | KeyError::Make(_) | KeyError::Withdrawn(_) | KeyError::OperatorDecides => {
+                Self::new(error)
+            }
         }
     }
 }

@@ -10,6 +10,8 @@ mod dialect;
 mod error;
 mod follow;
 mod leases;
+#[cfg(test)]
+mod login_plan;
 mod maintenance;
 mod migrate;
 mod postgres_rotator;

@@ -77,7 +77,8 @@ macro_rules! rotate_statement {
             $batch,
             " WHERE sessions.id = p.id AND sessions.generation = p.generation \
              AND sessions.secret_hash = p.secret_hash AND sessions.ended_at IS NULL \
-             AND (sessions.delivery <> 'body') = p.by_cookie AND sessions.idle_ends_at > p.now AND sessions.ends_at > p.now \
+             AND (sessions.delivery <> 'body') = p.by_cookie \
+             AND sessions.idle_ends_at > p.now AND sessions.ends_at > p.now \
              AND (sessions.window_count < p.most OR sessions.window_at + 60000000 <= p.now) \
              RETURNING sessions.id, sessions.user_id, sessions.generation, sessions.role, \
              sessions.account_id, sessions.account_role, sessions.must_change_password, \

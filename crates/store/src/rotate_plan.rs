@@ -20,7 +20,8 @@ async fn sqlite_plan(connection: &mut SqliteConnection) -> Vec<String> {
 
 /// The same, of the prepared statement with the settings of the connections that rotate.
 async fn postgres_plan(connection: &mut PgConnection) -> Vec<String> {
-    const EXECUTE: &str = "EXPLAIN EXECUTE rotate('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')";
+    const EXECUTE: &str =
+        "EXPLAIN EXECUTE rotate('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')";
     let prepare = format!("PREPARE rotate AS {POSTGRES}");
     sqlx::raw_sql(sqlx::AssertSqlSafe(prepare)).execute(&mut *connection).await.expect("prepared");
     let plan: Vec<String> = sqlx::raw_sql(EXECUTE)

@@ -92,8 +92,8 @@ const LIVE: &str = "SELECT id, device, address, created_at, rotated_at AS last_u
     ORDER BY id DESC LIMIT $4";
 const ROTATE_AHEAD: &str = concat!(
     "UPDATE sessions SET generation = $2 + 1, key_id = $4, rotated_at = $5, idle_ends_at = $6, address = $7, \
-     device = $8 WHERE id = $1 AND generation < $2 AND (delivery <> 'body') = $9 AND secret_hash = $3 AND ended_at IS NULL AND idle_ends_at > $5 \
-     AND ends_at > $5 RETURNING ",
+     device = $8 WHERE id = $1 AND generation < $2 AND (delivery <> 'body') = $9 AND secret_hash = $3 \
+     AND ended_at IS NULL AND idle_ends_at > $5 AND ends_at > $5 RETURNING ",
     grant_columns!()
 );
 const END_ONE: &str = "UPDATE sessions SET ended_at = $2, end_cause = $3 WHERE id = $1 AND ended_at IS NULL \
@@ -137,7 +137,7 @@ pub struct Page {
 }
 
 impl Store {
-    /// Rotates, if the row's guard lets it; `None`: it does not, see [`Self::chain`] for why.
+    /// Rotates, if the row's guard lets it; `None`: it does not, see [`Self::judged`] for why.
     pub async fn rotate(&self, command: Rotate) -> Result<Option<Grant>, StoreError> {
         self.writer.rotate(command).await
     }

@@ -129,9 +129,17 @@ async fn together(
         patience.wait(error).await?;
     }
     let rows = if batch.is_empty() { Vec::new() } else { fold(tx, batch).await? };
+    // Statements alone share one savepoint, which tells whether an error has ended the whole transaction.
+    let statements = works.iter().any(|work| work.is_one_statement());
+    if statements {
+        control(tx, "SAVEPOINT statements").await?;
+    }
     for work in works {
         if work.is_one_statement() {
-            work.run(tx).await;
+            if !work.run(tx).await {
+                control(tx, "RELEASE statements").await?;
+                control(tx, "SAVEPOINT statements").await?;
+            }
             continue;
         }
         control(tx, "SAVEPOINT work").await?;

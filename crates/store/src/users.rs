@@ -19,7 +19,7 @@ macro_rules! columns {
 }
 
 const BY_ID: &str = concat!("SELECT ", columns!(), " FROM users WHERE id = $1");
-const BY_LOGIN: &str = concat!(
+pub(crate) const BY_LOGIN: &str = concat!(
     "SELECT ",
     columns!(),
     ", password_hash FROM users WHERE email_key = $1 OR username_key = $1 \

@@ -5,7 +5,7 @@ use portcullis_store::StoreError;
 use portcullis_store::sessions::{self, End};
 use portcullis_testkit::{Backend, TestStore};
 
-use crate::support::{execute, make_session, make_user, rotation};
+use crate::support::{execute, judged, make_session, make_user, rotation};
 
 contract! {
     async fn every_cause_of_an_end_reads_back(t: &TestStore) {
@@ -24,7 +24,7 @@ contract! {
             let (new, _) = make_session(t, &ada).await;
             let (id, now) = (new.id, t.now());
             commit!(t.store, [] tx => sessions::end(tx, End::Any(id), now, cause)).expect("ended");
-            let chain = t.store.chain(id).await.expect("read").expect("there");
+            let chain = judged(t, id).await.chain;
             assert_eq!(chain.state, SessionState::Ended { at: now, cause });
         }
     }
@@ -46,7 +46,7 @@ contract! {
         ];
         for (wrong, sql) in cases {
             execute(&t.store, sql).await;
-            match t.store.chain(new.id).await.expect_err(wrong) {
+            match t.store.judged(new.id).await.expect_err(wrong) {
                 StoreError::Corrupt { table: "sessions", column, id } => {
                     assert_eq!((column, id), (wrong, new.id.to_string()));
                 }
@@ -60,7 +60,7 @@ contract! {
         let (broken, _) = make_session(t, &ada).await;
         execute(&t.store, "UPDATE sessions SET delivery = 'pigeon'").await;
         let (sound, _) = make_session(t, &ada).await;
-        let error = t.store.grant(broken.id).await.expect_err("unknown delivery");
+        let error = t.store.judged(broken.id).await.expect_err("unknown delivery");
         assert!(matches!(error, StoreError::Corrupt { column: "delivery", .. }), "{error}");
         let (one, two) =
             tokio::join!(t.store.rotate(rotation(t, &broken, 1)), t.store.rotate(rotation(t, &sound, 1)),);

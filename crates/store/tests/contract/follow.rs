@@ -13,7 +13,7 @@ contract! {
         // PostgreSQL: the first may be sent before the listener is there; a poll covers that.
         let mut heard = false;
         for at in 0..20 {
-            commit!(other, [] tx => revocations::append(tx, &[Uuid::from_u128(at)], span)).expect("appended");
+            commit!(other, [] tx => revocations::append(tx, Uuid::from_u128(at), span)).expect("appended");
             heard = follower.next().await;
             if heard {
                 break;

@@ -24,4 +24,5 @@ mod sessions;
 mod set_up;
 mod slow_downs;
 mod users;
+mod write_one;
 mod writes;

@@ -107,6 +107,8 @@ async fn rotate(store: &Store) -> Result<(), StoreError> {
         now: 0,
         idle_ends_at: 0,
         address: String::new(),
+        device: String::new(),
+        by_cookie: true,
         most: 1,
     };
     store.rotate(command).await.map(|none| assert!(none.is_none()))

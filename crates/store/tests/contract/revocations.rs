@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use portcullis_core::revocation::Revocation;
+use portcullis_core::session::EndCause;
 use portcullis_core::time::Timestamp;
 use portcullis_store::Store;
 use portcullis_store::revocations::{self, Span};
@@ -22,7 +23,9 @@ contract! {
         let span = span(t);
         assert_eq!(after(&t.store, 0, t.now()).await, (0, vec![]));
         let ids = [Uuid::from_u128(2), Uuid::from_u128(1)];
-        commit!(t.store, [] tx => revocations::append(tx, &ids, span)).expect("appended");
+        for id in ids {
+            commit!(t.store, [] tx => revocations::append(tx, id, span)).expect("appended");
+        }
         let third = Uuid::from_u128(3);
         commit!(t.store, [] tx => revocations::append_upto(tx, third, 5, span)).expect("appended");
         let (highest, entries) = after(&t.store, 0, t.now()).await;
@@ -37,19 +40,13 @@ contract! {
         assert_eq!((again, last), (highest, expected[2..].to_vec()));
     }
 
-    async fn appending_nothing_is_nothing(t: &TestStore) {
-        let span = span(t);
-        commit!(t.store, [] tx => revocations::append(tx, &[], span)).expect("answered");
-        assert_eq!(after(&t.store, 0, t.now()).await, (0, vec![]));
-    }
-
     async fn recent_entries_are_told_again_and_expired_ones_never(t: &TestStore) {
         let early = span(t);
         let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        commit!(t.store, [] tx => revocations::append(tx, &[one], early)).expect("appended");
+        commit!(t.store, [] tx => revocations::append(tx, one, early)).expect("appended");
         t.clock.advance(Duration::from_mins(2));
         let late = span(t);
-        commit!(t.store, [] tx => revocations::append(tx, &[two], late)).expect("appended");
+        commit!(t.store, [] tx => revocations::append(tx, two, late)).expect("appended");
         let (highest, _) = after(&t.store, 0, t.now()).await;
         let since = t.now() - Duration::from_mins(1);
         let (cursor, recent) = t.store.revocations(highest, since, t.now()).await.expect("read");
@@ -70,7 +67,7 @@ contract! {
         t.store.rotate(rotation(t, &two, 1)).await.expect("rotated").expect("won");
         let (user, id, now, span) = (ada.id, ended.id, t.now(), span(t));
         commit!(t.store, [] tx => async move {
-            sessions::end(tx, End::Any(id), now, portcullis_core::session::EndCause::Logout).await?;
+            sessions::end(tx, End::Any(id), now, EndCause::Logout).await?;
             revocations::append_user(tx, user, span).await
         })
         .expect("appended");
@@ -79,15 +76,48 @@ contract! {
         assert_eq!(told, HashSet::from([(one.id.uuid(), Some(1)), (two.id.uuid(), Some(2))]));
     }
 
+    async fn what_one_transaction_has_ended_is_revoked_whole(t: &TestStore) {
+        let (ada, bob) = (make_user(t, "ada").await, make_user(t, "bob").await);
+        let (before, _) = make_session(t, &ada).await;
+        let (id, now) = (before.id, t.now());
+        commit!(t.store, [] tx => sessions::end(tx, End::Any(id), now, EndCause::Logout)).expect("ended");
+        t.clock.advance(Duration::from_secs(1));
+        let (one, _) = make_session(t, &ada).await;
+        let (two, _) = make_session(t, &ada).await;
+        let (kept, _) = make_session(t, &ada).await;
+        let (foreign, _) = make_session(t, &bob).await;
+        t.store.rotate(rotation(t, &two, 1)).await.expect("rotated").expect("won");
+        let (user, other, now, span) = (ada.id, foreign.id, t.now(), span(t));
+        commit!(t.store, [] tx => async move {
+            sessions::end(tx, End::Any(other), now, EndCause::Logout).await?;
+            sessions::end_all(tx, user, Some(kept.id), now, EndCause::PasswordChanged).await?;
+            revocations::append_ended(tx, user, span).await
+        })
+        .expect("appended");
+        let (_, entries) = after(&t.store, 0, t.now()).await;
+        assert!(entries.iter().all(|entry| entry.expires_at == span.expires_at));
+        let told: HashSet<_> = entries.iter().map(|entry| (entry.session, entry.upto)).collect();
+        assert_eq!(told, HashSet::from([(one.id.uuid(), None), (two.id.uuid(), None)]));
+        assert_eq!(entries.len(), 2);
+    }
+
+    async fn who_has_ended_nothing_revokes_nothing(t: &TestStore) {
+        let ada = make_user(t, "ada").await;
+        make_session(t, &ada).await;
+        let (user, span) = (ada.id, span(t));
+        commit!(t.store, [] tx => revocations::append_ended(tx, user, span)).expect("answered");
+        assert_eq!(after(&t.store, 0, t.now()).await, (0, vec![]));
+    }
+
     async fn expired_entries_are_purged_and_numbers_never_come_again(t: &TestStore) {
         let early = span(t);
         let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        commit!(t.store, [] tx => revocations::append(tx, &[one], early)).expect("appended");
+        commit!(t.store, [] tx => revocations::append(tx, one, early)).expect("appended");
         let (highest, _) = after(&t.store, 0, t.now()).await;
         let (before, at) = (early.expires_at - Duration::from_micros(1), early.expires_at);
         assert_eq!(commit!(t.store, [] tx => revocations::purge(tx, before)).expect("purged"), 0);
         assert_eq!(commit!(t.store, [] tx => revocations::purge(tx, at)).expect("purged"), 1);
-        commit!(t.store, [] tx => revocations::append(tx, &[two], early)).expect("appended");
+        commit!(t.store, [] tx => revocations::append(tx, two, early)).expect("appended");
         let (next, entries) = after(&t.store, highest, t.now()).await;
         assert!(next > highest, "a cursor of before must still work");
         assert_eq!(entries.len(), 1);
@@ -117,7 +147,7 @@ contract! {
             async move {
                 for at in 0..10 {
                     let id = Uuid::from_u128((writer * 1_000 + at) as u128);
-                    commit!(store, [] tx => revocations::append(tx, &[id], span)).expect("appended");
+                    commit!(store, [] tx => revocations::append(tx, id, span)).expect("appended");
                 }
             }
         })

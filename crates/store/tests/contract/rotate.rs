@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use portcullis_core::server_key::KeyId;
-use portcullis_core::session::{EndCause, Grant};
+use portcullis_core::session::{Delivery, EndCause, Grant};
 use portcullis_store::Rotate;
 use portcullis_store::sessions::{self, End, NewSession};
 use portcullis_testkit::TestStore;
 
-use crate::support::{IDLE, LIFE, execute, make_session, make_user, rotation};
+use crate::support::{IDLE, LIFE, create, execute, judged, make_session, make_user, new_session, rotation};
 
 contract! {
     async fn the_current_generation_rotates_and_the_row_moves_on(t: &TestStore) {
@@ -17,12 +17,12 @@ contract! {
         t.clock.advance(Duration::from_secs(5));
         let grant = t.store.rotate(rotation(t, &new, 1)).await.expect("rotated").expect("won");
         assert_eq!(grant, Grant { generation: 2, ..first });
-        let chain = t.store.chain(new.id).await.expect("read").expect("there");
+        let chain = judged(t, new.id).await.chain;
         assert_eq!((chain.generation, chain.key_id, chain.window_count), (2, KeyId(8), 1));
         assert_eq!((chain.rotated_at, chain.window_at), (t.now(), new.now));
         assert_eq!((chain.idle_ends_at, chain.ends_at), (t.now() + IDLE, new.ends_at));
-        let origin = t.store.origin(new.id).await.expect("read").expect("there");
-        assert_eq!(origin.1, "2001:db8::2");
+        let judged = judged(t, new.id).await;
+        assert_eq!((judged.device.as_str(), judged.address.as_str()), ("Firefox 2 on Linux", "2001:db8::2"));
     }
 
     async fn a_session_without_an_account_rotates_too(t: &TestStore) {
@@ -47,6 +47,7 @@ contract! {
             ("a generation behind", Rotate { generation: 1, ..good.clone() }),
             ("a generation ahead", Rotate { generation: 3, ..good.clone() }),
             ("another secret", Rotate { secret_hash: [1; 32], ..good.clone() }),
+            ("a cookie's token in a body", Rotate { by_cookie: false, ..good.clone() }),
             ("another session", Rotate { session: ada.id.uuid(), ..good.clone() }),
             ("idle for too long", late(IDLE)),
             ("past its end", late(LIFE)),
@@ -55,7 +56,7 @@ contract! {
         for (why, command) in cases {
             assert!(t.store.rotate(command).await.expect("answered").is_none(), "{why}");
         }
-        let chain = t.store.chain(new.id).await.expect("read").expect("there");
+        let chain = judged(t, new.id).await.chain;
         assert_eq!((chain.generation, chain.window_count), (2, 1));
         assert!(t.store.rotate(good).await.expect("answered").is_some(), "and the right one still wins");
     }
@@ -91,7 +92,7 @@ contract! {
         assert!(!rotate(4).await);
         t.clock.advance(Duration::from_secs(1));
         assert!(rotate(4).await);
-        let chain = t.store.chain(new.id).await.expect("read").expect("there");
+        let chain = judged(t, new.id).await.chain;
         assert_eq!((chain.window_at, chain.window_count), (t.now(), 1));
     }
 
@@ -104,26 +105,69 @@ contract! {
         assert_eq!(ahead(t, &new, 10).await, None, "now it is the current one");
         let stranger = NewSession { secret_hash: crate::support::NO_SECRET, ..new.clone() };
         assert_eq!(ahead(t, &stranger, 20).await, None);
-        let chain = t.store.chain(new.id).await.expect("read").expect("there");
+        let chain = judged(t, new.id).await.chain;
         assert_eq!((chain.generation, chain.key_id, chain.rotated_at), (10, KeyId(8), t.now()));
         assert!(t.store.rotate(rotation(t, &new, 10)).await.expect("rotated").is_some());
         t.clock.advance(IDLE);
         assert_eq!(ahead(t, &new, 30).await, None, "run out");
     }
 
-    async fn a_strange_address_is_stored_as_it_is(t: &TestStore) {
+    async fn a_token_rotates_only_by_the_carrier_it_was_given_to(t: &TestStore) {
+        let ada = make_user(t, "ada").await;
+        for (delivery, by_cookie) in
+            [(Delivery::Body, false), (Delivery::Cookie, true), (Delivery::Cookies, true)]
+        {
+            let new = NewSession { delivery, ..new_session(t, &ada) };
+            create(&t.store, &new).await.expect("committed").expect("made");
+            let by = |by_cookie, generation| Rotate { by_cookie, ..rotation(t, &new, generation) };
+            let wrong = t.store.rotate(by(!by_cookie, 1)).await.expect("answered");
+            assert_eq!(wrong, None, "{delivery:?}");
+            assert_eq!(run_ahead(t, by(!by_cookie, 9)).await, None, "{delivery:?}");
+            assert_eq!(judged(t, new.id).await.chain.generation, 1, "{delivery:?}");
+            let right = t.store.rotate(by(by_cookie, 1)).await.expect("answered").expect("won");
+            assert_eq!((right.generation, right.delivery), (2, delivery));
+            let right = run_ahead(t, by(by_cookie, 9)).await.expect("won");
+            assert_eq!((right.generation, right.delivery), (10, delivery));
+        }
+    }
+
+    async fn carriers_in_one_batch_are_told_apart(t: &TestStore) {
+        let ada = make_user(t, "ada").await;
+        let (cookie, _) = make_session(t, &ada).await;
+        let body = NewSession { delivery: Delivery::Body, ..new_session(t, &ada) };
+        create(&t.store, &body).await.expect("committed").expect("made");
+        let by_cookie = |new: &NewSession| Rotate { by_cookie: true, ..rotation(t, new, 1) };
+        let (one, two) =
+            tokio::join!(t.store.rotate(by_cookie(&cookie)), t.store.rotate(by_cookie(&body)));
+        assert!(one.expect("answered").is_some() && two.expect("answered").is_none());
+    }
+
+    async fn a_generation_ahead_writes_where_it_came_from(t: &TestStore) {
+        let ada = make_user(t, "ada").await;
+        let (new, _) = make_session(t, &ada).await;
+        ahead(t, &new, 9).await.expect("won");
+        let judged = judged(t, new.id).await;
+        assert_eq!((judged.device.as_str(), judged.address.as_str()), ("Firefox 2 on Linux", "2001:db8::2"));
+    }
+
+    async fn a_strange_address_or_device_is_stored_as_it_is(t: &TestStore) {
         let ada = make_user(t, "ada").await;
         let (new, _) = make_session(t, &ada).await;
         let (other, _) = make_session(t, &ada).await;
-        let address = "\"\\],[\n\u{e9}'".to_owned();
-        let strange = Rotate { address: address.clone(), ..rotation(t, &new, 1) };
+        let text = "\"\\],[\n\u{e9}'".to_owned();
+        let strange = Rotate { address: text.clone(), device: text.clone(), ..rotation(t, &new, 1) };
         let (one, two) = tokio::join!(t.store.rotate(strange), t.store.rotate(rotation(t, &other, 1)));
         assert!(one.expect("rotated").is_some() && two.expect("rotated").is_some());
-        assert_eq!(t.store.origin(new.id).await.expect("read").expect("there").1, address);
+        let row = judged(t, new.id).await;
+        assert_eq!((&row.address, &row.device), (&text, &text));
+        assert_eq!(judged(t, other.id).await.device, "Firefox 2 on Linux");
     }
 }
 
 async fn ahead(t: &TestStore, session: &NewSession, generation: i64) -> Option<Grant> {
-    let command = rotation(t, session, generation);
+    run_ahead(t, rotation(t, session, generation)).await
+}
+
+async fn run_ahead(t: &TestStore, command: Rotate) -> Option<Grant> {
     commit!(t.store, [command] tx => sessions::rotate_ahead(tx, &command)).expect("answered")
 }

@@ -9,7 +9,7 @@ use portcullis_store::sessions::{self, NewSession};
 use portcullis_store::{Rotate, Store, StoreError};
 use portcullis_testkit::TestStore;
 
-use crate::support::{execute, make_session, make_user, number, parallel, rotation};
+use crate::support::{execute, judged, make_session, make_user, number, parallel, rotation};
 
 contract! {
     async fn of_fifty_with_one_token_one_rotates(t: &TestStore) {
@@ -18,7 +18,7 @@ contract! {
         let done = all(&t.store, vec![rotation(t, &new, 1); 50]).await;
         let winners: Vec<_> = done.into_iter().filter_map(|done| done.expect("answered")).collect();
         assert_eq!(winners.iter().map(|grant| grant.generation).collect::<Vec<_>>(), [2]);
-        let chain = t.store.chain(new.id).await.expect("read").expect("there");
+        let chain = judged(t, new.id).await.chain;
         assert_eq!((chain.generation, chain.window_count), (2, 1));
     }
 

@@ -8,7 +8,7 @@ use portcullis_core::refresh_token::{SecretHash, SessionSecret};
 use portcullis_core::server_key::KeyId;
 use portcullis_core::session::{Delivery, Grant};
 use portcullis_core::user::{Email, Role, User, Username};
-use portcullis_store::sessions::{self, NewSession};
+use portcullis_store::sessions::{self, Judged, NewSession};
 use portcullis_store::users::{self, Insert, NewUser};
 use portcullis_store::{Rotate, Store, StoreError, Tx};
 use portcullis_testkit::TestStore;
@@ -52,6 +52,13 @@ macro_rules! commit {
             })
             .await
     }};
+}
+
+/// [`commit!`] of one single statement.
+macro_rules! commit_one {
+    ($store:expr, $tx:ident => $work:expr) => {
+        $store.write_one(move |$tx| Box::pin(async move { $work.await })).await
+    };
 }
 
 /// Runs `count` pieces of work side by side; results in the order of their numbers.
@@ -156,6 +163,11 @@ pub(crate) async fn make_session(t: &TestStore, user: &User) -> (NewSession, Gra
     (new, grant)
 }
 
+/// A session that was made, as a refresh token would be judged by it.
+pub(crate) async fn judged(t: &TestStore, id: SessionId) -> Judged {
+    t.store.judged(id).await.expect("read").expect("there")
+}
+
 /// The rotation of generation `generation` of a session, now.
 pub(crate) fn rotation(t: &TestStore, session: &NewSession, generation: i64) -> Rotate {
     Rotate {
@@ -166,6 +178,8 @@ pub(crate) fn rotation(t: &TestStore, session: &NewSession, generation: i64) -> 
         now: t.now().micros(),
         idle_ends_at: (t.now() + IDLE).micros(),
         address: "2001:db8::2".into(),
+        device: "Firefox 2 on Linux".into(),
+        by_cookie: session.delivery != Delivery::Body,
         most: 20,
     }
 }

@@ -22,7 +22,7 @@ on_both! {
     async fn says_each_check_and_no_detail(backend: Backend) {
         let app = TestApp::new(backend).await;
         set_clock(&app).await;
-        let names = [("store", "ok"), ("schema", "ok"), ("clock", "ok"), ("signing keys", "ok")];
+        let names = [("store", "ok"), ("schema", "ok"), ("clock", "ok"), ("signing keys", "ok"), ("revocations", "ok")];
         let expected = json!({"status": "ok", "checks": checks(&names)});
         for path in ["/health/ready", "/health/ready/"] {
             let reply = app.anon().with_header("host", "probe.internal").get(path).await;
