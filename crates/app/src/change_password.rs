@@ -130,7 +130,9 @@ impl Cx {
         let bucket = self.counter("attempts of session", &[caller.session.uuid().as_bytes()]);
         let check = Check { found: Some(found), bucket, lane: Lane::Known };
         match self.check_password(check, current).await? {
-            Outcome::Right { .. } => Ok(()),
+            Outcome::Right { attempt, .. } => {
+                Ok(self.store.forgive_attempts(attempt.key).await.map_err(Fault::from)?)
+            }
             Outcome::Wrong(why) => Err(ChangePasswordError::WrongPassword(why)),
         }
     }

@@ -19,6 +19,7 @@ use portcullis_store::limits::CounterKey;
 use portcullis_store::users::{self, Credentials};
 use thiserror::Error;
 
+use crate::attempts::Attempt;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
@@ -98,8 +99,12 @@ pub(crate) struct Check<'a> {
 }
 
 /// What an evaluated password was.
-pub(crate) enum Outcome {
-    Right { needs_rehash: bool },
+pub(crate) enum Outcome<'a> {
+    /// The attempt is the caller's to forgive, with what it allows.
+    Right {
+        needs_rehash: bool,
+        attempt: Attempt<'a>,
+    },
     Wrong(&'static str),
 }
 
@@ -118,16 +123,18 @@ impl Cx {
             bucket: self.login_bucket(found.as_ref(), device, &request.login),
             lane: if device.is_some() { Lane::Known } else { Lane::Stranger },
         };
-        let needs_rehash = match self.check_password(check, request.password.clone()).await? {
-            Outcome::Right { needs_rehash } => needs_rehash,
+        let (needs_rehash, attempt) = match self.check_password(check, request.password.clone()).await? {
+            Outcome::Right { needs_rehash, attempt } => (needs_rehash, attempt),
             Outcome::Wrong(why) => return Err(self.refuse_login(found.as_ref(), why, client).await),
         };
         // 5.
         let Some(found) = found else { return Err(LoginError::InvalidCredentials("unknown")) };
         let user = found.user;
         let (id, epoch) = (user.id, user.credential_epoch);
-        let proof = Proof { user, methods: &["pwd"], device };
+        let proof = Proof { user, methods: &["pwd"], device, forgive: Some(attempt.key) };
         let tokens = self.sign_in(proof, Wish { delivery: request.delivery, audiences }, client).await?;
+        // Whoever waits for their turn finds the bucket open again.
+        drop(attempt);
         if needs_rehash {
             self.rehash(id, epoch, request.password).await;
         }
@@ -169,12 +176,12 @@ impl Cx {
         }
     }
 
-    /// Looks at a password, with the attempt reserved before and forgiven after if it was right.
+    /// Looks at a password, with the attempt reserved before.
     pub(crate) async fn check_password(
         &self,
         check: Check<'_>,
         password: Password,
-    ) -> Result<Outcome, Fault> {
+    ) -> Result<Outcome<'_>, Fault> {
         let Some(attempt) = self.attempt(check.bucket).await? else {
             return Ok(Outcome::Wrong("slowed down"));
         };
@@ -192,8 +199,7 @@ impl Cx {
         if check.found.is_some_and(|found| found.user.disabled_at.is_some()) {
             return Ok(Outcome::Wrong("disabled"));
         }
-        self.store.forgive_attempts(attempt.key).await?;
-        Ok(Outcome::Right { needs_rehash })
+        Ok(Outcome::Right { needs_rehash, attempt })
     }
 
     async fn refuse_login(

@@ -167,7 +167,7 @@ impl Cx {
         delivery: Delivery,
         client: &Client,
     ) -> Result<Tokens, RegisterError> {
-        let proof = Proof { user, methods: &["pwd"], device: None };
+        let proof = Proof { user, methods: &["pwd"], device: None, forgive: None };
         let wish = Wish { delivery, audiences: self.settings.audiences.clone() };
         self.sign_in(proof, wish, client).await.map_err(|error| match error {
             SignInError::Fault(fault) => RegisterError::Fault(fault),

@@ -15,6 +15,7 @@ use portcullis_core::refresh_token::{RefreshToken, SessionSecret};
 use portcullis_core::session::{Delivery, Grant};
 use portcullis_core::sign_in::{Factor, SignIn, SignInRules, decide};
 use portcullis_core::user::User;
+use portcullis_store::limits::{self, CounterKey};
 use portcullis_store::sessions::{self, NewSession};
 use portcullis_store::{audit, revocations};
 use serde_json::Value;
@@ -33,6 +34,8 @@ pub(crate) struct Proof {
     pub(crate) methods: &'static [&'static str],
     /// The device, if it has signed in to this user before.
     pub(crate) device: Option<DeviceId>,
+    /// The bucket of attempts that starts afresh with the session.
+    pub(crate) forgive: Option<CounterKey>,
 }
 
 /// How they want their tokens.
@@ -144,13 +147,16 @@ impl Cx {
         event.session = Some(new.id);
         event.address = Some(client.address);
         event.detail.insert("methods".into(), Value::from(new.methods.clone()));
-        let span = self.span();
+        let (span, forgive) = (self.span(), proof.forgive);
         let made = self
             .store
             .write(move |tx| {
                 let (new, event) = (new.clone(), event.clone());
                 Box::pin(async move {
                     let Some((grant, displaced)) = sessions::create(tx, &new).await? else { return Ok(None) };
+                    if let Some(bucket) = forgive {
+                        limits::forgive(tx, bucket).await?;
+                    }
                     audit::append(tx, &event).await?;
                     if !displaced.is_empty() {
                         revocations::append_ended(tx, new.user, span).await?;

@@ -80,13 +80,7 @@ impl Store {
 
     /// The password was right: the bucket starts afresh.
     pub async fn forgive_attempts(&self, key: CounterKey) -> Result<(), StoreError> {
-        self.write_one(move |tx| {
-            Box::pin(async move {
-                affected!(tx, sqlx::query(FORGIVE).bind(&key[..]))?;
-                Ok(())
-            })
-        })
-        .await
+        self.write_one(move |tx| Box::pin(async move { forgive(tx, key).await })).await
     }
 
     /// The password was never looked at (no room, a fault of ours): the attempt does not count.
@@ -99,6 +93,12 @@ impl Store {
         })
         .await
     }
+}
+
+/// The password was right: the bucket starts afresh.
+pub async fn forgive(tx: &mut Tx, key: CounterKey) -> Result<(), StoreError> {
+    affected!(tx, sqlx::query(FORGIVE).bind(&key[..]))?;
+    Ok(())
 }
 
 /// Deletes counters that say nothing any more.

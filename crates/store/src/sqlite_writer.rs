@@ -98,7 +98,9 @@ async fn group(tx: &mut Tx, batch: Vec<RotateJob>, mut works: Vec<Box<dyn Work>>
             }
         };
     }
-    let outcome = together(tx, &batch, &mut works).await;
+    let alone = batch.is_empty() && works.len() == 1;
+    let outcome =
+        if alone { by_itself(tx, &mut *works[0]).await } else { together(tx, &batch, &mut works).await };
     let result = |outcome: &Result<Vec<GrantRow>, StoreError>| match outcome {
         Ok(_) => Ok(()),
         Err(error) => Err(error.repeated()),
@@ -119,15 +121,31 @@ async fn group(tx: &mut Tx, batch: Vec<RotateJob>, mut works: Vec<Box<dyn Work>>
     }
 }
 
+/// One piece of work with nothing beside it needs no savepoint.
+async fn by_itself(tx: &mut Tx, work: &mut dyn Work) -> Result<Vec<GrantRow>, StoreError> {
+    begin(tx).await?;
+    if work.run(tx).await {
+        control(tx, "COMMIT").await?;
+    } else {
+        control(tx, "ROLLBACK").await?;
+    }
+    Ok(Vec::new())
+}
+
+async fn begin(tx: &mut Tx) -> Result<(), StoreError> {
+    let patience = Patience(Instant::now());
+    while let Err(error) = sqlx::raw_sql("BEGIN IMMEDIATE").execute(connection(tx)).await {
+        patience.wait(error).await?;
+    }
+    Ok(())
+}
+
 async fn together(
     tx: &mut Tx,
     batch: &[RotateJob],
     works: &mut [Box<dyn Work>],
 ) -> Result<Vec<GrantRow>, StoreError> {
-    let patience = Patience(Instant::now());
-    while let Err(error) = sqlx::raw_sql("BEGIN IMMEDIATE").execute(connection(tx)).await {
-        patience.wait(error).await?;
-    }
+    begin(tx).await?;
     let rows = if batch.is_empty() { Vec::new() } else { fold(tx, batch).await? };
     // Statements alone share one savepoint, which tells whether an error has ended the whole transaction.
     let statements = works.iter().any(|work| work.is_one_statement());
