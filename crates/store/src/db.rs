@@ -209,7 +209,8 @@ fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
         // Readers only ever wait for recovery after a crash; the writer has its own patience.
         .busy_timeout(Duration::from_secs(1))
         .statement_cache_capacity(256)
-        .pragma("cache_size", "-4096")
+        // Readers take single rows by key; the writer asks for more, see there.
+        .pragma("cache_size", "-1024")
         .pragma("journal_size_limit", "67108864")
         .optimize_on_close(false, None)
         .disable_statement_logging();

@@ -35,7 +35,7 @@ pub(crate) async fn start(
 async fn connect(options: &SqliteConnectOptions) -> Result<Tx, sqlx::Error> {
     let mut connection = connect_sqlite(options).await?;
     // From here on waiting is ours to do: the driver's would hold up its thread.
-    sqlx::raw_sql("PRAGMA busy_timeout = 0").execute(&mut connection).await?;
+    sqlx::raw_sql("PRAGMA busy_timeout = 0; PRAGMA cache_size = -2048").execute(&mut connection).await?;
     Ok(Tx::Sqlite(connection))
 }
 
