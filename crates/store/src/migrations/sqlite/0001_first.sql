@@ -112,12 +112,13 @@ CREATE TABLE set_up (
     completed_at BIGINT
 );
 
--- What these hold may be lost: limits start afresh.
+-- May be lost: limits start afresh.
 CREATE TABLE rate_limits (
     key     BLOB   NOT NULL PRIMARY KEY,
     full_at BIGINT NOT NULL
 );
 
+-- Outlives a crash: wrong passwords stay counted.
 CREATE TABLE slow_downs (
     key        BLOB   NOT NULL PRIMARY KEY,
     attempts   BIGINT NOT NULL,
