@@ -10,6 +10,7 @@ pub mod client;
 pub mod cx;
 pub mod doctor;
 pub mod fault;
+pub mod forward_auth;
 pub mod hashing;
 pub mod lifetime;
 pub mod limits;

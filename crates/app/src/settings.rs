@@ -9,6 +9,8 @@ use portcullis_core::user::Role;
 use portcullis_jose::{Algorithm, SigningKey};
 use serde_json::{Map, Value};
 
+use crate::forward_auth::ForwardAuth;
+
 /// All settings.
 pub struct Settings {
     /// `iss` of our tokens.
@@ -35,6 +37,8 @@ pub struct Settings {
     pub rates: Option<Rates>,
     /// Without contact to the database for this long, tokens are answered 503: a revocation may be missed.
     pub max_staleness: Duration,
+    /// Who may ask for what behind a proxy.
+    pub forward_auth: ForwardAuth,
 }
 
 /// How long things live.

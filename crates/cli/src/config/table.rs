@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::keys::Kind::{Boolean, Claim, Integer, List, Rate, Text};
+use super::keys::Kind::{Boolean, Claim, Integer, List, Rate, Rules, Text};
 use super::keys::{KeySpec, Kind, Secrecy};
 
 const DAY: u64 = 24 * 60 * 60;
@@ -44,6 +44,7 @@ pub const KEYS: &[KeySpec] = &[
         "X-Forwarded-For",
         "the one header a trusted proxy names the client in",
     ),
+    key("server.return_urls", List, "", "where people may return to from a sign-in, beside our own pages"),
     unset(
         "server.max_connections",
         Integer(1, 1_000_000),
@@ -76,6 +77,12 @@ pub const KEYS: &[KeySpec] = &[
     key("tokens.session_max_age", secs(1, 3_650 * DAY), "180d", "a session ends this long after sign-in"),
     key("tokens.refresh_grace", secs(0, 600), "60s", "time in which a replayed refresh gets the same answer"),
     unset("tokens.claims.<name>", Claim, "a claim of your own: a static value, or where it comes from"),
+    unset(
+        "cookies.domain",
+        Text,
+        "domain of our cookies; without it they stay with the host of server.public_url",
+    ),
+    key("csrf.trusted_origins", List, "", "further origins whose pages may change something by cookie"),
     key("registration.mode", Text, "open", "who may register: open or closed"),
     key(
         "registration.require_email_verification",
@@ -112,14 +119,19 @@ pub const KEYS: &[KeySpec] = &[
     key("rate_limit.refresh_replays", Rate, "600/min", "replays inside the grace per session"),
     key("rate_limit.refresh_forgeries", Rate, "30/min", "refresh tokens with a wrong MAC per address"),
     key("rate_limit.password_change", Rate, "5/min", "password changes per address"),
+    key("forward_auth.listen", Text, "off", "address and port on which proxies ask without a secret")
+        .or_off(),
     unset("forward_auth.secret", Text, "value of X-Portcullis-Forward that opens /auth/verify")
         .secrecy(Secrecy::Secret),
+    key("forward_auth.style", Text, "traefik", "whose headers are read: nginx, traefik, caddy or envoy"),
+    unset("forward_auth.rules", Rules, "who may ask for what; the first rule that covers a request decides"),
     key(
         "revocations.max_staleness",
         secs(1, 3_600),
         "60s",
         "longest time without news before our API answers 503",
     ),
+    key("revocations.stale", Text, "serve", "what forward-auth does without news: serve or refuse"),
     key("telemetry.log", Text, "auto", "text, json, or auto: text on a terminal, else json"),
     key("telemetry.level", Text, "info", "log level, or target=level pairs with commas"),
     key("telemetry.listen", Text, "off", "address and port of /metrics").or_off(),

@@ -22,7 +22,7 @@ pub(crate) struct MustChangeToo(pub(crate) Arc<Caller>);
 /// Somebody who may change credentials: the token is for us alone. Also who must change their password.
 pub(crate) struct Own(pub(crate) Arc<Caller>);
 
-pub(crate) async fn caller(web: &Web, headers: &HeaderMap) -> Result<Arc<Caller>, Failure> {
+async fn caller(web: &Web, headers: &HeaderMap) -> Result<Arc<Caller>, Failure> {
     match presented(headers).map_err(Problem::from)? {
         Presented::None => Err(Failure::new(Code::MissingToken)),
         Presented::Bearer(token) => web.cx.caller(token).await.map_err(|error| match error {

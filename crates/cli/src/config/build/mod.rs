@@ -1,5 +1,6 @@
 //! From entries to [`Config`]: each section's own parsers, and the rules between keys.
 
+mod forward_auth;
 mod password;
 mod server;
 mod tokens;
@@ -9,10 +10,10 @@ use std::path::Path;
 use super::entries::Entries;
 use super::error::{ConfigError, Problem};
 use super::sections::{
-    Config, ForwardAuthConfig, LogFormat, RateLimitConfig, RegistrationConfig, RegistrationMode,
-    RevocationsConfig, TelemetryConfig,
+    Config, LogFormat, RateLimitConfig, RegistrationConfig, RegistrationMode, RevocationsConfig, StaleMode,
+    TelemetryConfig,
 };
-use super::{network, secret_key, text};
+use super::{network, text};
 
 /// Builds every section. Defaults that are worked out from other keys are written back, so that
 /// they can be shown.
@@ -20,16 +21,16 @@ pub(super) fn config(entries: &mut Entries, cwd: &Path) -> Result<Config, Config
     let server = server::server(entries)?;
     let tokens = tokens::tokens(entries, &server.public_url)?;
     Ok(Config {
+        cookies: forward_auth::cookies(entries, &server.public_url)?,
+        csrf: forward_auth::csrf(entries)?,
+        forward_auth: forward_auth::forward_auth(entries, &tokens.issuer)?,
         server,
         tokens,
         database: server::database(entries)?,
         registration: registration(entries)?,
         password: password::password(entries, cwd)?,
         rate_limit: rate_limit(entries),
-        forward_auth: ForwardAuthConfig {
-            secret: entries.parse_optional("forward_auth.secret", secret_key::forward_secret)?,
-        },
-        revocations: RevocationsConfig { max_staleness: entries.duration("revocations.max_staleness") },
+        revocations: revocations(entries)?,
         telemetry: telemetry(entries)?,
     })
 }
@@ -64,6 +65,14 @@ fn rate_limit(entries: &Entries) -> RateLimitConfig {
         refresh_forgeries: entries.rate("rate_limit.refresh_forgeries"),
         password_change: entries.rate("rate_limit.password_change"),
     }
+}
+
+fn revocations(entries: &Entries) -> Result<RevocationsConfig, ConfigError> {
+    let modes = [("serve", StaleMode::Serve), ("refuse", StaleMode::Refuse)];
+    Ok(RevocationsConfig {
+        max_staleness: entries.duration("revocations.max_staleness"),
+        stale: entries.parse("revocations.stale", |word| text::one_of(word, &modes))?,
+    })
 }
 
 fn telemetry(entries: &Entries) -> Result<TelemetryConfig, ConfigError> {
