@@ -47,7 +47,11 @@ impl Session {
 
     /// The header lines of a forward-auth call.
     pub(crate) fn verify_headers(&self) -> String {
-        format!("X-Portcullis-Forward: {FORWARD_SECRET}\r\n{}", self.bearer())
+        format!(
+            "X-Portcullis-Forward: {FORWARD_SECRET}\r\nX-Forwarded-Method: GET\r\nX-Forwarded-Proto: https\r\n\
+             X-Forwarded-Host: app.example\r\nX-Forwarded-Uri: /messages?limit=20\r\n{}",
+            self.bearer()
+        )
     }
 
     /// The header line that says who asks.
