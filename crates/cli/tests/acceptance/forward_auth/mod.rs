@@ -91,6 +91,7 @@ with_each_proxy!(
     nothing_that_a_client_says_is_believed,
     no_spelling_of_a_path_reaches_what_is_guarded,
     a_session_ends_at_the_proxy_too,
+    without_us_nothing_passes,
 );
 
 async fn the_service_is_told_who_asks(kind: Kind) {
@@ -266,5 +267,18 @@ async fn a_session_ends_at_the_proxy_too(kind: Kind) {
     for headers in [("Authorization", bearer), ("Cookie", site.cookie())] {
         let answer = site.client.get("/a", &[(headers.0, &headers.1)]).await;
         site.kept_out(&answer, &[401], headers.0);
+    }
+}
+
+async fn without_us_nothing_passes(kind: Kind) {
+    let mut site = site(kind, Backend::Sqlite).await;
+    let bearer = site.bearer();
+    site.told(&site.client.get("/a", &[("Authorization", &bearer)]).await);
+    // The proxy keeps its connection to us, which is no reason to wait.
+    site.server.signal("TERM").await;
+    assert_eq!(site.server.ended().await.code(), Some(0), "{}", site.server.log());
+    for target in ["/a", "/assets/x.css"] {
+        let answer = site.client.get(target, &[("Authorization", &bearer)]).await;
+        site.kept_out(&answer, &[500, 502], target);
     }
 }
