@@ -16,6 +16,7 @@ use thiserror::Error;
 
 use crate::cx::Cx;
 use crate::fault::Fault;
+use crate::forward_auth::UpstreamTokens;
 use crate::signing_keys::Loaded;
 
 /// Who asks.
@@ -35,6 +36,8 @@ pub struct Caller {
     pub own_audience: bool,
     /// The other claims.
     pub claims: AccessClaims,
+    /// Tokens made for services behind a proxy.
+    pub(crate) upstream: UpstreamTokens,
 }
 
 /// Why a token is not accepted.
@@ -173,6 +176,7 @@ impl Cx {
             must_change_password: claims.pwd_change,
             own_audience: claims.aud == [self.settings.issuer.as_str()],
             claims,
+            upstream: UpstreamTokens::default(),
         })
     }
 }

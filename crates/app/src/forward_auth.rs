@@ -8,10 +8,11 @@
 //!    same session and generation, so that it dies with them (RFC 8693 section 1.1 calls this impersonation).
 //!    It is kept for as long as it is fresh: a call costs neither a statement nor a signature.
 
-use std::sync::Arc;
+use std::any::Any;
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use portcullis_core::access::{AudienceId, Decision, Identity, Lack, Rules, Target};
 use portcullis_core::random;
 use portcullis_core::time::Timestamp;
@@ -98,42 +99,58 @@ impl From<BearerError> for ForwardError {
     }
 }
 
-/// What the service behind is told, ready to be sent. Empty: there is no such thing.
-#[derive(Clone, Default)]
+/// What the service behind is told. Empty: there is no such thing.
+#[derive(Default)]
 pub struct Passed {
     /// The user's id.
-    pub user: Bytes,
+    pub user: String,
     /// Their role.
-    pub role: Bytes,
+    pub role: String,
     /// Their account's id.
-    pub account: Bytes,
+    pub account: String,
     /// Who really acts.
-    pub actor: Bytes,
+    pub actor: String,
     /// The scopes, separated by spaces; empty: unrestricted.
-    pub scopes: Bytes,
+    pub scopes: String,
     /// `Bearer` and the token for the service.
-    pub authorization: Bytes,
+    pub authorization: String,
+    /// What the HTTP face has made of this: once, and not at every request.
+    pub rendered: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
-/// A token for a service, and whom it was made for.
-pub(crate) struct Upstream {
-    caller: Arc<Caller>,
-    until: Timestamp,
-    passed: Passed,
+/// The tokens that were made for a caller, by audience. They go when what is known of the caller goes.
+#[derive(Default)]
+pub(crate) struct UpstreamTokens(Mutex<Vec<(AudienceId, Timestamp, Arc<Passed>)>>);
+
+impl fmt::Debug for UpstreamTokens {
+    /// Without the tokens.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UpstreamTokens(..)")
+    }
 }
 
-/// Where the caller lies in memory, and the audience. What is kept holds the caller, so that no other can come to
-/// lie there meanwhile.
-pub(crate) type UpstreamKey = (usize, AudienceId);
+impl UpstreamTokens {
+    fn get(&self, audience: AudienceId, now: Timestamp) -> Option<Arc<Passed>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().find(|(of, until, _)| *of == audience && now < *until).map(|(.., passed)| passed.clone())
+    }
+
+    fn keep(&self, audience: AudienceId, until: Timestamp, passed: Arc<Passed>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|(of, ..)| *of != audience);
+        kept.push((audience, until, passed));
+    }
+}
 
 impl Cx {
-    /// Whether a request may pass. `changes`: it may change something, by its method or as a stream both ways.
+    /// Whether a request may pass. `changes`: whether it may change something, by its method or as a stream both
+    /// ways; asked only where that matters.
     pub async fn forward(
         &self,
         target: &Target<'_>,
         credential: Credential<'_>,
-        changes: bool,
-    ) -> Result<Passed, ForwardError> {
+        changes: impl FnOnce() -> bool + Send,
+    ) -> Result<Arc<Passed>, ForwardError> {
         let (token, from_cookie) = match credential {
             Credential::None => return self.forward_nobody(target, ForwardError::Missing),
             Credential::Bearer(token) => (token, false),
@@ -152,21 +169,29 @@ impl Cx {
         };
         let now = self.clock.now();
         match self.settings.forward_auth.rules.decide(target, Some(&identity(&caller.claims, now))) {
-            Decision::Allow(audience) => self.passed(caller, audience, now),
+            Decision::Allow(audience) => self.passed(&caller, audience, now),
             Decision::Forbidden(lack) => Err(ForwardError::Lacks(lack)),
             Decision::Fresh { max_age } => Err(ForwardError::Stale { max_age }),
             Decision::SignIn => Err(ForwardError::Missing),
         }
     }
 
-    fn forward_nobody(&self, target: &Target<'_>, refusal: ForwardError) -> Result<Passed, ForwardError> {
+    fn forward_nobody(
+        &self,
+        target: &Target<'_>,
+        refusal: ForwardError,
+    ) -> Result<Arc<Passed>, ForwardError> {
         match self.settings.forward_auth.rules.decide(target, None) {
-            Decision::Allow(_) => Ok(Passed::default()),
+            Decision::Allow(_) => Ok(Arc::default()),
             Decision::SignIn | Decision::Forbidden(_) | Decision::Fresh { .. } => Err(refusal),
         }
     }
 
-    async fn forwarded_caller(&self, token: &str, changes: bool) -> Result<Arc<Caller>, ForwardError> {
+    async fn forwarded_caller(
+        &self,
+        token: &str,
+        changes: impl FnOnce() -> bool + Send,
+    ) -> Result<Arc<Caller>, ForwardError> {
         let caller = match self.settings.forward_auth.stale {
             Stale::Refuse => self.caller(token).await?,
             Stale::Serve => self.caller_as_known(token).await?,
@@ -174,7 +199,7 @@ impl Cx {
         if caller.claims.pwd_change {
             return Err(ForwardError::PasswordChange);
         }
-        if caller.claims.read_only && changes {
+        if caller.claims.read_only && changes() {
             return Err(ForwardError::ReadOnly);
         }
         // The service could not tell this from a token without restrictions.
@@ -186,22 +211,19 @@ impl Cx {
 
     fn passed(
         &self,
-        caller: Arc<Caller>,
+        caller: &Caller,
         audience: AudienceId,
         now: Timestamp,
-    ) -> Result<Passed, ForwardError> {
+    ) -> Result<Arc<Passed>, ForwardError> {
         if !caller.own_audience && !self.is_meant_for(&caller.claims, audience) {
             return Err(ForwardError::WrongAudience);
         }
-        let key = (Arc::as_ptr(&caller) as usize, audience);
-        if let Some(kept) = self.upstream.get(&key).filter(|kept| Arc::ptr_eq(&kept.caller, &caller))
-            && now < kept.until
-        {
-            return Ok(kept.passed.clone());
+        if let Some(passed) = caller.upstream.get(audience, now) {
+            return Ok(passed);
         }
         let (authorization, until) = self.sign_upstream(&caller.claims, audience, now)?;
-        let passed = passed(&caller.claims, authorization);
-        self.upstream.insert(key, Arc::new(Upstream { caller, until, passed: passed.clone() }));
+        let passed = Arc::new(passed(&caller.claims, authorization));
+        caller.upstream.keep(audience, until, passed.clone());
         Ok(passed)
     }
 
@@ -218,7 +240,7 @@ impl Cx {
         claims: &AccessClaims,
         audience: AudienceId,
         now: Timestamp,
-    ) -> Result<(Bytes, Timestamp), Fault> {
+    ) -> Result<(String, Timestamp), Fault> {
         let upstream = AccessClaims {
             aud: vec![self.settings.forward_auth.rules.audience(audience).to_owned()],
             exp: claims.exp.min((now + LIFETIME).seconds()),
@@ -232,7 +254,7 @@ impl Cx {
         // Where the caller's own token ends first, a new one would not live longer.
         let until =
             if upstream.exp == claims.exp { Timestamp::from_seconds(claims.exp) } else { now + FRESH };
-        Ok((format!("Bearer {token}").into(), until))
+        Ok((format!("Bearer {token}"), until))
     }
 }
 
@@ -248,14 +270,14 @@ fn identity(claims: &AccessClaims, now: Timestamp) -> Identity<'_> {
     }
 }
 
-fn passed(claims: &AccessClaims, authorization: Bytes) -> Passed {
-    let bytes = |text: &str| Bytes::copy_from_slice(text.as_bytes());
+fn passed(claims: &AccessClaims, authorization: String) -> Passed {
     Passed {
-        user: bytes(&claims.sub),
-        role: bytes(&claims.role),
-        account: bytes(claims.account.as_deref().unwrap_or_default()),
-        actor: bytes(claims.act.as_ref().map_or("", |actor| &actor.sub)),
-        scopes: bytes(claims.scope.as_deref().unwrap_or_default()),
+        user: claims.sub.clone(),
+        role: claims.role.clone(),
+        account: claims.account.clone().unwrap_or_default(),
+        actor: claims.act.as_ref().map_or_else(String::new, |actor| actor.sub.clone()),
+        scopes: claims.scope.clone().unwrap_or_default(),
         authorization,
+        rendered: OnceLock::new(),
     }
 }

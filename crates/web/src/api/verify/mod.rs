@@ -10,15 +10,13 @@
 mod family;
 mod forward;
 mod page;
+mod passed;
 mod refusal;
 
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use http::header::{AUTHORIZATION, CACHE_CONTROL};
-use http::{HeaderMap, HeaderName, HeaderValue};
-use portcullis_app::forward_auth::{Credential, ForwardError, Passed};
+use http::{HeaderMap, HeaderName};
+use portcullis_app::forward_auth::{Credential, ForwardError};
 use portcullis_core::access::Target;
 use portcullis_edge::authorization::{Presented, presented};
 use portcullis_edge::code::Code;
@@ -35,11 +33,6 @@ pub(crate) use forward::Forward;
 use page::Page;
 
 const FORWARD: HeaderName = HeaderName::from_static("x-portcullis-forward");
-const USER: HeaderName = HeaderName::from_static("x-auth-user");
-const ROLE: HeaderName = HeaderName::from_static("x-auth-role");
-const ACCOUNT: HeaderName = HeaderName::from_static("x-auth-account");
-const ACTOR: HeaderName = HeaderName::from_static("x-auth-actor");
-const SCOPES: HeaderName = HeaderName::from_static("x-auth-scopes");
 
 /// Whether a request that a reverse proxy has received may pass. Who asks is told by `Authorization` or the
 /// cookie `pc_access`; what is asked for, by the headers of `forward_auth.style`.
@@ -105,8 +98,8 @@ async fn answer(web: &Web, headers: &HeaderMap) -> Response {
         Ok(found) => found,
         Err(failure) => return failure.into_response(),
     };
-    match web.cx.forward(&target, found.credential, original.changes(headers)).await {
-        Ok(passed) => may_pass(passed).unwrap_or_else(IntoResponse::into_response),
+    match web.cx.forward(&target, found.credential, || original.changes(headers)).await {
+        Ok(passed) => passed::response(&passed),
         Err(error) => {
             let page = Page::of(&original, headers, found.credential).filter(|_| found.forged.is_none());
             let place = page.and_then(|page| page.sign_in(&web.forward, &error));
@@ -144,35 +137,4 @@ impl<'a> Found<'a> {
         }
         Ok(Self { credential, forged: None })
     }
-}
-
-/// 200. Every header is there, if empty, so that none of a client's stands in its place.
-fn may_pass(passed: Passed) -> Result<Response, Failure> {
-    let mut response = Response::new(Body::empty());
-    let out = response.headers_mut();
-    out.reserve(16);
-    let identity = [
-        (USER, passed.user),
-        (ROLE, passed.role),
-        (ACCOUNT, passed.account),
-        (ACTOR, passed.actor),
-        (SCOPES, passed.scopes),
-    ];
-    for (name, value) in identity {
-        out.insert(name, header_value(value)?);
-    }
-    // An empty one would be malformed.
-    if !passed.authorization.is_empty() {
-        let mut value = header_value(passed.authorization)?;
-        value.set_sensitive(true);
-        out.insert(AUTHORIZATION, value);
-    }
-    out.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
-}
-
-/// What cannot be told is a fault: left out, it would say something else.
-fn header_value(text: Bytes) -> Result<HeaderValue, Failure> {
-    HeaderValue::from_maybe_shared(text)
-        .map_err(|_| Failure::logged(Code::InternalError, "an identity that no header can hold"))
 }
