@@ -38,7 +38,7 @@ impl<C: Caller> Side<C> {
         }
     }
 
-    async fn once(&mut self, options: &Options) {
+    pub(crate) async fn once(&mut self, options: &Options) {
         let callers = std::mem::take(&mut self.callers);
         let (callers, run) = measure(callers, Pace::Closed, Window::next(options), self.watched).await;
         self.callers = callers;

@@ -131,7 +131,8 @@ impl Cx {
         let check = Check { found: Some(found), bucket, lane: Lane::Known };
         match self.check_password(check, current).await? {
             Outcome::Right { attempt, .. } => {
-                Ok(self.store.forgive_attempts(attempt.key).await.map_err(Fault::from)?)
+                let Some(bucket) = attempt.to_forgive() else { return Ok(()) };
+                Ok(self.store.forgive_attempts(bucket).await.map_err(Fault::from)?)
             }
             Outcome::Wrong(why) => Err(ChangePasswordError::WrongPassword(why)),
         }

@@ -72,6 +72,23 @@ where
     }
 }
 
+/// A new session, with how many of its user were there (at most as many as were asked for).
+pub(crate) struct CreatedRow {
+    pub(crate) grant: GrantRow,
+    pub(crate) others: i64,
+}
+
+impl<'r, R: sqlx::Row> sqlx::FromRow<'r, R> for CreatedRow
+where
+    GrantRow: sqlx::FromRow<'r, R>,
+    i64: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
+    for<'n> &'n str: sqlx::ColumnIndex<R>,
+{
+    fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
+        Ok(Self { grant: GrantRow::from_row(row)?, others: row.try_get("others")? })
+    }
+}
+
 /// A session at one moment, as a refresh token is judged by it.
 #[derive(Clone, Debug)]
 pub struct Judged {

@@ -12,7 +12,7 @@ use crate::db::{Tx, affected, on, on_tx, row};
 use crate::error::StoreError;
 use crate::rotate::Rotate;
 pub use crate::session_rows::Judged;
-use crate::session_rows::{GrantRow, JudgedRow};
+use crate::session_rows::{CreatedRow, GrantRow, JudgedRow};
 
 /// A session to be made.
 #[derive(Clone, Debug)]
@@ -76,7 +76,9 @@ const CREATE: &str = concat!(
      authenticated_at, delivery, device, address, created_at) \
      SELECT $1, u.id, $3, 1, $4, $5, $6, $7, $5, 0, u.role, u.account_id, u.account_role, \
      u.must_change_password, u.version, $8, $5, $9, $10, $11, $5 FROM users AS u WHERE u.id = $2 RETURNING ",
-    grant_columns!()
+    grant_columns!(),
+    ", (SELECT COUNT(*) FROM (SELECT 1 FROM sessions AS s WHERE s.user_id = $2 AND s.ended_at IS NULL \
+     AND s.idle_ends_at > $5 AND s.ends_at > $5 LIMIT $12) AS others) AS others"
 );
 const DISPLACE: &str = "UPDATE sessions SET ended_at = $2, end_cause = 'displaced' WHERE id IN \
     (SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND idle_ends_at > $2 AND ends_at > $2 \
@@ -189,7 +191,7 @@ pub async fn create(tx: &mut Tx, new: &NewSession) -> Result<Option<(Grant, Vec<
     if touched == 0 {
         return Ok(None);
     }
-    let row: GrantRow = on_tx!(tx, db => sqlx::query_as(CREATE)
+    let created: CreatedRow = on_tx!(tx, db => sqlx::query_as(CREATE)
         .bind(new.id.uuid())
         .bind(new.user.uuid())
         .bind(&new.secret_hash.0[..])
@@ -201,13 +203,19 @@ pub async fn create(tx: &mut Tx, new: &NewSession) -> Result<Option<(Grant, Vec<
         .bind(new.delivery.as_str())
         .bind(&new.device)
         .bind(&new.address)
+        .bind(MAX_PER_USER)
         .fetch_one(db))?;
+    let grant = Grant::try_from(created.grant)?;
+    // Counted before or after the new one was in, as the database likes: one too few never.
+    if created.others < MAX_PER_USER {
+        return Ok(Some((grant, Vec::new())));
+    }
     let displaced: Vec<Uuid> = on_tx!(tx, db => sqlx::query_scalar(DISPLACE)
         .bind(new.user.uuid())
         .bind(new.now.micros())
         .bind(MAX_PER_USER)
         .fetch_all(db))?;
-    Ok(Some((Grant::try_from(row)?, displaced)))
+    Ok(Some((grant, displaced)))
 }
 
 /// Rotates from a generation ahead of the row.
