@@ -23,6 +23,7 @@ use crate::revoked::Revoked;
 use crate::server_keys::KnownServerKeys;
 use crate::settings::Settings;
 use crate::signing_keys::SigningKeys;
+use crate::token_use::Uses;
 
 /// Caches forget what was not used for this long.
 const CACHE_IDLE: Duration = Duration::from_secs(30);
@@ -66,6 +67,7 @@ pub struct Cx {
     pub(crate) purged_to: Walk,
     pub(crate) limits: Memory,
     pub(crate) turns: Turns,
+    pub(crate) uses: Uses,
     pub(crate) callers: Cache<[u8; 32], Arc<Caller>>,
     pub(crate) users: Cache<UserId, Arc<User>>,
 }
@@ -87,6 +89,7 @@ impl Cx {
             purged_to: Walk::default(),
             limits: Memory::default(),
             turns: Turns::default(),
+            uses: Uses::default(),
             callers: Cache::builder().max_capacity(CACHED_TOKENS).time_to_idle(CACHE_IDLE).build(),
             users: Cache::builder().max_capacity(CACHED_USERS).time_to_idle(CACHE_IDLE).build(),
         }

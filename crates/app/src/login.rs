@@ -125,13 +125,16 @@ impl Cx {
         };
         let (needs_rehash, attempt) = match self.check_password(check, request.password.clone()).await? {
             Outcome::Right { needs_rehash, attempt } => (needs_rehash, attempt),
-            Outcome::Wrong(why) => return Err(self.refuse_login(found.as_ref(), why, client).await),
+            Outcome::Wrong(why) => {
+                self.note_refused_login(found.as_ref(), why, client).await?;
+                return Err(LoginError::InvalidCredentials(why));
+            }
         };
         // 5.
         let Some(found) = found else { return Err(LoginError::InvalidCredentials("unknown")) };
         let user = found.user;
         let (id, epoch) = (user.id, user.credential_epoch);
-        let proof = Proof { user, methods: &["pwd"], device, forgive: attempt.to_forgive() };
+        let proof = Proof { device, forgive: attempt.to_forgive(), ..Proof::own(user, &["pwd"]) };
         let tokens = self.sign_in(proof, Wish { delivery: request.delivery, audiences }, client).await?;
         // Whoever waits for their turn finds the bucket open again.
         drop(attempt);
@@ -162,7 +165,7 @@ impl Cx {
 
     /// The bucket of attempts: one a known device, one for all strangers to a user, one for each name that
     /// nobody has.
-    fn login_bucket(
+    pub(crate) fn login_bucket(
         &self,
         found: Option<&Credentials>,
         device: Option<DeviceId>,
@@ -206,27 +209,21 @@ impl Cx {
         Ok(Outcome::Wrong(why))
     }
 
-    async fn refuse_login(
+    pub(crate) async fn note_refused_login(
         &self,
         found: Option<&Credentials>,
         why: &'static str,
         client: &Client,
-    ) -> LoginError {
+    ) -> Result<(), Fault> {
         metrics::counter!("portcullis_logins_refused_total", "reason" => why).increment(1);
         let mut event = self.event(EventKind::LoginFailed);
         event.user = found.map(|found| found.user.id);
         event.address = Some(client.address);
         event.detail.insert("reason".into(), why.into());
-        let written = self
-            .store
-            .write_one(move |tx| {
-                let event = event.clone();
-                Box::pin(async move { portcullis_store::audit::append(tx, &event).await })
-            })
-            .await;
-        match written {
-            Ok(()) => LoginError::InvalidCredentials(why),
-            Err(error) => LoginError::Fault(error.into()),
-        }
+        let written = self.store.write_one(move |tx| {
+            let event = event.clone();
+            Box::pin(async move { portcullis_store::audit::append(tx, &event).await })
+        });
+        Ok(written.await?)
     }
 }

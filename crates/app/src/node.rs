@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use portcullis_core::random;
 use portcullis_store::sessions::Slice;
-use portcullis_store::{keys, limits, revocations, sessions};
+use portcullis_store::{api_tokens, clients, keys, limits, revocations, sessions};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -20,7 +20,7 @@ const RELOAD: Duration = Duration::from_secs(5);
 const HOUSEKEEPING: Duration = Duration::from_mins(1);
 /// Longest that the holder of the lease may be silent.
 const LEASE: Duration = Duration::from_secs(150);
-/// Ended sessions are kept this long, so that their tokens are told apart from unknown ones.
+/// Ended sessions, expired and revoked tokens are kept this long, so that they are told apart from unknown ones.
 const KEEP_SESSIONS: Duration = Duration::from_hours(7 * 24);
 /// Wrong passwords are forgotten after this long without another.
 const KEEP_ATTEMPTS: Duration = Duration::from_hours(24);
@@ -164,7 +164,9 @@ impl Cx {
         let gone = self.store.write(move |tx| {
             Box::pin(async move {
                 let entries = revocations::purge(tx, now).await?;
-                Ok(entries + limits::purge(tx, now, now - KEEP_ATTEMPTS).await?)
+                let counters = limits::purge(tx, now, now - KEEP_ATTEMPTS).await?;
+                let tokens = api_tokens::purge(tx, now - KEEP_SESSIONS).await?;
+                Ok(entries + counters + tokens + clients::purge(tx, now - KEEP_SESSIONS).await?)
             })
         });
         Ok(gone.await?)

@@ -7,9 +7,10 @@ use portcullis_core::random;
 use portcullis_core::session::EndCause;
 use portcullis_core::user::{Email, Login, Role, User, Username};
 use portcullis_core::validation::{FieldError, line};
+use portcullis_store::revocations::Span;
 use portcullis_store::sessions::{self, End};
 use portcullis_store::users::{self, Insert, NewPassword};
-use portcullis_store::{audit, revocations, set_up};
+use portcullis_store::{StoreError, Tx, api_tokens, audit, revocations, set_up};
 use thiserror::Error;
 
 use crate::cx::Cx;
@@ -56,10 +57,16 @@ pub enum OperatorError {
     Fault(#[from] Fault),
 }
 
-impl From<portcullis_store::StoreError> for OperatorError {
-    fn from(error: portcullis_store::StoreError) -> Self {
+impl From<StoreError> for OperatorError {
+    fn from(error: StoreError) -> Self {
         Self::Fault(error.into())
     }
+}
+
+/// Makes every node look up the API tokens of `user` again, and ends what was exchanged for them.
+async fn outdate_tokens(tx: &mut Tx, user: UserId, span: Span) -> Result<(), StoreError> {
+    revocations::append_api_tokens(tx, user, span).await?;
+    api_tokens::renew_all(tx, user).await
 }
 
 impl Cx {
@@ -140,12 +147,14 @@ impl Cx {
                     let ended = sessions::end_all(tx, user, None, span.now, EndCause::UserDisabled).await?;
                     audit::append(tx, &event).await?;
                     revocations::append_ended(tx, user, span).await?;
+                    outdate_tokens(tx, user, span).await?;
                     Ok(Some(ended))
                 })
             })
             .await?;
         let Some(ended) = ended else { return Ok(false) };
         self.revoke_here(&ended, span);
+        self.look_again("disabling a user").await;
         Ok(true)
     }
 
@@ -185,16 +194,25 @@ impl Cx {
                         }
                         audit::append(tx, &event).await?;
                         revocations::append_user(tx, user, span).await?;
+                        outdate_tokens(tx, user, span).await?;
+                        // Whoever they act as, they do so by their role; and nobody acts as an administrator.
+                        let ended = sessions::end_acting(tx, user, span.now).await?;
+                        revocations::append_all(tx, &ended, span).await?;
                     }
                     Ok(done)
                 })
             })
             .await?;
-        // It is done; if this read fails, the next one of this node, moments later, makes up for it.
-        if let Err(error) = self.follow_revocations().await {
-            tracing::warn!(%error, "the revocations of a change of role are read later");
-        }
+        self.look_again("a change of role").await;
         Ok(done)
+    }
+
+    /// Reads the revocations that were just committed. If that fails, the next look of this node, moments later,
+    /// makes up for it.
+    async fn look_again(&self, what: &'static str) {
+        if let Err(error) = self.follow_revocations().await {
+            tracing::warn!(%error, what, "revocations are read later");
+        }
     }
 
     /// Sets a password. Every session of the user ends.

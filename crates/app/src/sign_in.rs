@@ -12,8 +12,9 @@ use portcullis_core::audit::EventKind;
 use portcullis_core::device_token;
 use portcullis_core::ids::{DeviceId, SessionId};
 use portcullis_core::refresh_token::{RefreshToken, SessionSecret};
-use portcullis_core::session::{Delivery, Grant};
+use portcullis_core::session::{Acting, Delivery, Grant};
 use portcullis_core::sign_in::{Factor, SignIn, SignInRules, decide};
+use portcullis_core::time::Timestamp;
 use portcullis_core::user::User;
 use portcullis_store::limits::{self, CounterKey};
 use portcullis_store::sessions::{self, NewSession};
@@ -36,6 +37,25 @@ pub(crate) struct Proof {
     pub(crate) device: Option<DeviceId>,
     /// The bucket of attempts that starts afresh with the session.
     pub(crate) forgive: Option<CounterKey>,
+    /// Who really acts, if it is not the user.
+    pub(crate) acting: Option<ActingFrom>,
+}
+
+/// Somebody who acts as another user.
+#[derive(Clone, Copy)]
+pub(crate) struct ActingFrom {
+    pub(crate) acting: Acting,
+    /// The session from which an administrator acts: theirs ends this one.
+    pub(crate) session: Option<SessionId>,
+    /// Absolute end, if it is not that of any session.
+    pub(crate) ends_at: Option<Timestamp>,
+}
+
+impl Proof {
+    /// Of a user who is about to sign in for themselves.
+    pub(crate) const fn own(user: User, methods: &'static [&'static str]) -> Self {
+        Self { user, methods, device: None, forgive: None, acting: None }
+    }
 }
 
 /// How they want their tokens.
@@ -61,6 +81,16 @@ pub(crate) enum SignInError {
     Fault(#[from] Fault),
 }
 
+/// Whether `user`, who has proved who they are, may have anything; `true`: after a change of password only.
+pub(crate) fn admit(user: &User) -> Result<bool, SignInError> {
+    match decide(user, &[], &SignInRules::default()) {
+        SignIn::Allowed { must_change_password } => Ok(must_change_password),
+        SignIn::Disabled => Err(SignInError::Refused),
+        SignIn::Unverified => Err(SignInError::Unverified),
+        SignIn::FactorOwed(factors) => Err(SignInError::FactorOwed(factors)),
+    }
+}
+
 impl Cx {
     /// Makes a session for who has proved who they are.
     pub(crate) async fn sign_in(
@@ -70,18 +100,16 @@ impl Cx {
         client: &Client,
     ) -> Result<Tokens, SignInError> {
         // 1. Decide. Factors come with their issue; the question stands here already.
-        match decide(&proof.user, &[], &SignInRules::default()) {
-            SignIn::Allowed { .. } => {}
-            SignIn::Disabled => return Err(SignInError::Refused),
-            SignIn::Unverified => return Err(SignInError::Unverified),
-            SignIn::FactorOwed(factors) => return Err(SignInError::FactorOwed(factors)),
-        }
+        admit(&proof.user)?;
         // 2. and 3. A node that cannot sign makes no session that nobody gets tokens for.
         self.signer()?;
         let secret = SessionSecret::new(&*self.random);
         let grant = self.insert_session(&proof, &wish, &secret, client).await?;
         // 4.
         let mut user = proof.user;
+        if proof.acting.is_some() {
+            return Ok(self.first_tokens(grant, secret, wish.audiences, Arc::new(user))?);
+        }
         user.last_login_at = Some(self.clock.now());
         let device_token = self.device_token(&user, proof.device);
         let user = Arc::new(user);
@@ -127,6 +155,8 @@ impl Cx {
     ) -> Result<Grant, SignInError> {
         let now = self.clock.now();
         let lifetimes = self.settings.lifetimes;
+        let acting = proof.acting;
+        let ends_at = acting.and_then(|acting| acting.ends_at).unwrap_or(now + lifetimes.session);
         let new = NewSession {
             id: SessionId::new(now, &*self.random),
             user: proof.user.id,
@@ -134,16 +164,18 @@ impl Cx {
             secret_hash: secret.hash(),
             key_id: self.ring.current().id(),
             now,
-            idle_ends_at: now + lifetimes.refresh.min(lifetimes.session),
-            ends_at: now + lifetimes.session,
+            idle_ends_at: ends_at.min(now + lifetimes.refresh),
+            ends_at,
             methods: proof.methods.join(" "),
             delivery: wish.delivery,
             device: client.device.clone(),
             address: client.address.to_string(),
+            acting: acting.map(|from| from.acting),
+            actor_session: acting.and_then(|from| from.session),
         };
         let mut event = self.event(EventKind::SessionStarted);
         event.user = Some(new.user);
-        event.actor = Some(new.user);
+        event.actor = Some(new.acting.map_or(new.user, |acting| acting.actor));
         event.session = Some(new.id);
         event.address = Some(client.address);
         event.detail.insert("methods".into(), Value::from(new.methods.clone()));

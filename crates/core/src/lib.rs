@@ -7,6 +7,7 @@
 pub mod address;
 pub mod audit;
 pub mod base62;
+pub mod client;
 pub mod device_token;
 pub mod ids;
 pub mod password;
@@ -14,6 +15,8 @@ pub mod random;
 pub mod rate;
 pub mod refresh_token;
 pub mod revocation;
+pub mod scope;
+pub mod secret_token;
 pub mod server_key;
 pub mod session;
 pub mod set_up;

@@ -121,6 +121,8 @@ codes! {
         "This address is confirmed; nothing is left to do.";
     TooManyTokens "too_many_tokens" CONFLICT "Too many API tokens"
         "Revoke a token that is no longer needed first.";
+    TooManyBots "too_many_bots" CONFLICT "Too many bots"
+        "Delete a bot that is no longer needed first.";
     LinkRequired "link_required" CONFLICT "Link the provider first"
         "A user with this address exists. Sign in as that user and link the provider there.";
     Gone "gone" GONE "Gone"

@@ -22,7 +22,10 @@ mod session_rows;
 mod sqlite_writer;
 mod writer;
 
+pub mod api_tokens;
 pub mod audit;
+pub mod bots;
+pub mod clients;
 pub mod keys;
 pub mod limits;
 pub mod revocations;

@@ -16,7 +16,9 @@ const APPEND: &str =
 const APPEND_LIVE: &str = "INSERT INTO revocations (session_id, upto, created_at, expires_at) \
     SELECT id, generation, $2, $3 FROM sessions WHERE user_id = $1 AND ended_at IS NULL";
 const APPEND_ENDED: &str = "INSERT INTO revocations (session_id, upto, created_at, expires_at) \
-    SELECT id, NULL, $2, $3 FROM sessions WHERE user_id = $1 AND ended_at = $2";
+    SELECT id, NULL, $2, $3 FROM sessions WHERE (user_id = $1 OR actor_id = $1) AND ended_at = $2";
+const APPEND_TOKENS: &str = "INSERT INTO revocations (session_id, upto, created_at, expires_at) \
+    SELECT id, generation, $2, $3 FROM api_tokens WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2";
 const AFTER: &str = "SELECT seq, session_id, upto, expires_at FROM revocations \
     WHERE (seq > $1 OR created_at > $2) AND expires_at > $3 ORDER BY seq";
 const PURGE: &str = "DELETE FROM revocations WHERE expires_at <= $1";
@@ -49,10 +51,24 @@ pub async fn append_upto(tx: &mut Tx, session: Uuid, upto: u32, span: Span) -> R
     append_one(tx, session, Some(i64::from(upto)), span).await
 }
 
+/// Ends all access tokens of several sessions.
+pub async fn append_all(tx: &mut Tx, sessions: &[Uuid], span: Span) -> Result<(), StoreError> {
+    for session in sessions {
+        append_one(tx, *session, None, span).await?;
+    }
+    Ok(())
+}
+
 /// Ends the access tokens that the live sessions of `user` have got so far; the sessions live on, and their
 /// next tokens say what is true then.
 pub async fn append_user(tx: &mut Tx, user: UserId, span: Span) -> Result<(), StoreError> {
     append_of(tx, APPEND_LIVE, user, span).await
+}
+
+/// Ends the access tokens exchanged so far for API tokens of `user`, and what nodes remember of those; the API
+/// tokens live on if [`crate::api_tokens::renew_all`] follows.
+pub async fn append_api_tokens(tx: &mut Tx, user: UserId, span: Span) -> Result<(), StoreError> {
+    append_of(tx, APPEND_TOKENS, user, span).await
 }
 
 async fn append_one(tx: &mut Tx, session: Uuid, upto: Option<i64>, span: Span) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@
 use portcullis_core::ids::{AccountId, SessionId, UserId};
 use portcullis_core::refresh_token::SecretHash;
 use portcullis_core::server_key::KeyId;
-use portcullis_core::session::{Chain, Grant, SessionState};
+use portcullis_core::session::{Acting, Chain, Grant, SessionState};
 use portcullis_core::time::Timestamp;
 use portcullis_core::user::Role;
 use uuid::Uuid;
@@ -26,6 +26,8 @@ row! {
         authenticated_at: i64,
         delivery: String,
         ends_at: i64,
+        acting: Option<String>,
+        actor_id: Option<Uuid>,
     }
 }
 
@@ -116,6 +118,17 @@ fn corrupt(column: &'static str, id: Uuid) -> StoreError {
     StoreError::Corrupt { table: "sessions", column, id: id.to_string() }
 }
 
+fn acting(mode: Option<String>, actor: Option<Uuid>, id: Uuid) -> Result<Option<Acting>, StoreError> {
+    match (mode, actor) {
+        (None, None) => Ok(None),
+        (Some(mode), Some(actor)) => {
+            let mode = mode.parse().map_err(|_| corrupt("acting", id))?;
+            Ok(Some(Acting { actor: UserId::from_uuid(actor), mode }))
+        }
+        _ => Err(corrupt("acting", id)),
+    }
+}
+
 pub(crate) fn account(id: Option<Uuid>, role: Option<String>) -> Option<(AccountId, Role)> {
     Some((AccountId::from_uuid(id?), Role::from_stored(role?)))
 }
@@ -136,6 +149,7 @@ impl TryFrom<GrantRow> for Grant {
             delivery: row.delivery.parse().map_err(|_| corrupt("delivery", row.id))?,
             ends_at: Timestamp::from_micros(row.ends_at),
             user_version: row.user_version,
+            acting: acting(row.acting, row.actor_id, row.id)?,
         })
     }
 }

@@ -3,7 +3,7 @@
 use portcullis_core::ids::{SessionId, UserId};
 use portcullis_core::refresh_token::SecretHash;
 use portcullis_core::server_key::KeyId;
-use portcullis_core::session::{Delivery, EndCause, Grant, MAX_PER_USER};
+use portcullis_core::session::{Acting, Delivery, EndCause, Grant, MAX_PER_USER};
 use portcullis_core::time::Timestamp;
 use uuid::Uuid;
 
@@ -41,6 +41,10 @@ pub struct NewSession {
     pub device: String,
     /// Where it is.
     pub address: String,
+    /// Who really acts, if it is not the user.
+    pub acting: Option<Acting>,
+    /// The session from which they do: this one ends with it.
+    pub actor_session: Option<SessionId>,
 }
 
 /// A session as its owner sees it.
@@ -61,21 +65,28 @@ pub struct SessionView {
 macro_rules! grant_columns {
     () => {
         "id, user_id, generation, role, account_id, account_role, must_change_password, user_version, \
-         methods, authenticated_at, delivery, ends_at"
+         methods, authenticated_at, delivery, ends_at, acting, actor_id"
     };
 }
 
 /// The guard of a new session. It takes the user's row until the commit, so that whoever moves the epoch comes
 /// before this or after it, never in between, and two sign-ins of one user wait for each other here, before
-/// either holds anything that the other wants.
-const TOUCH_USER: &str = "UPDATE users SET last_login_at = $3 \
-    WHERE id = $1 AND credential_epoch = $2 AND disabled_at IS NULL";
+/// either holds anything that the other wants. Disabling an owner moves the epochs of their bots. Nobody acts as
+/// an administrator.
+const TOUCH_USER: &str = "UPDATE users SET last_login_at = COALESCE($3, last_login_at) \
+    WHERE id = $1 AND credential_epoch = $2 AND disabled_at IS NULL AND ($4 OR role <> 'admin') AND (owner_id IS NULL \
+    OR EXISTS (SELECT 1 FROM users AS o WHERE o.id = users.owner_id AND o.disabled_at IS NULL))";
+/// The guard of whoever acts from a session: the row stays as it is, and stays locked until the commit.
+const HOLD_ADMIN: &str = "UPDATE users SET version = version \
+    WHERE id = $1 AND role = 'admin' AND disabled_at IS NULL";
+const HOLD_SESSION: &str = "UPDATE sessions SET generation = generation WHERE id = $1 AND user_id = $2 \
+    AND acting IS NULL AND ended_at IS NULL AND idle_ends_at > $3 AND ends_at > $3";
 const CREATE: &str = concat!(
     "INSERT INTO sessions (id, user_id, secret_hash, generation, key_id, rotated_at, idle_ends_at, ends_at, \
      window_at, window_count, role, account_id, account_role, must_change_password, user_version, methods, \
-     authenticated_at, delivery, device, address, created_at) \
+     authenticated_at, delivery, device, address, created_at, acting, actor_id, actor_session_id) \
      SELECT $1, u.id, $3, 1, $4, $5, $6, $7, $5, 0, u.role, u.account_id, u.account_role, \
-     u.must_change_password, u.version, $8, $5, $9, $10, $11, $5 FROM users AS u WHERE u.id = $2 RETURNING ",
+     u.must_change_password, u.version, $8, $5, $9, $10, $11, $5, $13, $14, $15 FROM users AS u WHERE u.id = $2 RETURNING ",
     grant_columns!(),
     ", (SELECT COUNT(*) FROM (SELECT 1 FROM sessions AS s WHERE s.user_id = $2 AND s.ended_at IS NULL \
      AND s.idle_ends_at > $5 AND s.ends_at > $5 LIMIT $12) AS others) AS others"
@@ -104,8 +115,12 @@ const END_OWN: &str = "UPDATE sessions SET ended_at = $2, end_cause = $3 WHERE i
     AND ended_at IS NULL RETURNING user_id";
 const END_BY_SECRET: &str = "UPDATE sessions SET ended_at = $2, end_cause = $3 WHERE id = $1 \
     AND secret_hash = $4 AND ended_at IS NULL RETURNING user_id";
-const END_ALL_BUT: &str = "UPDATE sessions SET ended_at = $2, end_cause = $3 WHERE user_id = $1 AND id <> $4 \
-    AND ended_at IS NULL RETURNING id";
+const END_ALL_BUT: &str = "UPDATE sessions SET ended_at = $2, end_cause = $3 \
+    WHERE (user_id = $1 OR actor_id = $1) AND id <> $4 AND ended_at IS NULL RETURNING id";
+const END_ACTING_FROM: &str = "UPDATE sessions SET ended_at = $2, end_cause = 'acting_ended' \
+    WHERE actor_session_id = $1 AND ended_at IS NULL RETURNING id";
+const END_ACTING: &str = "UPDATE sessions SET ended_at = $2, end_cause = 'acting_ended' \
+    WHERE (actor_id = $1 OR user_id = $1) AND acting <> 'bot' AND ended_at IS NULL RETURNING id";
 const RENEW: &str = concat!(
     "UPDATE sessions SET secret_hash = $3, generation = generation + 1, key_id = $4, rotated_at = $5, \
      idle_ends_at = $6, must_change_password = FALSE, authenticated_at = $5 \
@@ -186,9 +201,7 @@ impl Store {
 /// Makes a session, unless the user's epoch has moved or the user was disabled (`None`). A user with too many
 /// loses the oldest; their ids come back beside it, for the revocation list.
 pub async fn create(tx: &mut Tx, new: &NewSession) -> Result<Option<(Grant, Vec<Uuid>)>, StoreError> {
-    let touched =
-        affected!(tx, sqlx::query(TOUCH_USER).bind(new.user.uuid()).bind(new.epoch).bind(new.now.micros()))?;
-    if touched == 0 {
+    if !hold(tx, new).await? {
         return Ok(None);
     }
     let created: CreatedRow = on_tx!(tx, db => sqlx::query_as(CREATE)
@@ -204,6 +217,9 @@ pub async fn create(tx: &mut Tx, new: &NewSession) -> Result<Option<(Grant, Vec<
         .bind(&new.device)
         .bind(&new.address)
         .bind(MAX_PER_USER)
+        .bind(new.acting.map(|acting| acting.mode.as_str()))
+        .bind(new.acting.map(|acting| acting.actor.uuid()))
+        .bind(new.actor_session.map(SessionId::uuid))
         .fetch_one(db))?;
     let grant = Grant::try_from(created.grant)?;
     // Counted before or after the new one was in, as the database likes: one too few never.
@@ -216,6 +232,28 @@ pub async fn create(tx: &mut Tx, new: &NewSession) -> Result<Option<(Grant, Vec<
         .bind(MAX_PER_USER)
         .fetch_all(db))?;
     Ok(Some((grant, displaced)))
+}
+
+/// Takes the rows that a new session stands on, if they are as they were when it was allowed.
+async fn hold(tx: &mut Tx, new: &NewSession) -> Result<bool, StoreError> {
+    if let (Some(acting), Some(session)) = (new.acting, new.actor_session) {
+        let admin = affected!(tx, sqlx::query(HOLD_ADMIN).bind(acting.actor.uuid()))?;
+        let held = affected!(
+            tx,
+            sqlx::query(HOLD_SESSION).bind(session.uuid()).bind(acting.actor.uuid()).bind(new.now.micros())
+        )?;
+        if admin == 0 || held == 0 {
+            return Ok(false);
+        }
+    }
+    // Somebody else's acting is no sign-in of the user.
+    let own = new.actor_session.is_none();
+    let signed_in_at = own.then_some(new.now.micros());
+    let touched = affected!(
+        tx,
+        sqlx::query(TOUCH_USER).bind(new.user.uuid()).bind(new.epoch).bind(signed_in_at).bind(own)
+    )?;
+    Ok(touched > 0)
 }
 
 /// Rotates from a generation ahead of the row.
@@ -264,7 +302,28 @@ pub async fn end(
     Ok(user.map(UserId::from_uuid))
 }
 
-/// Ends all sessions of a user but one (or none, with `None`); their ids come back.
+/// Ends the sessions in which somebody acts from `session`, which has ended; their ids come back.
+pub async fn end_acting_from(
+    tx: &mut Tx,
+    session: SessionId,
+    now: Timestamp,
+) -> Result<Vec<Uuid>, StoreError> {
+    Ok(on_tx!(tx, db => sqlx::query_scalar(END_ACTING_FROM)
+        .bind(session.uuid())
+        .bind(now.micros())
+        .fetch_all(db))?)
+}
+
+/// Ends the sessions in which `user` acts as another, bots of theirs aside, or another as them; their ids come
+/// back.
+pub async fn end_acting(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Vec<Uuid>, StoreError> {
+    Ok(on_tx!(tx, db => sqlx::query_scalar(END_ACTING)
+        .bind(user.uuid())
+        .bind(now.micros())
+        .fetch_all(db))?)
+}
+
+/// Ends all sessions of a user, and those in which they act as another, but one (or none, with `None`); their ids come back.
 pub async fn end_all(
     tx: &mut Tx,
     user: UserId,

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use portcullis_app::hashing::{HashParams, Hasher, HasherConfig};
 use portcullis_app::node::StartError;
-use portcullis_app::settings::{Lifetimes, Settings};
+use portcullis_app::settings::{ApiTokenRules, Lifetimes, Settings};
 use portcullis_app::{Cx, Parts};
 use portcullis_core::password::PasswordPolicy;
 use portcullis_core::server_key::{KeyRing, ServerKey};
@@ -68,6 +68,9 @@ impl Default for Setup {
                 password_policy: PasswordPolicy::default(),
                 rates: None,
                 max_staleness: Duration::from_mins(1),
+                api_tokens: ApiTokenRules { per_user: 20, default_days: 90, max_days: 365 },
+                bots_per_user: 5,
+                impersonation: Duration::from_hours(1),
             },
             web: WebConfig {
                 public_url: issuer.parse().expect("a URL"),

@@ -27,6 +27,24 @@ paths! {
     SESSIONS = "/auth/sessions",
     /// One of them.
     SESSION = "/auth/sessions/{id}",
+    /// API tokens.
+    TOKENS = "/auth/tokens",
+    /// The API token that asks.
+    TOKEN_CURRENT = "/auth/tokens/current",
+    /// What a scanner of source code finds API tokens by.
+    TOKEN_PATTERN = "/auth/tokens/secret-scanning-pattern",
+    /// One API token.
+    TOKEN = "/auth/tokens/{id}",
+    /// Bots.
+    BOTS = "/auth/bots",
+    /// One bot.
+    BOT = "/auth/bots/{id}",
+    /// Sign in as a bot.
+    BOT_TOKENS = "/auth/bots/{id}/tokens",
+    /// Stop acting as another user.
+    IMPERSONATION_STOP = "/auth/impersonation/stop",
+    /// Act as another user.
+    ADMIN_IMPERSONATE = "/admin/api/users/{id}/impersonate",
     /// Change the password.
     PASSWORD_CHANGE = "/auth/password/change",
     /// What a sign-in page needs to know.
@@ -59,8 +77,10 @@ paths! {
 pub fn position(path: &str) -> Option<usize> {
     ALL.iter().position(|pattern| match pattern.split_once('{') {
         None => *pattern == path,
-        Some((prefix, _)) => {
-            path.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && !rest.contains('/'))
+        Some((prefix, behind)) => {
+            let suffix = behind.split_once('}').map_or("", |(_, suffix)| suffix);
+            let inside = path.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(suffix));
+            inside.is_some_and(|inside| !inside.is_empty() && !inside.contains('/'))
         }
     })
 }
@@ -76,6 +96,9 @@ mod tests {
         assert_eq!(at("/auth/sessions/123"), Some(SESSION));
         assert_eq!(at("/auth/sessions"), Some(SESSIONS));
         assert_eq!(at("/auth/sessions/a/b"), None);
+        assert_eq!(at("/auth/tokens/current"), Some(TOKEN_CURRENT));
+        assert_eq!(at("/auth/bots/123/tokens"), Some(BOT_TOKENS));
+        assert_eq!(at("/auth/bots//tokens"), None);
         assert_eq!(at("/nothing"), None);
     }
 }

@@ -48,9 +48,9 @@ pub use public_url::PublicUrl;
 pub use rate::Rate;
 pub use secret_key::{SecretKey, parse_secret_key};
 pub use sections::{
-    Config, DatabaseConfig, ForwardAuthConfig, LogFormat, PasswordBlocklist, PasswordConfig, RateLimitConfig,
-    RegistrationConfig, RegistrationMode, RevocationsConfig, ServerConfig, SigningAlgorithm, TelemetryConfig,
-    TokensConfig,
+    ApiTokensConfig, BotsConfig, Config, DatabaseConfig, ForwardAuthConfig, ImpersonationConfig, LogFormat,
+    PasswordBlocklist, PasswordConfig, RateLimitConfig, RegistrationConfig, RegistrationMode,
+    RevocationsConfig, ServerConfig, SigningAlgorithm, TelemetryConfig, TokensConfig,
 };
 pub use show::{Loaded, ShownKey};
 pub use table::KEYS;

@@ -115,6 +115,9 @@ fn web_config(config: &Config) -> WebConfig {
 
 /// An empty write comes behind everything that waits.
 async fn commit_pending(cx: &Arc<Cx>) {
+    if let Err(error) = cx.write_uses().await {
+        tracing::warn!(%error, "the last uses of API tokens are not noted");
+    }
     let behind_all = cx.store.write(|_| Box::pin(async { Ok(()) }));
     match tokio::time::timeout(LAST_WRITES, behind_all).await {
         Ok(Ok(())) => {}
