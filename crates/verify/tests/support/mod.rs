@@ -16,10 +16,7 @@ use std::{
 use portcullis_verify::{Builder, Clock, Verifier};
 
 #[allow(unused_imports, reason = "as above")]
-pub use self::{
-    issuer::FakeIssuer,
-    signer::with,
-};
+pub use self::{issuer::FakeIssuer, signer::with};
 
 pub const START: i64 = 1_800_000_000;
 

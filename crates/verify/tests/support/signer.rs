@@ -57,6 +57,7 @@ impl Signer {
         json!({"typ": "at+jwt", "alg": "ES256", "kid": self.kid})
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "calls read better")]
     /// A good signature over a header and a payload that may be anything.
     pub fn sign(&self, header: impl ToString, payload: impl ToString) -> String {
         let signed = format!("{}.{}", b64(header.to_string()), b64(payload.to_string()));
