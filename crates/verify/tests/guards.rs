@@ -3,7 +3,11 @@
 
 mod support;
 
-use axum::Router;
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, header::AUTHORIZATION},
+};
 use portcullis_verify::{
     Claims, RequireRole, RequireScope, VerifyError,
     axum::{Guard, Guarded},
@@ -126,4 +130,16 @@ async fn an_inner_layer_has_the_last_word() {
     let reply = ask(&service, Some(&issuer.token(&[]))).await;
     assert_eq!(outcome(&reply), (401, "invalid_token".to_owned()), "good for the outer one alone");
     assert_eq!(ask(&service, Some(&other.token(&[]))).await.status, 401);
+}
+
+#[tokio::test]
+async fn claims_of_an_outer_layer_do_not_reach_through_an_inner_one() {
+    let (issuer, _clock, verifier) = setting().await;
+    let strip = |mut request: Request<Body>| async move {
+        request.headers_mut().remove(AUTHORIZATION);
+        request
+    };
+    let inner = Router::new().fallback(maybe).layer(verifier.optional_layer());
+    let service = inner.layer(axum::middleware::map_request(strip)).layer(verifier.layer());
+    assert_eq!(outcome(&ask(&service, Some(&issuer.token(&[]))).await), (200, "nobody".to_owned()));
 }
