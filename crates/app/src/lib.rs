@@ -10,6 +10,7 @@ pub mod client;
 pub mod cx;
 pub mod doctor;
 pub mod fault;
+pub mod feed;
 pub mod hashing;
 pub mod lifetime;
 pub mod limits;

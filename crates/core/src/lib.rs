@@ -14,6 +14,7 @@ pub mod random;
 pub mod rate;
 pub mod refresh_token;
 pub mod revocation;
+pub mod revocation_log;
 pub mod server_key;
 pub mod session;
 pub mod set_up;
