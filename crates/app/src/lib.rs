@@ -12,6 +12,7 @@ pub mod client;
 pub mod cx;
 pub mod doctor;
 pub mod fault;
+pub mod feed;
 pub mod hashing;
 pub mod impersonate;
 pub mod lifetime;

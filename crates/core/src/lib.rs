@@ -15,6 +15,7 @@ pub mod random;
 pub mod rate;
 pub mod refresh_token;
 pub mod revocation;
+pub mod revocation_log;
 pub mod scope;
 pub mod secret_token;
 pub mod server_key;

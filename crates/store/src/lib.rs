@@ -44,6 +44,7 @@ pub use rotate::Rotate;
 pub struct Store {
     db: db::Db,
     writer: writer::Writer,
+    nudged: std::sync::Arc<tokio::sync::Notify>,
 }
 
 impl Store {
@@ -51,7 +52,7 @@ impl Store {
     pub async fn open(options: &DatabaseOptions) -> Result<Self, StoreError> {
         let db = db::Db::open(options).await?;
         let writer = writer::Writer::start(&db).await?;
-        Ok(Self { db, writer })
+        Ok(Self { db, writer, nudged: std::sync::Arc::default() })
     }
 
     /// Runs `work` in a transaction. `Ok` commits, also for a refusal that must persist; `Err` rolls back.

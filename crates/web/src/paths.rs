@@ -59,6 +59,8 @@ paths! {
     JWKS = "/.well-known/jwks.json",
     /// Metadata (RFC 8414).
     METADATA = "/.well-known/oauth-authorization-server",
+    /// Revoked sessions, for resource servers.
+    REVOCATIONS = "/.well-known/portcullis/revocations",
     /// The API in `OpenAPI` form.
     OPENAPI = "/openapi.json",
     /// The API for people.

@@ -18,6 +18,7 @@ use crate::state::Web;
 pub(crate) struct MetadataBody {
     issuer: String,
     jwks_uri: String,
+    portcullis_revocations_endpoint: String,
     service_documentation: String,
 }
 
@@ -29,6 +30,7 @@ pub(crate) async fn metadata(State(web): State<Web>) -> Response {
     let body = MetadataBody {
         issuer: web.cx.settings.issuer.clone(),
         jwks_uri: format!("{base}{}", paths::JWKS),
+        portcullis_revocations_endpoint: format!("{base}{}", paths::REVOCATIONS),
         service_documentation: format!("{base}{}", paths::DOCS),
     };
     public_json(&body, 300)

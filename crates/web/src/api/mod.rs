@@ -14,6 +14,7 @@ pub(crate) mod page;
 pub(crate) mod password;
 pub(crate) mod refresh;
 pub(crate) mod register;
+pub(crate) mod revocations;
 pub(crate) mod sessions;
 pub(crate) mod setup;
 pub(crate) mod token_response;

@@ -185,3 +185,11 @@ pub(crate) async fn eventually<F: AsyncFnMut() -> bool>(what: &str, mut done: F)
     let limit = std::time::Duration::from_secs(10);
     tokio::time::timeout(limit, waiting).await.unwrap_or_else(|_| panic!("{what}, within {limit:?}"));
 }
+
+/// The feed of revocations.
+pub(crate) const FEED: &str = "/.well-known/portcullis/revocations";
+
+/// What the feed calls a session.
+pub(crate) fn hashed(session: &str) -> String {
+    URL_SAFE_NO_PAD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, session.as_bytes()))
+}

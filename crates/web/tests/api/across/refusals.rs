@@ -80,6 +80,8 @@ const TABLE: &[Operation] = &[
     op("GET", paths::SET_UP_PAGE, Nothing, OPEN),
     op("GET", paths::JWKS, Nothing, OPEN),
     op("GET", paths::METADATA, Nothing, OPEN),
+    op("GET", paths::REVOCATIONS, Nothing, OPEN),
+    op("OPTIONS", paths::REVOCATIONS, Nothing, (204, "")),
     op("GET", paths::OPENAPI, Nothing, OPEN),
     op("GET", paths::DOCS, Nothing, OPEN),
     op("GET", paths::DOCS_PROBLEMS, Nothing, OPEN),

@@ -13,9 +13,12 @@ async fn says_what_is_there_and_nothing_else() {
     let expected = json!({
         "issuer": "http://localhost:8400",
         "jwks_uri": "http://localhost:8400/.well-known/jwks.json",
+        "portcullis_revocations_endpoint": "http://localhost:8400/.well-known/portcullis/revocations",
         "service_documentation": "http://localhost:8400/docs",
     });
     assert_eq!(reply.json, expected);
-    let jwks = expected["jwks_uri"].as_str().unwrap().trim_start_matches("http://localhost:8400");
-    assert_eq!(app.anon().get(jwks).await.status, 200);
+    for endpoint in ["jwks_uri", "portcullis_revocations_endpoint"] {
+        let path = expected[endpoint].as_str().unwrap().trim_start_matches("http://localhost:8400");
+        assert_eq!(app.anon().get(path).await.status, 200);
+    }
 }
