@@ -15,6 +15,7 @@ use serde_json::Map;
 
 use crate::attempts::Turns;
 use crate::bearer::Caller;
+use crate::forward_auth::{Upstream, UpstreamKey};
 use crate::hashing::Hasher;
 use crate::lifetime::LongestLifetime;
 use crate::limits::Memory;
@@ -69,6 +70,7 @@ pub struct Cx {
     pub(crate) turns: Turns,
     pub(crate) uses: Uses,
     pub(crate) callers: Cache<[u8; 32], Arc<Caller>>,
+    pub(crate) upstream: Cache<UpstreamKey, Arc<Upstream>>,
     pub(crate) users: Cache<UserId, Arc<User>>,
 }
 
@@ -91,6 +93,7 @@ impl Cx {
             turns: Turns::default(),
             uses: Uses::default(),
             callers: Cache::builder().max_capacity(CACHED_TOKENS).time_to_idle(CACHE_IDLE).build(),
+            upstream: Cache::builder().max_capacity(CACHED_TOKENS).time_to_idle(CACHE_IDLE).build(),
             users: Cache::builder().max_capacity(CACHED_USERS).time_to_idle(CACHE_IDLE).build(),
         }
     }
@@ -116,6 +119,7 @@ impl Cx {
         self.limits.forget(now);
         self.revoked.forget(now);
         self.callers.run_pending_tasks();
+        self.upstream.run_pending_tasks();
         self.users.run_pending_tasks();
     }
 }

@@ -13,6 +13,7 @@ pub mod cx;
 pub mod doctor;
 pub mod fault;
 pub mod feed;
+pub mod forward_auth;
 pub mod hashing;
 pub mod impersonate;
 pub mod lifetime;

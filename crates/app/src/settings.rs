@@ -9,6 +9,8 @@ use portcullis_core::user::Role;
 use portcullis_jose::{Algorithm, SigningKey};
 use serde_json::{Map, Value};
 
+use crate::forward_auth::ForwardAuth;
+
 /// All settings.
 pub struct Settings {
     /// `iss` of our tokens.
@@ -41,6 +43,8 @@ pub struct Settings {
     pub bots_per_user: u32,
     /// Longest time for which an administrator may act as another user.
     pub impersonation: Duration,
+    /// Who may ask for what behind a proxy.
+    pub forward_auth: ForwardAuth,
 }
 
 /// How many API tokens there may be, and how long they live.

@@ -149,7 +149,7 @@ impl Cx {
 }
 
 /// `jti`: 128 random bits in hex.
-fn token_id(bytes: [u8; 16]) -> String {
+pub(crate) fn token_id(bytes: [u8; 16]) -> String {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     digits.map(|digit| char::from(HEX[usize::from(digit)])).collect()

@@ -1,6 +1,8 @@
 //! From the configuration to what the use cases read.
 
+use portcullis_app::forward_auth::{ForwardAuth, Stale};
 use portcullis_app::settings::{ApiTokenRules, Lifetimes, Rates, Settings};
+use portcullis_core::access::Rules;
 use portcullis_core::password::PasswordPolicy;
 use portcullis_core::rate::Rate;
 use portcullis_core::user::Role;
@@ -10,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::config::{
     ClaimSource, Config, ConfigError, Loaded, Origin, RateLimitConfig, RegistrationMode, SigningAlgorithm,
+    StaleMode,
 };
 
 /// The settings of a node.
@@ -50,7 +53,19 @@ pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, ConfigError> {
         },
         bots_per_user: config.bots.max_per_user,
         impersonation: config.impersonation.max_duration,
+        forward_auth: forward_auth(config),
     })
+}
+
+fn forward_auth(config: &Config) -> ForwardAuth {
+    let audience = format!("{}/upstream", config.server.public_url);
+    ForwardAuth {
+        rules: Rules::new(&audience, config.forward_auth.rules.clone()),
+        stale: match config.revocations.stale {
+            StaleMode::Serve => Stale::Serve,
+            StaleMode::Refuse => Stale::Refuse,
+        },
+    }
 }
 
 fn password_policy(config: &Config) -> Result<PasswordPolicy, portcullis_core::password::PolicyError> {

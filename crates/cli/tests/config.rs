@@ -15,6 +15,8 @@ mod files;
 mod fuzz;
 #[path = "config/layers.rs"]
 mod layers;
+#[path = "config/rules.rs"]
+mod rules;
 #[path = "config/secrets.rs"]
 mod secrets;
 #[path = "config/show.rs"]

@@ -4,6 +4,7 @@
 //! is to be done. What may not live here: anything async, I/O, HTTP, SQL, a clock or a source of randomness
 //! (both are arguments). Every function can be tested by a table.
 
+pub mod access;
 pub mod address;
 pub mod audit;
 pub mod base62;

@@ -14,15 +14,17 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_app::forward_auth::{ForwardAuth, Stale};
 use portcullis_app::hashing::{HashParams, Hasher, HasherConfig};
 use portcullis_app::node::StartError;
 use portcullis_app::settings::{ApiTokenRules, Lifetimes, Settings};
 use portcullis_app::{Cx, Parts};
+use portcullis_core::access::Rules;
 use portcullis_core::password::PasswordPolicy;
 use portcullis_core::server_key::{KeyRing, ServerKey};
 use portcullis_core::user::Role;
 use portcullis_jose::Algorithm;
-use portcullis_web::{App, WebConfig};
+use portcullis_web::{App, ForwardStyle, WebConfig};
 use serde_json::Map;
 use tokio::task::JoinHandle;
 
@@ -71,6 +73,10 @@ impl Default for Setup {
                 api_tokens: ApiTokenRules { per_user: 20, default_days: 90, max_days: 365 },
                 bots_per_user: 5,
                 impersonation: Duration::from_hours(1),
+                forward_auth: ForwardAuth {
+                    rules: Rules::new(&format!("{issuer}/upstream"), vec![]),
+                    stale: Stale::Serve,
+                },
             },
             web: WebConfig {
                 public_url: issuer.parse().expect("a URL"),
@@ -79,6 +85,10 @@ impl Default for Setup {
                 client_address_header: "X-Forwarded-For".into(),
                 request_timeout: Duration::from_secs(30),
                 forward_secret: Some(FORWARD_SECRET.into()),
+                forward_style: ForwardStyle::Traefik,
+                return_urls: vec![],
+                trusted_origins: vec![],
+                cookie_domain: None,
                 password_min_length: 15,
                 password_max_length: 128,
                 version: "test",

@@ -41,6 +41,8 @@ pub struct App {
     web: Web,
     router: Router,
     metrics: Arc<RouteMetrics>,
+    /// Whether it answers only for names of ours.
+    own_hosts_only: bool,
 }
 
 /// Makes the application.
@@ -52,7 +54,7 @@ pub fn app(cx: Arc<Cx>, config: WebConfig) -> Result<App, String> {
     let document = openapi::complete(document, config.version)?;
     let web = Web::new(cx, config, document)?;
     let router = router.fallback(not_found).with_state(web.clone());
-    Ok(App { web, router, metrics: Arc::new(RouteMetrics::new()) })
+    Ok(App { web, router, metrics: Arc::new(RouteMetrics::new()), own_hosts_only: true })
 }
 
 async fn not_found() -> Failure {
@@ -60,6 +62,14 @@ async fn not_found() -> Failure {
 }
 
 impl App {
+    /// What is served on `forward_auth.listen`: proxies only, who need no secret there. They may pass the host on
+    /// that they were asked for, which is none of ours.
+    #[must_use]
+    pub fn forward_auth(&self) -> Self {
+        let router = routes::forward_auth().fallback(not_found).with_state(self.web.clone());
+        Self { router, own_hosts_only: false, ..self.clone() }
+    }
+
     /// The switch that makes the node not ready.
     pub fn readiness(&self) -> Readiness {
         self.web.readiness.clone()
@@ -133,7 +143,7 @@ impl App {
     }
 
     fn check_host(&self, request: &Request<Body>) -> Result<(), Problem> {
-        if matches!(request.uri().path(), paths::LIVE | paths::READY) {
+        if !self.own_hosts_only || matches!(request.uri().path(), paths::LIVE | paths::READY) {
             return Ok(());
         }
         self.web.hosts.check(request.uri(), request.headers()).map_err(Problem::from)

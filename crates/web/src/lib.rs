@@ -10,9 +10,11 @@ mod failure;
 pub mod metrics;
 mod pages;
 pub mod paths;
+mod return_urls;
 mod routes;
 pub mod serve;
 mod state;
 
+pub use api::verify::Style as ForwardStyle;
 pub use app::{App, app};
 pub use state::{Readiness, WebConfig};

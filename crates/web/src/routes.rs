@@ -1,10 +1,12 @@
 //! The whole table of routes. The `OpenAPI` document is made of the same lines.
 
+use axum::Router;
+use axum::routing::{any, get};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::state::Web;
-use crate::{api, pages};
+use crate::{api, pages, paths};
 
 /// Every route of the server.
 pub(crate) fn table() -> OpenApiRouter<Web> {
@@ -41,4 +43,12 @@ pub(crate) fn table() -> OpenApiRouter<Web> {
         .routes(routes!(pages::docs))
         .routes(routes!(pages::problems))
         .routes(routes!(pages::asset))
+}
+
+/// The few routes of `forward_auth.listen`. Envoy asks with the method that it was asked with.
+#[expect(clippy::disallowed_methods, reason = "both are declared and documented above")]
+pub(crate) fn forward_auth() -> Router<Web> {
+    Router::new()
+        .route(paths::VERIFY, any(api::verify::verify_inside))
+        .route(paths::LIVE, get(api::health::live))
 }

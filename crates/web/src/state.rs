@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use url::Url;
 
 use crate::api::revocations::{Answers, Waiters};
+use crate::api::verify::{Forward, Style as ForwardStyle};
 
 /// How the server is reached, and what it tells. Holds a secret, and so has no `Debug`.
 #[derive(Clone)]
@@ -30,6 +31,14 @@ pub struct WebConfig {
     pub request_timeout: Duration,
     /// `forward_auth.secret`.
     pub forward_secret: Option<String>,
+    /// `forward_auth.style`.
+    pub forward_style: ForwardStyle,
+    /// `server.return_urls`.
+    pub return_urls: Vec<String>,
+    /// `csrf.trusted_origins`.
+    pub trusted_origins: Vec<String>,
+    /// `cookies.domain`.
+    pub cookie_domain: Option<String>,
     /// Shortest password.
     pub password_min_length: u32,
     /// Longest password.
@@ -49,6 +58,7 @@ pub(crate) struct Inner {
     pub(crate) hosts: AllowedHosts,
     pub(crate) client_address: ClientAddressRule,
     pub(crate) security: SecurityHeaders,
+    pub(crate) forward: Forward,
     pub(crate) openapi: Bytes,
     pub(crate) readiness: Readiness,
     pub(crate) untrusted_proxy_seen: AtomicBool,
@@ -72,12 +82,14 @@ impl Web {
         let hosts = AllowedHosts::new(&config.public_url, &config.hosts)
             .map_err(|error| format!("server.hosts: {error}"))?;
         let https = config.public_url.scheme() == "https";
+        let forward = Forward::new(&config)?;
         Ok(Self(Arc::new(Inner {
             cx,
             https,
             hosts,
             client_address,
             security: SecurityHeaders::new(https),
+            forward,
             openapi,
             config,
             readiness: Readiness::default(),

@@ -19,6 +19,8 @@ pub enum Kind {
     Duration(Duration, Duration),
     /// A rate such as `10/min`.
     Rate,
+    /// Tables of access rules, in the file alone.
+    Rules,
     /// The entry of a map whose names are the operator's (`tokens.claims.<name>`).
     Claim,
 }

@@ -58,5 +58,6 @@ pub(super) fn shown_value(name: &str, value: &Value) -> String {
         Value::Boolean(value) => value.to_string(),
         Value::Duration(value) => quoted(&duration::format(*value)),
         Value::Rate(rate) => quoted(&rate.to_string()),
+        Value::Rules(_) => "[…]".to_owned(),
     }
 }

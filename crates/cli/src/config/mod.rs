@@ -25,6 +25,7 @@ mod origin;
 mod public_url;
 mod rate;
 mod read_file;
+mod rules;
 mod secret_file;
 mod secret_key;
 mod sections;
@@ -48,9 +49,10 @@ pub use public_url::PublicUrl;
 pub use rate::Rate;
 pub use secret_key::{SecretKey, parse_secret_key};
 pub use sections::{
-    ApiTokensConfig, BotsConfig, Config, DatabaseConfig, ForwardAuthConfig, ImpersonationConfig, LogFormat,
-    PasswordBlocklist, PasswordConfig, RateLimitConfig, RegistrationConfig, RegistrationMode,
-    RevocationsConfig, ServerConfig, SigningAlgorithm, TelemetryConfig, TokensConfig,
+    ApiTokensConfig, BotsConfig, Config, CookiesConfig, CsrfConfig, DatabaseConfig, ForwardAuthConfig,
+    ForwardAuthStyle, ImpersonationConfig, LogFormat, PasswordBlocklist, PasswordConfig, RateLimitConfig,
+    RegistrationConfig, RegistrationMode, RevocationsConfig, ServerConfig, SigningAlgorithm, StaleMode,
+    TelemetryConfig, TokensConfig,
 };
 pub use show::{Loaded, ShownKey};
 pub use table::KEYS;

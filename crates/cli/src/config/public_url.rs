@@ -68,6 +68,28 @@ pub(super) fn issuer(text: &str) -> Result<String, Problem> {
     plain_http_url(text).map(|_| text.to_owned())
 }
 
+/// An origin as browsers write it: small letters, no default port, no path.
+pub(super) fn origin(text: &str) -> Result<String, Problem> {
+    const REMEDY: &str = r#"write scheme and host, such as "https://app.example.com""#;
+    let url = plain_http_url(text).map_err(|problem| Problem::new(problem.problem, REMEDY))?;
+    if url.path() != "/" {
+        return Err(Problem::new("has a path", REMEDY));
+    }
+    Ok(url.origin().ascii_serialization())
+}
+
+/// A place to return to: an origin, or one URL with its path and query.
+pub(super) fn return_url(text: &str) -> Result<String, Problem> {
+    let plain = text.split_once('?').map_or(text, |(plain, _)| plain);
+    let remedy = r#"write an origin such as "https://app.example.com", or the whole URL of one page"#;
+    let problem = |problem: Problem| Problem::new(problem.problem, remedy);
+    plain_http_url(plain).map_err(problem)?;
+    if text.contains('#') {
+        return Err(Problem::new("has a fragment", remedy));
+    }
+    Ok(text.to_owned())
+}
+
 fn plain_http_url(text: &str) -> Result<Url, Problem> {
     let not_one = || Problem::new("is not a URL", r#"write one such as "https://auth.example.com""#);
     // The URL standard drops these in silence; they would be lost from an issuer that is compared.

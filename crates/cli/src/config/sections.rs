@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use portcullis_core::access::Rule;
 use secrecy::SecretString;
 
 use super::{AddressRange, ClaimSource, DatabaseUrl, PublicUrl, Rate, SecretKey};
@@ -19,6 +20,10 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// `[tokens]`
     pub tokens: TokensConfig,
+    /// `[cookies]`
+    pub cookies: CookiesConfig,
+    /// `[csrf]`
+    pub csrf: CsrfConfig,
     /// `[registration]`
     pub registration: RegistrationConfig,
     /// `[password]`
@@ -56,6 +61,8 @@ pub struct ServerConfig {
     pub trusted_proxies: Vec<AddressRange>,
     /// A valid header name, as written.
     pub client_address_header: String,
+    /// Origins, and URLs of single pages.
+    pub return_urls: Vec<String>,
     /// None: the caller takes 80 % of the open-file limit.
     pub max_connections: Option<u32>,
     /// For the request head.
@@ -123,6 +130,20 @@ pub struct TokensConfig {
     pub refresh_grace: Duration,
     /// The operator's claims; none has the name of a claim of ours.
     pub claims: BTreeMap<String, ClaimSource>,
+}
+
+/// `[cookies]`
+#[derive(Debug, Clone)]
+pub struct CookiesConfig {
+    /// In small letters; the host of `public_url` is in it. None: cookies stay with that host.
+    pub domain: Option<String>,
+}
+
+/// `[csrf]`
+#[derive(Debug, Clone)]
+pub struct CsrfConfig {
+    /// As browsers write them.
+    pub trusted_origins: Vec<String>,
 }
 
 /// Who may register.
@@ -227,11 +248,39 @@ pub struct ImpersonationConfig {
     pub max_duration: Duration,
 }
 
+/// Whose headers forward-auth reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForwardAuthStyle {
+    /// `auth_request` of nginx.
+    Nginx,
+    /// `ForwardAuth` of Traefik.
+    Traefik,
+    /// `forward_auth` of Caddy.
+    Caddy,
+    /// `ext_authz` of Envoy.
+    Envoy,
+}
+
 /// `[forward_auth]`
 #[derive(Debug, Clone)]
 pub struct ForwardAuthConfig {
+    /// Where proxies ask without a secret; none: nowhere.
+    pub listen: Option<SocketAddr>,
     /// Value of `X-Portcullis-Forward`; none: `/auth/verify` is 404. Visible ASCII.
     pub secret: Option<SecretString>,
+    /// Whose headers are read.
+    pub style: ForwardAuthStyle,
+    /// In order; none has the issuer as its audience.
+    pub rules: Vec<Rule>,
+}
+
+/// What forward-auth does without news of revocations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StaleMode {
+    /// Goes on by what it knows.
+    Serve,
+    /// Answers 503.
+    Refuse,
 }
 
 /// `[revocations]`
@@ -239,6 +288,8 @@ pub struct ForwardAuthConfig {
 pub struct RevocationsConfig {
     /// Without news for longer than this our own protected endpoints answer 503.
     pub max_staleness: Duration,
+    /// For forward-auth, in that case.
+    pub stale: StaleMode,
 }
 
 /// The form of the log.

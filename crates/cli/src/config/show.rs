@@ -43,8 +43,21 @@ impl fmt::Display for ShownKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.value {
             Json::Null => write!(f, "# {} is unset", self.key),
-            value => write!(f, "{} = {value}  # {}", self.key, self.origin),
+            value => write!(f, "{} = {}  # {}", self.key, toml_of(value), self.origin),
         }
+    }
+}
+
+/// JSON as TOML writes it in one line: only objects differ.
+fn toml_of(value: &Json) -> String {
+    let joined = |parts: Vec<String>| parts.join(",");
+    match value {
+        Json::Array(items) => format!("[{}]", joined(items.iter().map(toml_of).collect())),
+        Json::Object(members) => {
+            let member = |(name, value): (&String, &Json)| format!("{name} = {}", toml_of(value));
+            format!("{{{}}}", joined(members.iter().map(member).collect()))
+        }
+        plain => plain.to_string(),
     }
 }
 
@@ -100,5 +113,6 @@ fn json_of(spec: &KeySpec, value: &Value) -> Json {
         Value::Boolean(value) => json!(value),
         Value::Duration(value) => json!(duration::format(*value)),
         Value::Rate(rate) => json!(rate.to_string()),
+        Value::Rules(rules) => rules.iter().map(|rule| rule.written.clone()).collect(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::keys::Kind::{Boolean, Claim, Integer, List, Rate, Text};
+use super::keys::Kind::{Boolean, Claim, Integer, List, Rate, Rules, Text};
 use super::keys::{KeySpec, Kind, Secrecy};
 
 const DAY: u64 = 24 * 60 * 60;
@@ -44,6 +44,7 @@ pub const KEYS: &[KeySpec] = &[
         "X-Forwarded-For",
         "the one header a trusted proxy names the client in",
     ),
+    key("server.return_urls", List, "", "where people may return to from a sign-in, beside our own pages"),
     unset(
         "server.max_connections",
         Integer(1, 1_000_000),
@@ -76,6 +77,12 @@ pub const KEYS: &[KeySpec] = &[
     key("tokens.session_max_age", secs(1, 3_650 * DAY), "180d", "a session ends this long after sign-in"),
     key("tokens.refresh_grace", secs(0, 600), "60s", "time in which a replayed refresh gets the same answer"),
     unset("tokens.claims.<name>", Claim, "a claim of your own: a static value, or where it comes from"),
+    unset(
+        "cookies.domain",
+        Text,
+        "domain of our cookies; without it they stay with the host of server.public_url",
+    ),
+    key("csrf.trusted_origins", List, "", "further origins whose pages may change something by cookie"),
     key("registration.mode", Text, "open", "who may register: open or closed"),
     key(
         "registration.require_email_verification",
@@ -119,14 +126,19 @@ pub const KEYS: &[KeySpec] = &[
     key("api_tokens.max_days", Integer(1, 3_650), "365", "longest lifetime of an API token"),
     key("bots.max_per_user", Integer(0, 1_000), "5", "bots a user may have"),
     key("impersonation.max_duration", secs(60, 86_400), "60m", "longest time acting as another user"),
+    key("forward_auth.listen", Text, "off", "address and port on which proxies ask without a secret")
+        .or_off(),
     unset("forward_auth.secret", Text, "value of X-Portcullis-Forward that opens /auth/verify")
         .secrecy(Secrecy::Secret),
+    key("forward_auth.style", Text, "traefik", "whose headers are read: nginx, traefik, caddy or envoy"),
+    unset("forward_auth.rules", Rules, "who may ask for what; the first rule that covers a request decides"),
     key(
         "revocations.max_staleness",
         secs(1, 3_600),
         "60s",
         "longest time without news before our API answers 503",
     ),
+    key("revocations.stale", Text, "serve", "what forward-auth does without news: serve or refuse"),
     key("telemetry.log", Text, "auto", "text, json, or auto: text on a terminal, else json"),
     key("telemetry.level", Text, "info", "log level, or target=level pairs with commas"),
     key("telemetry.listen", Text, "off", "address and port of /metrics").or_off(),

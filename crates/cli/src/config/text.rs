@@ -43,6 +43,17 @@ pub(super) fn audience(text: &str) -> Result<String, Problem> {
     ))
 }
 
+/// The domain of cookies, in small letters (RFC 6265 section 5.2.3).
+pub(super) fn domain(text: &str) -> Result<String, Problem> {
+    let label =
+        |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let address = text.parse::<std::net::IpAddr>().is_ok();
+    if text.len() <= 253 && text.contains('.') && text.split('.').all(label) && !address {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err(Problem::new("is no domain", r#"write one such as "example.com", without a dot in front"#))
+}
+
 /// A level, or `target=level` pairs with commas; `inof` would else be taken for a target.
 pub(super) fn log_level(text: &str) -> Result<String, Problem> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use portcullis_core::access::Rule;
 use secrecy::ExposeSecret;
 
 use super::entries::{Entries, fault_showing};
@@ -51,6 +52,14 @@ impl Entries {
         match self.get(name)?.value {
             Value::Integer(number) => Some(number),
             _ => None,
+        }
+    }
+
+    /// Access rules; none if unset.
+    pub(super) fn rules(&self, name: &str) -> Vec<Rule> {
+        match self.get(name).map(|entry| &entry.value) {
+            Some(Value::Rules(rules)) => rules.iter().map(|written| written.rule.clone()).collect(),
+            _ => Vec::new(),
         }
     }
 

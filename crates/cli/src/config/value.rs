@@ -9,6 +9,7 @@ use super::duration;
 use super::error::Problem;
 use super::keys::{KeySpec, Kind, Secrecy};
 use super::rate::{self, Rate};
+use super::rules::{self, WrittenRule};
 
 /// What a layer holds for a key, before its section's own parser has seen it.
 #[derive(Debug, Clone)]
@@ -23,6 +24,7 @@ pub(super) enum Value {
     Boolean(bool),
     Duration(Duration),
     Rate(Rate),
+    Rules(Vec<WrittenRule>),
 }
 
 impl Value {
@@ -33,6 +35,7 @@ impl Value {
         }
         match spec.kind {
             Kind::List => Ok(Self::list(spec, split(text))),
+            Kind::Rules => Err(rules::not_as_text()),
             _ if text.trim().is_empty() => Err(Problem::new("is empty", "give a value or leave the key out")),
             Kind::Text | Kind::Claim => Ok(Self::text(spec, text.to_owned())),
             Kind::Integer(min, max) => integer(text, 10, min, max),
@@ -65,6 +68,7 @@ impl Value {
                     .map(|items| Self::list(spec, items))
                     .ok_or_else(|| wrong_type(spec.kind, "a mixed array"))
             }
+            (Kind::Rules, DeValue::Array(items)) => rules::from_toml(items).map(Self::Rules),
             _ => Err(wrong_type(spec.kind, with_article(value))),
         }
     }
@@ -113,6 +117,10 @@ fn wrong_type(kind: Kind, found: &str) -> Problem {
         }
         Kind::Duration(..) => duration::not_one(),
         Kind::Rate => rate::not_one(),
+        Kind::Rules => Problem::new(
+            format!("is {found}, not a list of tables"),
+            "write [[forward_auth.rules]] above each",
+        ),
         Kind::Claim => Problem::new(format!("is {found}"), "write a string, a whole number, true or false"),
     }
 }

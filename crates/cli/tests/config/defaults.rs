@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use portcullis::config::{DatabaseKind, LogFormat, Rate, RegistrationMode, SigningAlgorithm};
+use portcullis::config::{
+    DatabaseKind, ForwardAuthStyle, LogFormat, Rate, RegistrationMode, SigningAlgorithm, StaleMode,
+};
 
 use crate::support::Given;
 
@@ -67,7 +69,11 @@ fn limits_and_the_rest() {
     assert_eq!(limits.refresh_replays, a_minute(600));
     assert_eq!(limits.refresh_forgeries, a_minute(30));
     assert_eq!(limits.password_change, a_minute(5));
-    assert!(config.forward_auth.secret.is_none());
+    let forward = config.forward_auth;
+    assert!(forward.secret.is_none() && forward.listen.is_none() && forward.rules.is_empty());
+    assert_eq!(forward.style, ForwardAuthStyle::Traefik);
+    assert_eq!(config.revocations.stale, StaleMode::Serve);
+    assert!(config.cookies.domain.is_none() && config.csrf.trusted_origins.is_empty());
     assert_eq!(config.revocations.max_staleness, MINUTE);
     assert_eq!((config.telemetry.log, config.telemetry.level.as_str()), (LogFormat::Auto, "info"));
     assert_eq!(config.telemetry.listen, None);

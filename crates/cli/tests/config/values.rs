@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use portcullis::config::{DatabaseKind, LogFormat, Rate, RegistrationMode, SigningAlgorithm};
+use portcullis::config::{
+    DatabaseKind, ForwardAuthStyle, LogFormat, Rate, RegistrationMode, SigningAlgorithm, StaleMode,
+};
+use portcullis_core::access::{HostPattern, Prefix, Require, Requirement, Rule};
 
 use crate::support::Given;
 
@@ -134,4 +137,61 @@ fn the_rest() {
     assert_eq!(config.telemetry.log, LogFormat::Json);
     assert_eq!(config.telemetry.level, "info,portcullis_store=debug");
     assert_eq!(config.telemetry.listen.map(|address| address.port()), Some(9400));
+}
+
+#[test]
+fn forward_auth() {
+    let config = Given::toml(
+        r#"[server]
+        public_url = "https://auth.example.com"
+        return_urls = ["https://App.example.com", "https://shop.example.com/done?x=1"]
+        [cookies]
+        domain = "Example.com"
+        [csrf]
+        trusted_origins = ["https://App.example.com:443/"]
+        [revocations]
+        stale = "refuse"
+        [forward_auth]
+        listen = "127.0.0.1:8401"
+        style = "caddy"
+        [[forward_auth.rules]]
+        path = "/public/"
+        require = "public"
+        [[forward_auth.rules]]
+        host = "*.Example.com"
+        path = "/admin"
+        methods = ["GET", "POST"]
+        require = ["role:admin|support", "scope:files:read", "fresh:10m"]
+        audience = "https://files.example.com"
+        [[forward_auth.rules]]
+        require = "signed-in""#,
+    )
+    .good();
+    assert_eq!(config.server.return_urls.len(), 2);
+    assert_eq!(config.cookies.domain.as_deref(), Some("example.com"));
+    assert_eq!(config.csrf.trusted_origins, ["https://app.example.com"]);
+    assert_eq!(config.revocations.stale, StaleMode::Refuse);
+    let forward = config.forward_auth;
+    assert_eq!(forward.listen.map(|address| address.port()), Some(8401));
+    assert_eq!(forward.style, ForwardAuthStyle::Caddy);
+    let plain = |path, require| Rule {
+        host: None,
+        path: Prefix::parse(path).expect(path),
+        methods: vec![],
+        require,
+        audience: None,
+    };
+    let demands = vec![
+        Requirement::Role(vec!["admin".into(), "support".into()]),
+        Requirement::Scope("files:read".into()),
+        Requirement::Fresh(Duration::from_mins(10)),
+    ];
+    let admin = Rule {
+        host: HostPattern::parse("*.example.com").ok(),
+        methods: vec!["GET".into(), "POST".into()],
+        audience: Some("https://files.example.com".into()),
+        ..plain("/admin", Require::SignedIn(demands))
+    };
+    let expected = [plain("/public", Require::Public), admin, plain("/", Require::SignedIn(vec![]))];
+    assert_eq!(forward.rules, expected);
 }

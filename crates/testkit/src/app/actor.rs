@@ -71,6 +71,16 @@ impl Actor {
         actor
     }
 
+    /// The same somebody, for whom a reverse proxy asks whether `method` on `host` and `target` may pass.
+    #[must_use]
+    pub fn proxied(&self, method: &str, host: &str, target: &str) -> Self {
+        self.with_header("x-portcullis-forward", super::FORWARD_SECRET)
+            .with_header("x-forwarded-method", method)
+            .with_header("x-forwarded-proto", "https")
+            .with_header("x-forwarded-host", host)
+            .with_header("x-forwarded-uri", target)
+    }
+
     /// The same somebody, at the other end of a connection from `address`.
     ///
     /// # Panics

@@ -36,7 +36,7 @@ pub(crate) struct OwnMustChangeToo(pub(crate) Arc<Caller>);
 pub(crate) struct AnySession(pub(crate) Arc<Caller>);
 
 /// Whoever the token of a request speaks for.
-pub(crate) async fn caller(web: &Web, headers: &HeaderMap) -> Result<Arc<Caller>, Failure> {
+async fn caller(web: &Web, headers: &HeaderMap) -> Result<Arc<Caller>, Failure> {
     match presented(headers).map_err(Problem::from)? {
         Presented::None => Err(Failure::new(Code::MissingToken)),
         Presented::Bearer(token) => web.cx.caller(token).await.map_err(|error| match error {

@@ -6,7 +6,7 @@ mod client;
 mod id;
 
 pub(crate) use bearer::{
-    Acting, AnySession, MustChangeToo, Own, OwnMustChangeToo, OwnSession, OwnSessionMustChangeToo, caller,
+    Acting, AnySession, MustChangeToo, Own, OwnMustChangeToo, OwnSession, OwnSessionMustChangeToo,
 };
 pub(crate) use body::{BodyOrForm, JsonBody, optional_json};
 pub(crate) use client::ClientInfo;

@@ -16,16 +16,19 @@ use std::time::Duration;
 
 use portcullis_app::Cx;
 use portcullis_web::serve::{ServeConfig, listen, serve};
-use portcullis_web::{Readiness, WebConfig, app};
+use portcullis_web::{App, ForwardStyle, Readiness, WebConfig, app};
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::args::ServeArgs;
 use crate::boot::{self, How};
-use crate::config::{Config, Loaded};
+use crate::config::{Config, ForwardAuthStyle, Loaded};
 use crate::failure::Failure;
 use crate::{open_files, output, set_up_link};
 
+/// Proxies keep their connections: more than these are a mistake.
+const PROXY_CONNECTIONS: u32 = 4_096;
 /// Writes are given this long to commit once nobody asks for any more.
 const LAST_WRITES: Duration = Duration::from_secs(5);
 
@@ -34,6 +37,8 @@ pub(super) async fn run(loaded: &Loaded, args: &ServeArgs) -> Result<(), Failure
     let limit = open_files::raise();
     let max_connections = open_files::max_connections(config.server.max_connections, limit);
     let listener = bind("server.listen", config.server.listen)?;
+    let proxies =
+        config.forward_auth.listen.map(|address| bind("forward_auth.listen", address)).transpose()?;
     let metrics = config.telemetry.listen.map(beside::metrics).transpose()?;
     let workers = available_parallelism().unwrap_or(std::num::NonZero::<usize>::MIN);
     let how = How { create: true, migrate: !args.no_migrate, hashing_workers: workers };
@@ -41,6 +46,12 @@ pub(super) async fn run(loaded: &Loaded, args: &ServeArgs) -> Result<(), Failure
     let app = app(node.cx.clone(), web_config(config)).map_err(Failure::new)?;
     for warning in app.warnings() {
         tracing::warn!("{warning}");
+    }
+    let asked = &config.forward_auth;
+    if !asked.rules.is_empty() && asked.listen.is_none() && asked.secret.is_none() {
+        tracing::warn!(
+            "forward_auth.rules are set, but nobody can ask: set forward_auth.listen or .secret, too"
+        );
     }
     let _beside = beside::start(&node, metrics);
     let address = listener.local_addr().unwrap_or(config.server.listen);
@@ -51,17 +62,43 @@ pub(super) async fn run(loaded: &Loaded, args: &ServeArgs) -> Result<(), Failure
         ..ServeConfig::default()
     };
     let stop = stop(app.readiness())?;
+    let (stopping, stopped) = watch::channel(());
+    let proxies = proxies.map(|listener| tokio::spawn(for_proxies(listener, &app, &serve_config, stopped)));
+    let stop = async move {
+        stop.await;
+        drop(stopping);
+    };
     let serving = tokio::spawn(serve(listener, app, serve_config, stop));
     announce(config, address);
     // Only once requests are answered: it writes to the database, which may take its time.
     set_up_link::offer(&node.cx, config).await;
-    let cut = serving.await.map_err(|error| Failure::new(format_args!("the server has stopped: {error}")))?;
+    let ended = |error| Failure::new(format_args!("the server has stopped: {error}"));
+    let mut cut = serving.await.map_err(ended)?;
+    if let Some(proxies) = proxies {
+        cut += proxies.await.map_err(ended)?;
+    }
     if cut > 0 {
         tracing::warn!(connections = cut, "requests outlasted server.shutdown_grace and were cut");
     }
     commit_pending(&node.cx).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Proxies ask here until the signal, like everybody else.
+fn for_proxies(
+    listener: TcpListener,
+    app: &App,
+    config: &ServeConfig,
+    mut stopped: watch::Receiver<()>,
+) -> impl Future<Output = usize> + Send + 'static {
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, "forward-auth is answered at /auth/verify, without a secret");
+    }
+    let config =
+        ServeConfig { max_connections: config.max_connections.min(PROXY_CONNECTIONS), ..config.clone() };
+    // An error is the end of the sender: nothing is ever sent.
+    serve(listener, app.forward_auth(), config, async move { drop(stopped.changed().await) })
 }
 
 pub(super) fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
@@ -107,6 +144,15 @@ fn web_config(config: &Config) -> WebConfig {
         client_address_header: server.client_address_header.clone(),
         request_timeout: server.request_timeout,
         forward_secret: config.forward_auth.secret.as_ref().map(|secret| secret.expose_secret().to_owned()),
+        forward_style: match config.forward_auth.style {
+            ForwardAuthStyle::Nginx => ForwardStyle::Nginx,
+            ForwardAuthStyle::Traefik => ForwardStyle::Traefik,
+            ForwardAuthStyle::Caddy => ForwardStyle::Caddy,
+            ForwardAuthStyle::Envoy => ForwardStyle::Envoy,
+        },
+        return_urls: server.return_urls.clone(),
+        trusted_origins: config.csrf.trusted_origins.clone(),
+        cookie_domain: config.cookies.domain.clone(),
         password_min_length: config.password.min_length,
         password_max_length: config.password.max_length,
         version: env!("CARGO_PKG_VERSION"),

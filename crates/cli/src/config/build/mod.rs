@@ -1,5 +1,6 @@
 //! From entries to [`Config`]: each section's own parsers, and the rules between keys.
 
+mod forward_auth;
 mod password;
 mod server;
 mod tokens;
@@ -9,10 +10,10 @@ use std::path::Path;
 use super::entries::Entries;
 use super::error::{ConfigError, Problem};
 use super::sections::{
-    ApiTokensConfig, BotsConfig, Config, ForwardAuthConfig, ImpersonationConfig, LogFormat, RateLimitConfig,
-    RegistrationConfig, RegistrationMode, RevocationsConfig, TelemetryConfig,
+    ApiTokensConfig, BotsConfig, Config, ImpersonationConfig, LogFormat, RateLimitConfig, RegistrationConfig,
+    RegistrationMode, RevocationsConfig, StaleMode, TelemetryConfig,
 };
-use super::{network, secret_key, text};
+use super::{network, text};
 
 /// Builds every section. Defaults that are worked out from other keys are written back, so that
 /// they can be shown.
@@ -20,6 +21,9 @@ pub(super) fn config(entries: &mut Entries, cwd: &Path) -> Result<Config, Config
     let server = server::server(entries)?;
     let tokens = tokens::tokens(entries, &server.public_url)?;
     Ok(Config {
+        cookies: forward_auth::cookies(entries, &server.public_url)?,
+        csrf: forward_auth::csrf(entries)?,
+        forward_auth: forward_auth::forward_auth(entries, &tokens.issuer)?,
         server,
         tokens,
         database: server::database(entries)?,
@@ -29,10 +33,7 @@ pub(super) fn config(entries: &mut Entries, cwd: &Path) -> Result<Config, Config
         api_tokens: api_tokens(entries)?,
         bots: BotsConfig { max_per_user: entries.integer("bots.max_per_user") },
         impersonation: ImpersonationConfig { max_duration: entries.duration("impersonation.max_duration") },
-        forward_auth: ForwardAuthConfig {
-            secret: entries.parse_optional("forward_auth.secret", secret_key::forward_secret)?,
-        },
-        revocations: RevocationsConfig { max_staleness: entries.duration("revocations.max_staleness") },
+        revocations: revocations(entries)?,
         telemetry: telemetry(entries)?,
     })
 }
@@ -80,6 +81,14 @@ fn api_tokens(entries: &Entries) -> Result<ApiTokensConfig, ConfigError> {
         return Err(entries.fault(DEFAULT, Problem::new(problem, format!("shorten it or raise {MAX}"))));
     }
     Ok(ApiTokensConfig { max_per_user: entries.integer("api_tokens.max_per_user"), default_days, max_days })
+}
+
+fn revocations(entries: &Entries) -> Result<RevocationsConfig, ConfigError> {
+    let modes = [("serve", StaleMode::Serve), ("refuse", StaleMode::Refuse)];
+    Ok(RevocationsConfig {
+        max_staleness: entries.duration("revocations.max_staleness"),
+        stale: entries.parse("revocations.stale", |word| text::one_of(word, &modes))?,
+    })
 }
 
 fn telemetry(entries: &Entries) -> Result<TelemetryConfig, ConfigError> {

@@ -4,7 +4,7 @@ use crate::config::database_url::DatabaseUrl;
 use crate::config::entries::Entries;
 use crate::config::error::ConfigError;
 use crate::config::network::{self, AddressRange};
-use crate::config::public_url::PublicUrl;
+use crate::config::public_url::{self, PublicUrl};
 use crate::config::secret_key::parse_secret_key;
 use crate::config::sections::{DatabaseConfig, ServerConfig};
 
@@ -17,6 +17,7 @@ pub(super) fn server(entries: &Entries) -> Result<ServerConfig, ConfigError> {
         secret_keys_accepted: entries.parse_list("server.secret_keys_accepted", parse_secret_key)?,
         trusted_proxies: entries.parse_list("server.trusted_proxies", AddressRange::parse)?,
         client_address_header: entries.parse("server.client_address_header", network::header_name)?,
+        return_urls: entries.parse_list("server.return_urls", public_url::return_url)?,
         max_connections: entries.optional_integer("server.max_connections"),
         header_timeout: entries.duration("server.header_timeout"),
         request_timeout: entries.duration("server.request_timeout"),

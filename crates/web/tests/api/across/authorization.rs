@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use http::Request;
-use portcullis_testkit::app::FORWARD_SECRET;
 use portcullis_testkit::{Actor, Backend, PASSWORD, Reply, TestApp};
 use serde_json::json;
 
@@ -21,12 +20,12 @@ const PROTECTED: [(&str, &str); 7] = [
 
 /// Asks with exactly these `Authorization` lines.
 async fn ask(actor: &Actor, (method, path): (&str, &str), lines: &[&[u8]]) -> Reply {
-    let mut request =
-        Request::builder().method(method).uri(path).header("x-portcullis-forward", FORWARD_SECRET);
+    let mut request = Request::builder().method(method).uri(path);
     for line in lines {
         request = request.header("authorization", *line);
     }
     let body = if method == "GET" { "" } else { "{}" };
+    let actor = actor.proxied("GET", "app.example", "/");
     actor.exchange(request.header("content-type", "application/json"), body.into()).await
 }
 

@@ -1,7 +1,6 @@
 //! Sessions of users who must change their password: nothing but that.
 
 use http::Method;
-use portcullis_testkit::app::FORWARD_SECRET;
 use portcullis_testkit::{Actor, PASSWORD, TestApp};
 use serde_json::json;
 
@@ -23,7 +22,7 @@ async fn signed_in(app: &TestApp) -> Actor {
 on_both! {
     async fn everything_else_is_refused(backend: Backend) {
         let app = TestApp::new(backend).await;
-        let ada = signed_in(&app).await.with_header("x-portcullis-forward", FORWARD_SECRET);
+        let ada = signed_in(&app).await.proxied("GET", "app.example", "/");
         assert_eq!(claims_of(&ada)["pwd_change"], true);
         let session = format!("/auth/sessions/{}", ada.session.as_deref().unwrap());
         for (method, path) in [

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use portcullis_testkit::app::FORWARD_SECRET;
+use portcullis_app::forward_auth::Stale;
 use portcullis_testkit::postgres::OwnCluster;
 use portcullis_testkit::{Actor, Database, PASSWORD, Reply, TestApp};
 use serde_json::json;
@@ -15,7 +15,11 @@ const ANSWER: Duration = Duration::from_millis(2_500);
 
 async fn app_on(cluster: &OwnCluster, max_staleness: Duration) -> TestApp {
     let database = Database::elsewhere(cluster.create_database("portcullis"));
-    let app = TestApp::over(database, |setup| setup.settings.max_staleness = max_staleness).await;
+    let app = TestApp::over(database, |setup| {
+        setup.settings.max_staleness = max_staleness;
+        setup.settings.forward_auth.stale = Stale::Refuse;
+    })
+    .await;
     set_clock(&app).await;
     app
 }
@@ -25,7 +29,7 @@ async fn set_clock(app: &TestApp) {
 }
 
 fn proxied(actor: &Actor) -> Actor {
-    actor.with_header("x-portcullis-forward", FORWARD_SECRET)
+    actor.proxied("GET", "app.example", "/")
 }
 
 /// Every request that needs the database, at once.

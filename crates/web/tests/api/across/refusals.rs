@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use http::{Method, Request};
-use portcullis_testkit::app::FORWARD_SECRET;
 use portcullis_testkit::{Actor, Backend, Reply, TestApp};
 use portcullis_web::paths;
 
@@ -164,7 +163,7 @@ async fn as_nobody() {
         }
     }
     let verify = TABLE.iter().find(|row| row.path == paths::VERIFY).unwrap();
-    let proxy = app.anon().with_header("x-portcullis-forward", FORWARD_SECRET);
+    let proxy = app.anon().proxied("GET", "app.example", "/");
     came_to(&verify.ask(&proxy, verify.path, None).await, MISSING, verify);
 }
 

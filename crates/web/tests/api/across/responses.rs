@@ -2,7 +2,6 @@
 //! slashes and `HEAD`.
 
 use http::{Method, Request};
-use portcullis_testkit::app::FORWARD_SECRET;
 use portcullis_testkit::{Actor, Backend, Reply, TestApp};
 use portcullis_web::paths;
 use serde_json::json;
@@ -11,7 +10,7 @@ use crate::support::{common_headers, refused};
 
 /// Somebody who may read everything.
 async fn reader(app: &TestApp) -> Actor {
-    app.sign_up("ada").await.with_header("x-portcullis-forward", FORWARD_SECRET)
+    app.sign_up("ada").await.proxied("GET", "app.example", "/")
 }
 
 /// Paths that answer `GET`, as this actor asks them.

@@ -70,7 +70,8 @@ async fn flow(app: &TestApp) -> Vec<String> {
     let change = json!({"current_password": PASSWORD, "new_password": OTHER_PASSWORD});
     ada.take_tokens(&ada.post("/auth/password/change", &change).await);
     keep(&mut secrets, &ada);
-    ada.with_header("x-portcullis-forward", FORWARD_SECRET).get("/auth/verify").await;
+    let passed = ada.proxied("GET", "app.example", "/").get("/auth/verify").await;
+    secrets.push(passed.header("authorization").unwrap()["Bearer ".len()..].to_owned());
     ada.patch("/auth/me", &json!({"phone": "+49 30 5550199"})).await;
     secrets.push("5550199".into());
     ada.get("/auth/sessions").await;

@@ -1,0 +1,172 @@
+//! `GET /auth/verify`: a reverse proxy asks whether a request may pass.
+//!
+//! 1. It must be a proxy of ours: it shows `forward_auth.secret`, or asks on `forward_auth.listen`. Else 404.
+//! 2. What was asked for stands in one family of headers ([`family`]); anything odd about it is 400.
+//! 3. Who asks: the bearer, else the cookie. By cookie, what may change something must come from a page of the
+//!    same origin, of ours, or of `csrf.trusted_origins`.
+//! 4. The rules decide ([`portcullis_app::forward_auth`]).
+//! 5. A page that a sign-in would help is sent there, if it may be returned to ([`page`]); others get a problem.
+
+mod family;
+mod forward;
+mod page;
+mod refusal;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CACHE_CONTROL};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use portcullis_app::forward_auth::{Credential, ForwardError, Passed};
+use portcullis_core::access::Target;
+use portcullis_edge::authorization::{Presented, presented};
+use portcullis_edge::code::Code;
+use portcullis_edge::csrf::CsrfFailure;
+use portcullis_edge::problem::Problem;
+use subtle::ConstantTimeEq;
+
+use crate::failure::Failure;
+use crate::paths;
+use crate::state::Web;
+use family::Original;
+pub use family::Style;
+pub(crate) use forward::Forward;
+use page::Page;
+
+const FORWARD: HeaderName = HeaderName::from_static("x-portcullis-forward");
+const USER: HeaderName = HeaderName::from_static("x-auth-user");
+const ROLE: HeaderName = HeaderName::from_static("x-auth-role");
+const ACCOUNT: HeaderName = HeaderName::from_static("x-auth-account");
+const ACTOR: HeaderName = HeaderName::from_static("x-auth-actor");
+const SCOPES: HeaderName = HeaderName::from_static("x-auth-scopes");
+
+/// Whether a request that a reverse proxy has received may pass. Who asks is told by `Authorization` or the
+/// cookie `pc_access`; what is asked for, by the headers of `forward_auth.style`.
+#[utoipa::path(get, path = paths::VERIFY, tag = "other services", security(("bearer" = [])),
+    params(
+        ("X-Portcullis-Forward" = Option<String>, Header,
+            description = "`forward_auth.secret`; else 404. Not needed on `forward_auth.listen`"),
+        ("X-Forwarded-Method" = Option<String>, Header, description = "Method (traefik, caddy, envoy)"),
+        ("X-Forwarded-Proto" = Option<String>, Header, description = "`https` or `http` (traefik, caddy, envoy)"),
+        ("X-Forwarded-Host" = Option<String>, Header, description = "Host (traefik, caddy, envoy)"),
+        ("X-Forwarded-Uri" = Option<String>, Header, description = "Path and query (traefik, caddy, envoy)"),
+        ("X-Original-Method" = Option<String>, Header, description = "Method (nginx)"),
+        ("X-Original-URL" = Option<String>, Header, description = "The whole URL (nginx)")),
+    responses(
+        (status = 200, description = "It may pass. Without a user the `X-Auth-…` headers are empty", headers(
+            ("X-Auth-User" = String, description = "User id"),
+            ("X-Auth-Role" = String, description = "Role"),
+            ("X-Auth-Account" = String, description = "Account id"),
+            ("X-Auth-Actor" = String, description = "Who really acts, if that is not the user"),
+            ("X-Auth-Scopes" = String, description = "Scopes, separated by spaces; empty: unrestricted"),
+            ("Authorization" = String, description = "`Bearer` and a token for the service behind the proxy"))),
+        (status = 302, description = "A page that needs a sign-in (not with nginx)", headers(
+            ("Location" = String, description = "The sign-in page, which returns to `return_to`"))),
+        (status = 401, description = "Nobody, or nobody any more", headers(
+            ("X-Portcullis-Redirect" = String, description = "Where to send a page instead (nginx)")))))]
+pub(crate) async fn verify(State(web): State<Web>, headers: HeaderMap) -> Response {
+    if from_our_proxy(&web, &headers) { answer(&web, &headers).await } else { not_found() }
+}
+
+/// The same on the listener of its own, for whatever method the proxy asks with.
+pub(crate) async fn verify_inside(State(web): State<Web>, headers: HeaderMap) -> Response {
+    answer(&web, &headers).await
+}
+
+fn not_found() -> Response {
+    Failure::new(Code::NotFound).into_response()
+}
+
+fn from_our_proxy(web: &Web, headers: &HeaderMap) -> bool {
+    let mut given = headers.get_all(FORWARD).iter();
+    match (&web.config.forward_secret, given.next(), given.next()) {
+        (Some(secret), Some(given), None) => secret.as_bytes().ct_eq(given.as_bytes()).into(),
+        _ => false,
+    }
+}
+
+async fn answer(web: &Web, headers: &HeaderMap) -> Response {
+    let original = match Original::read(web.forward.style, headers) {
+        Ok(original) => original,
+        Err(detail) => return Failure::told(Code::MalformedRequest, detail).into_response(),
+    };
+    let target = match Target::new(original.host, original.method, original.path()) {
+        Ok(target) => target,
+        Err(error) => return refusal::bad_target(error).into_response(),
+    };
+    let found = match Found::read(web, headers, &original) {
+        Ok(found) => found,
+        Err(failure) => return failure.into_response(),
+    };
+    match web.cx.forward(&target, found.credential, original.changes(headers)).await {
+        Ok(passed) => may_pass(passed).unwrap_or_else(IntoResponse::into_response),
+        Err(error) => {
+            let page = Page::of(&original, headers, found.credential).filter(|_| found.forged.is_none());
+            let place = page.and_then(|page| page.sign_in(&web.forward, &error));
+            let failure = match (found.forged, error) {
+                (Some(forged), ForwardError::Missing) => Problem::from(forged).into(),
+                (_, error) => refusal::failure(error),
+            };
+            page::redirected(web.forward.style, failure, place)
+        }
+    }
+}
+
+/// What the request presents.
+struct Found<'a> {
+    credential: Credential<'a>,
+    /// There is a cookie, but another site may have made the request: it counts as none.
+    forged: Option<CsrfFailure>,
+}
+
+impl<'a> Found<'a> {
+    fn read(web: &Web, headers: &'a HeaderMap, original: &Original<'_>) -> Result<Self, Failure> {
+        let bearer = presented(headers).map_err(Problem::from)?;
+        // Also beside a bearer: what cannot be read never passes.
+        let cookie = web.forward.access_cookie.read(headers).map_err(Problem::from)?;
+        let credential = match (bearer, cookie) {
+            (Presented::Bearer(token), _) => Credential::Bearer(token),
+            (Presented::None, Some(token)) => Credential::Cookie(token),
+            (Presented::None, None) => Credential::None,
+        };
+        if matches!(credential, Credential::Cookie(_))
+            && original.changes(headers)
+            && let Err(forged) = web.forward.origins_of(original).check(headers)
+        {
+            return Ok(Self { credential: Credential::None, forged: Some(forged) });
+        }
+        Ok(Self { credential, forged: None })
+    }
+}
+
+/// 200. Every header is there, if empty, so that none of a client's stands in its place.
+fn may_pass(passed: Passed) -> Result<Response, Failure> {
+    let mut response = Response::new(Body::empty());
+    let out = response.headers_mut();
+    out.reserve(16);
+    let identity = [
+        (USER, passed.user),
+        (ROLE, passed.role),
+        (ACCOUNT, passed.account),
+        (ACTOR, passed.actor),
+        (SCOPES, passed.scopes),
+    ];
+    for (name, value) in identity {
+        out.insert(name, header_value(value)?);
+    }
+    // An empty one would be malformed.
+    if !passed.authorization.is_empty() {
+        let mut value = header_value(passed.authorization)?;
+        value.set_sensitive(true);
+        out.insert(AUTHORIZATION, value);
+    }
+    out.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// What cannot be told is a fault: left out, it would say something else.
+fn header_value(text: Bytes) -> Result<HeaderValue, Failure> {
+    HeaderValue::from_maybe_shared(text)
+        .map_err(|_| Failure::logged(Code::InternalError, "an identity that no header can hold"))
+}

@@ -1,0 +1,45 @@
+//! From the errors of the use case to answers.
+
+use portcullis_app::forward_auth::ForwardError;
+use portcullis_core::access::{BadTarget, Lack};
+use portcullis_edge::code::Code;
+use portcullis_edge::problem::Problem;
+
+use crate::failure::Failure;
+
+pub(super) fn bad_target(error: BadTarget) -> Failure {
+    Failure::told(
+        Code::MalformedRequest,
+        match error {
+            BadTarget::Host => "The host cannot be read.",
+            BadTarget::Method => "The method cannot be read.",
+            BadTarget::Path => {
+                "This path can be read in more than one way. Send it without dot segments, backslashes, control \
+                 characters and escapes of escapes."
+            }
+        },
+    )
+}
+
+pub(super) fn failure(error: ForwardError) -> Failure {
+    match error {
+        ForwardError::Missing => Failure::new(Code::MissingToken),
+        ForwardError::Invalid(why) => Failure::logged(Code::InvalidToken, why),
+        ForwardError::PasswordChange => Failure::new(Code::PasswordChangeRequired),
+        ForwardError::ReadOnly => Failure::new(Code::ReadOnlySession),
+        ForwardError::WrongAudience => Failure::told(
+            Code::WrongAudience,
+            "This token is for another service. Sign in or refresh without `audience`.",
+        ),
+        ForwardError::Lacks(Lack::Role) => Failure::new(Code::Forbidden),
+        ForwardError::Lacks(Lack::Scope) => {
+            Failure::told(Code::Forbidden, "This token lacks a scope. Use one that has it.")
+        }
+        ForwardError::Stale { max_age } => {
+            let problem = Problem::new(Code::FreshLoginRequired);
+            // The only way there is until there are second factors and passkeys.
+            problem.extra("max_age", max_age.as_secs()).extra("methods", vec!["password"]).into()
+        }
+        ForwardError::Fault(fault) => fault.into(),
+    }
+}
