@@ -7,7 +7,6 @@ use moka::sync::Cache;
 use portcullis_core::audit::{Event, EventKind};
 use portcullis_core::client::ServiceClient;
 use portcullis_core::ids::{ClientId, EventId, UserId};
-use portcullis_core::ids::{EventId, UserId};
 use portcullis_core::random::{self, Random};
 use portcullis_core::server_key::KeyRing;
 use portcullis_core::time::Clock;
