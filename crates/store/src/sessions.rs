@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::Store;
 use crate::db::{Tx, affected, on, on_tx, row};
 use crate::error::StoreError;
-pub use crate::new_session::{NewSession, create};
+pub use crate::new_session::{ActingFrom, NewSession, create};
 use crate::rotate::Rotate;
 pub use crate::session_rows::Judged;
 use crate::session_rows::{GrantRow, JudgedRow, grant_columns};
@@ -28,6 +28,8 @@ pub struct SessionView {
     pub created_at: Timestamp,
     /// Last rotation.
     pub last_used_at: Timestamp,
+    /// An administrator acts in it.
+    pub acting: bool,
 }
 
 const JUDGED: &str = concat!(
@@ -36,7 +38,8 @@ const JUDGED: &str = concat!(
     grant_columns!(),
     " FROM sessions WHERE id = $1"
 );
-const LIVE: &str = "SELECT id, device, address, created_at, rotated_at AS last_used_at FROM sessions \
+const LIVE: &str = "SELECT id, device, address, created_at, rotated_at AS last_used_at, \
+    (acting IS NOT NULL AND acting <> 'bot') AS acting FROM sessions \
     WHERE user_id = $1 AND ended_at IS NULL AND idle_ends_at > $2 AND ends_at > $2 AND id < $3 \
     ORDER BY id DESC LIMIT $4";
 const ROTATE_AHEAD: &str = concat!(
@@ -73,7 +76,7 @@ const COUNT_BY_KEY: &str = "SELECT key_id, COUNT(*) AS count FROM sessions WHERE
     AND idle_ends_at > $1 AND ends_at > $1 GROUP BY key_id";
 
 row! {
-    struct ViewRow { id: Uuid, device: String, address: String, created_at: i64, last_used_at: i64 }
+    struct ViewRow { id: Uuid, device: String, address: String, created_at: i64, last_used_at: i64, acting: bool }
 }
 
 row! {
@@ -122,6 +125,7 @@ impl Store {
             address: row.address,
             created_at: Timestamp::from_micros(row.created_at),
             last_used_at: Timestamp::from_micros(row.last_used_at),
+            acting: row.acting,
         };
         Ok(rows.into_iter().map(view).collect())
     }
@@ -201,7 +205,8 @@ pub async fn end_acting(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Vec
         .fetch_all(db))?)
 }
 
-/// Ends all sessions of a user, and those in which they act as another, but one (or none, with `None`); their ids come back.
+/// Ends all sessions of a user, and those in which they act as another, but one (or none, with `None`); their ids
+/// come back.
 pub async fn end_all(
     tx: &mut Tx,
     user: UserId,

@@ -5,8 +5,13 @@
 #[macro_use]
 mod support;
 
+mod acting;
+mod api_tokens;
+mod api_tokens_change;
 mod audit;
+mod bots;
 mod chain;
+mod clients;
 mod credentials;
 mod follow;
 mod keys;

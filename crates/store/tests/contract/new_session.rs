@@ -2,13 +2,14 @@
 
 use portcullis_core::audit::{Event, EventKind};
 use portcullis_core::session::{Acting, ActingMode, MAX_PER_USER};
+use portcullis_store::sessions::{ActingFrom, NewSession};
 use portcullis_store::users;
 use portcullis_testkit::{Backend, TestStore};
 
 use crate::audit::event;
 use crate::support::{create, judged, make_session, make_user, new_session, number};
 
-fn started(t: &TestStore, new: &portcullis_store::sessions::NewSession) -> Event {
+fn started(t: &TestStore, new: &NewSession) -> Event {
     Event { session: Some(new.id), user: Some(new.user), ..event(t, EventKind::SessionStarted) }
 }
 
@@ -33,27 +34,26 @@ async fn on_postgresql_it_is_the_same_with_its_event() {
 contract! {
     async fn at_once_is_only_for_plain_sign_ins(t: &TestStore) {
         let ada = make_user(t, "ada").await;
-        let stale = portcullis_store::sessions::NewSession { epoch: 0, ..new_session(t, &ada) };
+        let stale = NewSession { epoch: 0, ..new_session(t, &ada) };
         assert!(at_once(t, &stale).await.is_none(), "the epoch has moved");
-        let acting = Some(Acting { actor: ada.id, mode: ActingMode::Full });
-        let acting = portcullis_store::sessions::NewSession { acting, ..new_session(t, &ada) };
+        let (from, _) = make_session(t, &ada).await;
+        let acting = Acting { actor: ada.id, mode: ActingMode::Full };
+        let acting = Some(ActingFrom { acting, session: from.id });
+        let acting = NewSession { acting, ..new_session(t, &ada) };
         assert!(at_once(t, &acting).await.is_none(), "whoever acts is guarded by more");
-        for _ in 0..MAX_PER_USER / 2 {
+        for _ in 1..MAX_PER_USER / 2 {
             make_session(t, &ada).await;
         }
         assert!(at_once(t, &new_session(t, &ada)).await.is_none(), "near the most they are counted in turn");
         let (id, now) = (ada.id, t.now());
         assert!(commit!(t.store, [] tx => users::disable(tx, id, now)).expect("disabled"));
-        let after = portcullis_store::sessions::NewSession { epoch: 2, ..new_session(t, &ada) };
+        let after = NewSession { epoch: 2, ..new_session(t, &ada) };
         assert!(at_once(t, &after).await.is_none(), "disabled");
         assert_eq!(number(&t.store, "SELECT COUNT(*) FROM sessions").await, MAX_PER_USER / 2);
         assert_eq!(number(&t.store, "SELECT COUNT(*) FROM audit_events").await, 0);
     }
 }
 
-async fn at_once(
-    t: &TestStore,
-    new: &portcullis_store::sessions::NewSession,
-) -> Option<portcullis_core::session::Grant> {
+async fn at_once(t: &TestStore, new: &NewSession) -> Option<portcullis_core::session::Grant> {
     t.store.create_at_once(new, &started(t, new)).await.expect("answered")
 }
