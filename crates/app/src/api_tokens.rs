@@ -7,25 +7,27 @@
 use std::time::Duration;
 
 use portcullis_core::audit::{Event, EventKind};
-use portcullis_core::ids::{ApiTokenId, UserId};
+use portcullis_core::ids::{ApiTokenId, SessionId, UserId};
 use portcullis_core::password::Password;
 use portcullis_core::scope::Scopes;
 use portcullis_core::secret_token::{Kind, SecretToken};
 use portcullis_core::sign_in::Factor;
 use portcullis_core::time::Timestamp;
 use portcullis_core::user::{Login, User};
-use portcullis_core::validation::{FieldError, line};
+use portcullis_core::validation::{FieldError, line, lines};
 use portcullis_store::api_tokens::{self, Made, NewApiToken, Update};
 pub use portcullis_store::api_tokens::{ApiTokenView, Page};
 use portcullis_store::{audit, revocations};
 use thiserror::Error;
 
+use crate::bearer::Caller;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
 use crate::hashing::Lane;
 use crate::limits::{LimitError, Limited};
 use crate::login::{Check, Outcome};
+use crate::me::Change;
 use crate::sign_in::{SignInError, admit};
 
 const LONGEST_NAME: usize = 100;
@@ -132,27 +134,39 @@ impl From<SignInError> for ByPasswordError {
 
 /// A request whose fields are right.
 struct Checked {
+    session: Option<SessionId>,
     name: String,
     description: Option<String>,
     scopes: Option<Scopes>,
     days: u32,
 }
 
-fn description(text: Option<&str>) -> Result<Option<String>, FieldError> {
-    let text = text.filter(|text| !text.trim().is_empty());
-    text.map(|text| line("description", text, LONGEST_DESCRIPTION)).transpose()
+fn name(text: &str) -> Result<String, FieldError> {
+    line("name", text, LONGEST_NAME)
+}
+
+/// `None`: there is nothing in it.
+fn description(text: &str) -> Result<Option<String>, FieldError> {
+    let blank = text.trim().is_empty();
+    (!blank).then(|| lines("description", text, LONGEST_DESCRIPTION)).transpose()
+}
+
+/// All that is wrong.
+fn invalid<const N: usize>(errors: [Option<FieldError>; N]) -> TokenError {
+    TokenError::Invalid(errors.into_iter().flatten().collect())
 }
 
 impl Cx {
     /// Makes a token for the user of a session.
     pub async fn create_token(
         &self,
-        user: UserId,
+        caller: &Caller,
         request: TokenRequest,
         client: &Client,
     ) -> Result<NewToken, TokenError> {
-        let checked = self.check_request(request)?;
-        let user = self.store.user(user).await.map_err(Fault::from)?.ok_or(TokenError::Moved)?;
+        let session = Some(caller.session().ok_or(TokenError::Moved)?);
+        let checked = Checked { session, ..self.check_request(request)? };
+        let user = self.store.user(caller.user).await.map_err(Fault::from)?.ok_or(TokenError::Moved)?;
         self.make_token(&user, checked, client).await
     }
 
@@ -191,8 +205,8 @@ impl Cx {
 
     fn check_request(&self, request: TokenRequest) -> Result<Checked, TokenError> {
         let rules = self.settings.api_tokens;
-        let name = line("name", &request.name, LONGEST_NAME);
-        let description = description(request.description.as_deref());
+        let name = name(&request.name);
+        let description = request.description.as_deref().map_or(Ok(None), description);
         let scopes = request.scopes.map(|scopes| Scopes::parse_list("scopes", &scopes)).transpose();
         let days = match request.expires_in_days {
             None => Ok(rules.default_days),
@@ -208,11 +222,10 @@ impl Cx {
         };
         match (name, description, scopes, days) {
             (Ok(name), Ok(description), Ok(scopes), Ok(days)) => {
-                Ok(Checked { name, description, scopes, days })
+                Ok(Checked { session: None, name, description, scopes, days })
             }
             (name, description, scopes, days) => {
-                let errors = [name.err(), description.err(), scopes.err(), days.err()];
-                Err(TokenError::Invalid(errors.into_iter().flatten().collect()))
+                Err(invalid([name.err(), description.err(), scopes.err(), days.err()]))
             }
         }
     }
@@ -230,6 +243,7 @@ impl Cx {
             id: ApiTokenId::new(self.clock.now(), &*self.random),
             user: user.id,
             epoch: user.credential_epoch,
+            session: checked.session,
             digest: secret.digest(),
             key_prefix: secret.shown().to_owned(),
             name: checked.name,
@@ -280,78 +294,70 @@ impl Cx {
         change: &TokenChange,
         client: &Client,
     ) -> Result<ApiTokenView, TokenError> {
-        // The row is written only as it was read. Somebody wrote in between: look again.
+        // Scopes are written only as they were read. Somebody wrote in between: look again.
         for _ in 0..3 {
             let before = self.token(id, user).await?.ok_or(TokenError::NotFound)?;
-            let update = self.check_change(&before, change)?;
+            let Some(update) = self.check_change(&before, change)? else { return Ok(before) };
             let event = self.token_event(EventKind::ApiTokenUpdated, id, user, client);
-            if self.write_update(update.clone(), event).await? {
-                let generation = before.generation + u32::from(update.narrowed);
-                let Update { name, description, scopes, .. } = update;
-                return Ok(ApiTokenView { name, description, scopes, generation, ..before });
+            if let Some(view) = self.write_update(update, event).await? {
+                return Ok(view);
             }
         }
         Err(Fault::StoreUnavailable("the token's row keeps changing".into()).into())
     }
 
-    async fn write_update(&self, update: Update, event: Event) -> Result<bool, Fault> {
+    async fn write_update(&self, update: Update, event: Event) -> Result<Option<ApiTokenView>, Fault> {
         let span = self.span();
-        let (id, narrowed, generation) = (update.id, update.narrowed, update.generation);
+        let (id, narrowed, generation) = (update.id.uuid(), update.scopes.is_some(), update.generation);
         let done = self
             .store
             .write(move |tx| {
                 let (update, event) = (update.clone(), event.clone());
                 Box::pin(async move {
-                    let done = api_tokens::update(tx, &update).await?;
-                    if done {
+                    let view = api_tokens::update(tx, &update).await?;
+                    if view.is_some() {
                         audit::append(tx, &event).await?;
                     }
-                    if done && narrowed {
-                        revocations::append_upto(tx, id.uuid(), generation, span).await?;
+                    if view.is_some() && narrowed {
+                        revocations::append_upto(tx, id, generation, span).await?;
                     }
-                    Ok(done)
+                    Ok(view)
                 })
             })
             .await?;
-        if done && narrowed {
-            self.revoke_here_upto(id.uuid(), generation, span);
+        if done.is_some() && narrowed {
+            self.revoke_here_upto(id, generation, span);
         }
         Ok(done)
     }
 
-    fn check_change(&self, before: &ApiTokenView, change: &TokenChange) -> Result<Update, TokenError> {
-        let invalid = |error| TokenError::Invalid(vec![error]);
-        let name = match &change.name {
-            Some(name) => line("name", name, LONGEST_NAME).map_err(invalid)?,
-            None => before.name.clone(),
-        };
+    /// What to write; `None`: all is as it shall be.
+    fn check_change(
+        &self,
+        before: &ApiTokenView,
+        change: &TokenChange,
+    ) -> Result<Option<Update>, TokenError> {
+        let name = change.name.as_deref().map(name).transpose();
         let description = match &change.description {
-            Some(text) => description(text.as_deref()).map_err(invalid)?,
-            None => before.description.clone(),
+            Change::Keep => Ok(None),
+            Change::Clear => Ok(Some(None)),
+            Change::Set(text) => description(text).map(Some),
         };
-        let scopes = match &change.scopes {
-            Some(scopes) => Some(Scopes::parse_list("scopes", scopes).map_err(invalid)?),
-            None => before.scopes.clone(),
+        let scopes = change.scopes.as_ref().map(|scopes| narrowed(before, scopes)).transpose();
+        let (name, description, scopes) = match (name, description, scopes) {
+            (Ok(name), Ok(description), Ok(scopes)) => (name, description, scopes),
+            (name, description, scopes) => {
+                return Err(invalid([name.err(), description.err(), scopes.err()]));
+            }
         };
-        let widened = match (&before.scopes, &scopes) {
-            (Some(before), Some(after)) => !after.is_within(before),
-            _ => false,
-        };
-        if widened {
-            let message = "The scopes of a token are never widened. Make a new one.";
-            return Err(invalid(FieldError::new("scopes", "widened", message)));
+        let name = name.filter(|name| *name != before.name);
+        let description = description.filter(|description| *description != before.description);
+        let scopes = scopes.filter(|scopes| before.scopes.as_ref() != Some(scopes));
+        if (&name, &description, &scopes) == (&None, &None, &None) {
+            return Ok(None);
         }
-        let narrowed = scopes != before.scopes;
-        Ok(Update {
-            id: before.id,
-            user: before.user,
-            name,
-            description,
-            scopes,
-            narrowed,
-            generation: before.generation,
-            now: self.clock.now(),
-        })
+        let ApiTokenView { id, user, generation, .. } = *before;
+        Ok(Some(Update { id, user, name, description, scopes, generation, now: self.clock.now() }))
     }
 
     /// Revokes one of a user's tokens, and what was exchanged for it; `false`: there is none.
@@ -411,10 +417,20 @@ impl Cx {
 pub struct TokenChange {
     /// What its owner calls it.
     pub name: Option<String>,
-    /// What it is for; `Some(None)` clears it.
-    pub description: Option<Option<String>>,
+    /// What it is for.
+    pub description: Change,
     /// Fewer scopes.
     pub scopes: Option<Vec<String>>,
+}
+
+/// Scopes that are within those of the token.
+fn narrowed(before: &ApiTokenView, scopes: &[String]) -> Result<Scopes, FieldError> {
+    let scopes = Scopes::parse_list("scopes", scopes)?;
+    if before.scopes.as_ref().is_some_and(|before| !scopes.is_within(before)) {
+        let message = "The scopes of a token are never widened. Make a new one.";
+        return Err(FieldError::new("scopes", "widened", message));
+    }
+    Ok(scopes)
 }
 
 fn view(new: &NewApiToken) -> ApiTokenView {

@@ -69,6 +69,12 @@ impl Caller {
         }
     }
 
+    /// Who really acts: the user, unless the token names another.
+    pub fn actor(&self) -> UserId {
+        let actor = self.claims.act.as_ref().and_then(|actor| actor.sub.parse().ok());
+        actor.unwrap_or(self.user)
+    }
+
     /// Whether somebody else really acts: an administrator, not the owner of a bot.
     pub const fn is_acting(&self) -> bool {
         self.claims.act.is_some() && !self.claims.bot
@@ -149,14 +155,14 @@ impl Cx {
             self.callers.invalidate(&key);
             return Err(BearerError::Invalid("unknown API token"));
         };
-        let caller = Arc::new(self.token_caller(presented));
+        let caller = Arc::new(self.token_caller(&presented));
         self.callers.insert(key, caller.clone());
         Ok(caller)
     }
 
     /// What an access token exchanged for the API token would say.
-    fn token_caller(&self, presented: Presented) -> Caller {
-        let claims = self.api_token_claims(&presented);
+    fn token_caller(&self, presented: &Presented) -> Caller {
+        let claims = self.api_token_claims(presented);
         Caller {
             user: presented.user.id,
             sid: presented.id.uuid(),
@@ -164,7 +170,7 @@ impl Cx {
             account: presented.user.account.clone(),
             must_change_password: false,
             own_audience: true,
-            credential: Credential::ApiToken(TokenUse::new(&presented)),
+            credential: Credential::ApiToken(TokenUse::new(presented)),
             claims,
         }
     }

@@ -7,13 +7,15 @@ use portcullis_core::session::{Acting, ActingMode, Delivery, EndCause};
 use portcullis_core::user::{Role, User};
 use portcullis_core::validation::{FieldError, line};
 use portcullis_store::bots::{self, Made, NewBot};
+use portcullis_store::sessions::{self, ActingFrom};
 use portcullis_store::{audit, revocations};
 use thiserror::Error;
 
+use crate::bearer::Caller;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
-use crate::sign_in::{ActingFrom, Proof, SignInError, Wish};
+use crate::sign_in::{Actor, Proof, SignInError, Wish};
 use crate::tokens::{Tokens, UnknownAudience};
 
 const LONGEST_NAME: usize = 100;
@@ -112,6 +114,7 @@ impl Cx {
                 Box::pin(async move {
                     let done = bots::rename(tx, id, owner, &name, now).await?;
                     if done {
+                        sessions::copy_user(tx, id).await?;
                         audit::append(tx, &event).await?;
                     }
                     Ok(done)
@@ -145,18 +148,19 @@ impl Cx {
         Ok(true)
     }
 
-    /// Signs in as a bot.
+    /// Signs in as a bot of the caller's.
     pub async fn bot_tokens(
         &self,
         id: UserId,
-        owner: UserId,
+        caller: &Caller,
         audience: Option<&str>,
         client: &Client,
     ) -> Result<Tokens, BotError> {
         let audiences = self.audiences(audience)?;
-        let user = self.bot(id, owner).await?;
-        let acting = Acting { actor: owner, mode: ActingMode::Bot };
-        let from = ActingFrom { acting, session: None, ends_at: None };
+        let session = caller.session().ok_or(BotError::NotFound)?;
+        let user = self.bot(id, caller.user).await?;
+        let acting = Acting { actor: caller.user, mode: ActingMode::Bot };
+        let from = Actor { from: ActingFrom { acting, session }, reason: None };
         let proof = Proof { acting: Some(from), ..Proof::own(user, &[]) };
         Ok(self.sign_in(proof, Wish { delivery: Delivery::Body, audiences }, client).await?)
     }

@@ -199,15 +199,18 @@ impl Cx {
                     let mut ended =
                         sessions::end_all(tx, new.user, others, now, EndCause::PasswordChanged).await?;
                     sessions::copy_user(tx, new.user).await?;
+                    let tokens = if revoke_api_tokens {
+                        api_tokens::revoke_all(tx, new.user, now).await?
+                    } else {
+                        Vec::new()
+                    };
                     audit::append(tx, &event).await?;
+                    // The list comes last: whoever holds its lock waits for no row.
                     let before = grant.generation.saturating_sub(1);
                     revocations::append_upto(tx, renewal.session.uuid(), before, span).await?;
                     revocations::append_ended(tx, new.user, span).await?;
-                    if revoke_api_tokens {
-                        let revoked = api_tokens::revoke_all(tx, new.user, now).await?;
-                        revocations::append_all(tx, &revoked, span).await?;
-                        ended.extend(revoked);
-                    }
+                    revocations::append_all(tx, &tokens, span).await?;
+                    ended.extend(tokens);
                     Ok(Some((grant, ended)))
                 })
             })

@@ -7,7 +7,7 @@ use moka::sync::Cache;
 use portcullis_core::audit::{Event, EventKind};
 use portcullis_core::client::ServiceClient;
 use portcullis_core::ids::{ClientId, EventId, UserId};
-use portcullis_core::random::Random;
+use portcullis_core::random::{self, Random};
 use portcullis_core::server_key::KeyRing;
 use portcullis_core::time::Clock;
 use portcullis_core::user::User;
@@ -63,6 +63,8 @@ pub struct Cx {
     pub ring: KeyRing,
     /// Revocations this node knows of.
     pub revoked: Revoked,
+    /// Names this node among those of its database.
+    pub(crate) node: String,
     pub(crate) hasher: Hasher,
     pub(crate) keys: SigningKeys,
     pub(crate) known_server_keys: KnownServerKeys,
@@ -80,7 +82,9 @@ pub struct Cx {
 impl Cx {
     /// A context that has read nothing from the store yet; see [`Self::start`].
     pub fn new(parts: Parts) -> Self {
+        let node = u64::from_be_bytes(random::bytes(&*parts.random)).to_string();
         Self {
+            node,
             store: parts.store,
             settings: parts.settings,
             clock: parts.clock,

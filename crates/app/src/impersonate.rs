@@ -2,24 +2,23 @@
 //!
 //! 1. Only from a session of an administrator's own; never as another administrator, a bot or oneself.
 //! 2. The session is the user's, with the administrator as its actor. The insert holds the administrator's row and
-//!    session: if either loses what it takes in between, there is no session.
+//!    session: if either loses what it takes in between, there is no session. Beginning and reason stand in the
+//!    audit log with it.
 //! 3. It ends after `impersonation.max_duration`, whatever is refreshed, and with the administrator's session or
-//!    role.
+//!    role ([`portcullis_store::sessions::create`]).
 
 use portcullis_core::audit::EventKind;
 use portcullis_core::ids::UserId;
 use portcullis_core::session::{Acting, ActingMode, Delivery, EndCause};
 use portcullis_core::validation::{FieldError, line};
-use portcullis_store::audit;
-use portcullis_store::sessions::End;
-use serde_json::Value;
+use portcullis_store::sessions::{ActingFrom, End};
 use thiserror::Error;
 
 use crate::bearer::Caller;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
-use crate::sign_in::{ActingFrom, Proof, SignInError, Wish};
+use crate::sign_in::{Actor, Proof, SignInError, Wish};
 use crate::tokens::Tokens;
 
 const LONGEST_REASON: usize = 500;
@@ -84,24 +83,11 @@ impl Cx {
         if user.role.is_admin() || user.is_bot() {
             return Err(ImpersonateError::Forbidden("an administrator or a bot"));
         }
-        // 2.
-        let now = self.clock.now();
+        // 2. and 3.
         let acting = Acting { actor: caller.user, mode: request.mode };
-        let ends_at = Some(now + self.settings.impersonation);
-        let from = ActingFrom { acting, session: Some(session), ends_at };
-        let proof = Proof { acting: Some(from), ..Proof::own(user, &[]) };
+        let actor = Actor { from: ActingFrom { acting, session }, reason: Some(reason) };
+        let proof = Proof { acting: Some(actor), ..Proof::own(user, &[]) };
         let wish = Wish { delivery: Delivery::Body, audiences: self.settings.audiences.clone() };
-        let mut event = self.event(EventKind::ImpersonationStarted);
-        (event.user, event.actor, event.address) =
-            (Some(request.user), Some(caller.user), Some(client.address));
-        event.detail.insert("reason".into(), Value::from(reason));
-        event.detail.insert("mode".into(), Value::from(request.mode.as_str()));
-        // Who means to act stands in the log before they can.
-        let noted = self.store.write_one(move |tx| {
-            let event = event.clone();
-            Box::pin(async move { audit::append(tx, &event).await })
-        });
-        noted.await.map_err(Fault::from)?;
         Ok(self.sign_in(proof, wish, client).await?)
     }
 
@@ -110,7 +96,7 @@ impl Cx {
         let Some(session) = caller.session().filter(|_| caller.is_acting()) else { return Ok(false) };
         let mut event = self.event(EventKind::SessionEnded);
         event.session = Some(session);
-        event.actor = caller.claims.act.as_ref().and_then(|actor| actor.sub.parse().ok());
+        event.actor = Some(caller.actor());
         event.address = Some(client.address);
         event.detail.insert("cause".into(), EndCause::ActingEnded.as_str().into());
         let which = End::Own(session, caller.user);

@@ -7,10 +7,9 @@ use portcullis_core::random;
 use portcullis_core::session::EndCause;
 use portcullis_core::user::{Email, Login, Role, User, Username};
 use portcullis_core::validation::{FieldError, line};
-use portcullis_store::revocations::Span;
 use portcullis_store::sessions::{self, End};
 use portcullis_store::users::{self, Insert, NewPassword};
-use portcullis_store::{StoreError, Tx, api_tokens, audit, revocations, set_up};
+use portcullis_store::{StoreError, api_tokens, audit, revocations, set_up};
 use thiserror::Error;
 
 use crate::cx::Cx;
@@ -61,12 +60,6 @@ impl From<StoreError> for OperatorError {
     fn from(error: StoreError) -> Self {
         Self::Fault(error.into())
     }
-}
-
-/// Makes every node look up the API tokens of `user` again, and ends what was exchanged for them.
-async fn outdate_tokens(tx: &mut Tx, user: UserId, span: Span) -> Result<(), StoreError> {
-    revocations::append_api_tokens(tx, user, span).await?;
-    api_tokens::renew_all(tx, user).await
 }
 
 impl Cx {
@@ -145,9 +138,12 @@ impl Cx {
                         return Ok(None);
                     }
                     let ended = sessions::end_all(tx, user, None, span.now, EndCause::UserDisabled).await?;
+                    // Every node looks up the user's API tokens again.
+                    api_tokens::renew_all(tx, user).await?;
                     audit::append(tx, &event).await?;
+                    // The list comes last: whoever holds its lock waits for no row.
                     revocations::append_ended(tx, user, span).await?;
-                    outdate_tokens(tx, user, span).await?;
+                    revocations::append_api_tokens(tx, user, span).await?;
                     Ok(Some(ended))
                 })
             })
@@ -189,14 +185,16 @@ impl Cx {
                     let done = users::set_role(tx, user, &role, span.now).await?;
                     if done {
                         sessions::copy_user(tx, user).await?;
+                        // Whoever they act as, they do so by their role; and nobody acts as an administrator.
+                        let ended = sessions::end_acting(tx, user, span.now).await?;
+                        api_tokens::renew_all(tx, user).await?;
                         if role.is_admin() {
                             set_up::complete(tx, span.now).await?;
                         }
                         audit::append(tx, &event).await?;
+                        // The list comes last: whoever holds its lock waits for no row.
                         revocations::append_user(tx, user, span).await?;
-                        outdate_tokens(tx, user, span).await?;
-                        // Whoever they act as, they do so by their role; and nobody acts as an administrator.
-                        let ended = sessions::end_acting(tx, user, span.now).await?;
+                        revocations::append_api_tokens(tx, user, span).await?;
                         revocations::append_all(tx, &ended, span).await?;
                     }
                     Ok(done)
@@ -222,6 +220,10 @@ impl Cx {
         password: String,
         must_change: bool,
     ) -> Result<(), OperatorError> {
+        if user.is_bot() {
+            let message = "A bot has no password: its owner signs in as it.";
+            return Err(OperatorError::Invalid(vec![FieldError::new("user", "bot", message)]));
+        }
         let mut context = vec![user.email.as_str()];
         context.extend(user.profile.name.as_deref());
         context.extend(user.username.as_ref().map(Username::as_str));

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use portcullis_core::audit::EventKind;
+use portcullis_core::audit::{Event, EventKind};
 use portcullis_core::ids::{ApiTokenId, UserId};
 use portcullis_core::time::Timestamp;
-use portcullis_store::api_tokens::{self, Presented};
+use portcullis_store::api_tokens::{self, Presented, Use};
 use portcullis_store::audit;
 
 use crate::bearer::{Caller, Credential};
@@ -39,19 +39,9 @@ struct Last {
     address: Option<String>,
 }
 
-/// A use that is to be written.
-#[derive(Clone, Debug)]
-struct Use {
-    id: ApiTokenId,
-    user: UserId,
-    at: Timestamp,
-    address: IpAddr,
-    elsewhere: bool,
-}
-
 /// Uses that wait to be written.
 #[derive(Default)]
-pub struct Uses(Mutex<HashMap<ApiTokenId, Use>>);
+pub struct Uses(Mutex<HashMap<ApiTokenId, (UserId, Use)>>);
 
 impl TokenUse {
     pub(crate) fn new(presented: &Presented) -> Self {
@@ -64,17 +54,17 @@ impl TokenUse {
         self.id
     }
 
-    /// Whether a use now is to be noted; `Some(true)`: it comes from another address than the last one.
-    fn due(&self, now: Timestamp, address: IpAddr) -> Option<bool> {
+    /// Whether a use now is to be noted.
+    fn due(&self, now: Timestamp, address: IpAddr) -> bool {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let rested = |after: Duration| last.at.is_none_or(|at| now >= at + after);
         let known = last.address.as_deref().map(str::parse::<IpAddr>);
         let elsewhere = known.is_some_and(|known| known != Ok(address));
-        if !rested(EVERY) && !(elsewhere && rested(ADDRESS_EVERY)) {
-            return None;
+        let due = rested(EVERY) || elsewhere && rested(ADDRESS_EVERY);
+        if due {
+            *last = Last { at: Some(now), address: Some(address.to_string()) };
         }
-        *last = Last { at: Some(now), address: Some(address.to_string()) };
-        Some(elsewhere)
+        due
     }
 }
 
@@ -83,11 +73,13 @@ impl Cx {
     pub fn note_use(&self, caller: &Caller, address: IpAddr) {
         let Credential::ApiToken(token) = &caller.credential else { return };
         let now = self.clock.now();
-        let Some(elsewhere) = token.due(now, address) else { return };
+        if !token.due(now, address) {
+            return;
+        }
         let mut uses = self.uses.0.lock().unwrap_or_else(PoisonError::into_inner);
         if uses.len() < MOST || uses.contains_key(&token.id) {
-            let found = Use { id: token.id, user: caller.user, at: now, address, elsewhere };
-            uses.insert(token.id, found);
+            let noted = Use { id: token.id, at: now, address: address.to_string() };
+            uses.insert(token.id, (caller.user, noted));
         }
     }
 
@@ -104,26 +96,25 @@ impl Cx {
     /// Writes the uses noted so far. What cannot be written now is not noted: the next use is.
     pub async fn write_uses(&self) -> Result<(), Fault> {
         let uses = std::mem::take(&mut *self.uses.0.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut uses: Vec<Use> = uses.into_values().collect();
+        let mut uses: Vec<(UserId, Use)> = uses.into_values().collect();
         // In one order on every node, so that two of them never wait for each other.
-        uses.sort_by_key(|used| used.id);
+        uses.sort_by_key(|(_, used)| used.id);
         for batch in uses.chunks(BATCH) {
             self.write_batch(batch.to_vec()).await?;
         }
         Ok(())
     }
 
-    async fn write_batch(&self, batch: Vec<Use>) -> Result<(), Fault> {
-        let events: Vec<_> =
-            batch.iter().filter(|used| used.elsewhere).map(|used| self.noted(used)).collect();
+    async fn write_batch(&self, batch: Vec<(UserId, Use)>) -> Result<(), Fault> {
+        let with_event = |(user, used): (UserId, Use)| (self.used_elsewhere(user, &used), used);
+        let batch: Vec<(Event, Use)> = batch.into_iter().map(with_event).collect();
         let done = self.store.write(move |tx| {
-            let (batch, events) = (batch.clone(), events.clone());
+            let batch = batch.clone();
             Box::pin(async move {
-                for used in &batch {
-                    api_tokens::note_use(tx, used.id, used.at, &used.address.to_string()).await?;
-                }
-                for event in &events {
-                    audit::append(tx, event).await?;
+                for (event, used) in &batch {
+                    if api_tokens::note_use(tx, used, EVERY).await? {
+                        audit::append(tx, event).await?;
+                    }
                 }
                 Ok(())
             })
@@ -131,11 +122,11 @@ impl Cx {
         Ok(done.await?)
     }
 
-    fn noted(&self, used: &Use) -> portcullis_core::audit::Event {
+    fn used_elsewhere(&self, user: UserId, noted: &Use) -> Event {
         let mut event = self.event(EventKind::ApiTokenUsedElsewhere);
-        (event.at, event.user, event.actor) = (used.at, Some(used.user), Some(used.user));
-        event.address = Some(used.address);
-        event.detail.insert("api_token".into(), used.id.to_string().into());
+        (event.at, event.user, event.actor) = (noted.at, Some(user), Some(user));
+        event.address = noted.address.parse().ok();
+        event.detail.insert("api_token".into(), noted.id.to_string().into());
         event
     }
 }
@@ -151,12 +142,12 @@ mod tests {
         let [here, there]: [IpAddr; 2] = [[127, 0, 0, 1].into(), [127, 0, 0, 2].into()];
         let start = Timestamp::from_seconds(1_000);
         let after = |seconds| start + Duration::from_secs(seconds);
-        assert_eq!(token.due(start, here), Some(false), "the first use comes from nowhere else");
-        assert_eq!(token.due(after(299), here), None);
-        assert_eq!(token.due(after(299), there), Some(true));
-        assert_eq!(token.due(after(300), here), None, "too soon after the last change");
-        assert_eq!(token.due(after(359), here), Some(true));
-        assert_eq!(token.due(after(658), here), None);
-        assert_eq!(token.due(after(659), here), Some(false));
+        assert!(token.due(start, here));
+        assert!(!token.due(after(299), here));
+        assert!(token.due(after(299), there));
+        assert!(!token.due(after(300), here), "too soon after the last change");
+        assert!(token.due(after(359), here));
+        assert!(!token.due(after(658), here));
+        assert!(token.due(after(659), here));
     }
 }

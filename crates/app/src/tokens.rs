@@ -83,7 +83,8 @@ impl Cx {
             client_id: FIRST_PARTY.to_owned(),
             pwd_change: grant.must_change_password,
             amr: grant.methods.clone(),
-            auth_time: Some(grant.authenticated_at.seconds()),
+            // Where somebody else acts, nobody has asked who the user is.
+            auth_time: grant.acting.is_none().then(|| grant.authenticated_at.seconds()),
             act: grant.acting.map(|acting| Actor { sub: acting.actor.to_string() }),
             bot: grant.acting.is_some_and(|acting| acting.mode == ActingMode::Bot),
             read_only: grant.acting.is_some_and(|acting| acting.mode == ActingMode::Read),

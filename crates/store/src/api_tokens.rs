@@ -1,6 +1,8 @@
 //! API tokens. Only their SHA-256 is kept.
 
-use portcullis_core::ids::{ApiTokenId, UserId};
+use std::time::Duration;
+
+use portcullis_core::ids::{ApiTokenId, SessionId, UserId};
 use portcullis_core::scope::Scopes;
 use portcullis_core::secret_token::SecretDigest;
 use portcullis_core::time::Timestamp;
@@ -19,9 +21,12 @@ macro_rules! columns {
 }
 
 /// The guard of a new token: the user's row stays as it is and is held until the commit, so that tokens of one
-/// user are counted one after the other, and a change of what proves the user comes before or after.
+/// user are counted one after the other, and a change of what proves the user comes before or after. The session
+/// that asks for it must be live: the epoch is read later than the access token was made.
 const HOLD_USER: &str = "UPDATE users SET version = version \
-    WHERE id = $1 AND credential_epoch = $2 AND disabled_at IS NULL AND owner_id IS NULL";
+    WHERE id = $1 AND credential_epoch = $2 AND disabled_at IS NULL AND owner_id IS NULL \
+    AND ($3 IS NULL OR EXISTS (SELECT 1 FROM sessions AS s WHERE s.id = $3 AND s.user_id = $1 \
+    AND s.acting IS NULL AND s.ended_at IS NULL))";
 const INSERT: &str = "INSERT INTO api_tokens (id, user_id, token_hash, key_prefix, name, description, scopes, \
     generation, created_at, expires_at) SELECT $1, $2, $3, $4, $5, $6, $7, 1, $8, $9 \
     WHERE (SELECT COUNT(*) FROM api_tokens WHERE user_id = $2 AND revoked_at IS NULL AND expires_at > $8) < $10";
@@ -36,16 +41,20 @@ const ONE: &str = concat!(
     columns!(),
     " FROM api_tokens WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3"
 );
-/// Whose owner is disabled is disabled too.
 const PRESENTED: &str = "SELECT t.id AS token_id, t.scopes, t.generation, t.expires_at, t.last_used_at, \
     t.last_address, u.id, u.email, u.email_key, u.email_verified_at, u.username, u.username_key, u.name, u.phone, \
     u.job_title, u.timezone, u.locale, u.role, u.account_id, u.account_role, u.must_change_password, \
     u.credential_epoch, u.version, u.disabled_at, u.created_at, u.last_login_at, u.owner_id \
     FROM api_tokens AS t JOIN users AS u ON u.id = t.user_id \
     WHERE t.token_hash = $1 AND t.revoked_at IS NULL AND t.expires_at > $2 AND u.disabled_at IS NULL";
-const UPDATE: &str = "UPDATE api_tokens SET name = $3, description = $4, scopes = $5, \
-    generation = generation + CASE WHEN $6 THEN 1 ELSE 0 END \
-    WHERE id = $1 AND user_id = $2 AND generation = $8 AND revoked_at IS NULL AND expires_at > $7";
+/// Each column by itself: of two who change different ones, neither undoes what the other did.
+const UPDATE: &str = concat!(
+    "UPDATE api_tokens SET name = COALESCE($3, name), description = CASE WHEN $4 THEN $5 ELSE description END, \
+     scopes = COALESCE($6, scopes), generation = generation + CASE WHEN $6 IS NULL THEN 0 ELSE 1 END \
+     WHERE id = $1 AND user_id = $2 AND ($6 IS NULL OR generation = $7) AND revoked_at IS NULL \
+     AND expires_at > $8 RETURNING ",
+    columns!()
+);
 const REVOKE: &str =
     "UPDATE api_tokens SET revoked_at = $3 WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL";
 const REVOKE_ANY: &str = "UPDATE api_tokens SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL \
@@ -54,8 +63,11 @@ const REVOKE_ALL: &str = "UPDATE api_tokens SET revoked_at = $2 WHERE user_id = 
     AND expires_at > $2 RETURNING id";
 const RENEW_ALL: &str = "UPDATE api_tokens SET generation = generation + 1 WHERE user_id = $1 \
     AND revoked_at IS NULL";
+/// Every node notes uses by what it remembers; here it is said how often the row is written at the most.
 const USED: &str = "UPDATE api_tokens SET last_used_at = $2, last_address = $3 WHERE id = $1 \
-    AND (last_used_at IS NULL OR last_used_at < $2)";
+    AND (last_used_at IS NULL OR last_used_at <= $4)";
+const USED_ELSEWHERE: &str = "UPDATE api_tokens SET last_used_at = $2, last_address = $3 WHERE id = $1 \
+    AND last_address <> $3 AND last_used_at < $2";
 const PURGE: &str = "DELETE FROM api_tokens WHERE expires_at <= $1 OR revoked_at <= $1";
 const BY_DIGEST: &str = "SELECT id, user_id FROM api_tokens WHERE token_hash = $1 AND revoked_at IS NULL \
     AND expires_at > $2";
@@ -87,6 +99,8 @@ pub struct NewApiToken {
     pub user: UserId,
     /// The credential epoch that was read before the user was checked.
     pub epoch: i64,
+    /// The session that asks for it; `None`: somebody who knows the password.
+    pub session: Option<SessionId>,
     /// Its digest.
     pub digest: SecretDigest,
     /// Its first characters, to tell it from others.
@@ -112,7 +126,7 @@ pub enum Made {
     Done,
     /// The user has as many as they may.
     TooMany,
-    /// The epoch has moved, or the user was disabled.
+    /// The epoch has moved, the session has ended, or the user was disabled.
     Moved,
 }
 
@@ -266,7 +280,8 @@ impl Store {
 
 /// Makes a token, if there is room for one more and nothing has changed about the user.
 pub async fn insert(tx: &mut Tx, new: &NewApiToken) -> Result<Made, StoreError> {
-    if affected!(tx, sqlx::query(HOLD_USER).bind(new.user.uuid()).bind(new.epoch))? == 0 {
+    let session = new.session.map(SessionId::uuid);
+    if affected!(tx, sqlx::query(HOLD_USER).bind(new.user.uuid()).bind(new.epoch).bind(session))? == 0 {
         return Ok(Made::Moved);
     }
     let made = affected!(
@@ -286,7 +301,7 @@ pub async fn insert(tx: &mut Tx, new: &NewApiToken) -> Result<Made, StoreError> 
     Ok(if made > 0 { Made::Done } else { Made::TooMany })
 }
 
-/// What of a token changes.
+/// What of a token changes; `None` stays as it is.
 #[derive(Clone, Debug)]
 pub struct Update {
     /// Which.
@@ -294,34 +309,30 @@ pub struct Update {
     /// Whose.
     pub user: UserId,
     /// As it shall be.
-    pub name: String,
-    /// As it shall be.
-    pub description: Option<String>,
-    /// As they shall be.
+    pub name: Option<String>,
+    /// As it shall be; `Some(None)`: there is none any more.
+    pub description: Option<Option<String>>,
+    /// Fewer than before: what was made of the token so far ends.
     pub scopes: Option<Scopes>,
-    /// They are others than before: what was made of the token so far ends.
-    pub narrowed: bool,
-    /// The generation it had when it was read.
+    /// The generation it had when its scopes were read.
     pub generation: u32,
     /// Now.
     pub now: Timestamp,
 }
 
-/// Changes a live token; `false`: there is none, or it has changed since it was read.
-pub async fn update(tx: &mut Tx, update: &Update) -> Result<bool, StoreError> {
-    let done = affected!(
-        tx,
-        sqlx::query(UPDATE)
-            .bind(update.id.uuid())
-            .bind(update.user.uuid())
-            .bind(&update.name)
-            .bind(&update.description)
-            .bind(update.scopes.as_ref().map(ToString::to_string))
-            .bind(update.narrowed)
-            .bind(update.now.micros())
-            .bind(i64::from(update.generation))
-    )?;
-    Ok(done > 0)
+/// Changes a live token; `None`: there is none, or its scopes have changed since they were read.
+pub async fn update(tx: &mut Tx, update: &Update) -> Result<Option<ApiTokenView>, StoreError> {
+    let row: Option<TokenRow> = on_tx!(tx, db => sqlx::query_as(UPDATE)
+        .bind(update.id.uuid())
+        .bind(update.user.uuid())
+        .bind(&update.name)
+        .bind(update.description.is_some())
+        .bind(update.description.as_ref().and_then(Option::as_deref))
+        .bind(update.scopes.as_ref().map(ToString::to_string))
+        .bind(i64::from(update.generation))
+        .bind(update.now.micros())
+        .fetch_optional(db))?;
+    Ok(row.map(ApiTokenView::from))
 }
 
 /// Revokes one of a user's tokens; `false`: there is none that is not revoked.
@@ -347,16 +358,42 @@ pub async fn revoke_all(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Vec
         .fetch_all(db))?)
 }
 
-/// Gives every token of a user a new generation, after the revocation of the last one in the same transaction.
+/// Gives every token of a user a new generation, before [`crate::revocations::append_api_tokens`] ends the last one
+/// in the same transaction: from here on nobody else changes it.
 pub async fn renew_all(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
     affected!(tx, sqlx::query(RENEW_ALL).bind(user.uuid()))?;
     Ok(())
 }
 
-/// Notes the last use of a token.
-pub async fn note_use(tx: &mut Tx, id: ApiTokenId, at: Timestamp, address: &str) -> Result<(), StoreError> {
-    affected!(tx, sqlx::query(USED).bind(id.uuid()).bind(at.micros()).bind(address))?;
-    Ok(())
+/// A use of a token.
+#[derive(Clone, Debug)]
+pub struct Use {
+    /// Which token.
+    pub id: ApiTokenId,
+    /// When.
+    pub at: Timestamp,
+    /// From where.
+    pub address: String,
+}
+
+/// Notes a use, unless one was noted within `every` before it. `true`: the one noted last came from elsewhere.
+pub async fn note_use(tx: &mut Tx, used: &Use, every: Duration) -> Result<bool, StoreError> {
+    let elsewhere = affected!(
+        tx,
+        sqlx::query(USED_ELSEWHERE).bind(used.id.uuid()).bind(used.at.micros()).bind(&used.address)
+    )?;
+    if elsewhere > 0 {
+        return Ok(true);
+    }
+    affected!(
+        tx,
+        sqlx::query(USED)
+            .bind(used.id.uuid())
+            .bind(used.at.micros())
+            .bind(&used.address)
+            .bind((used.at - every).micros())
+    )?;
+    Ok(false)
 }
 
 /// Deletes what expired or was revoked before `before`.

@@ -18,7 +18,7 @@ const APPEND_LIVE: &str = "INSERT INTO revocations (session_id, upto, created_at
 const APPEND_ENDED: &str = "INSERT INTO revocations (session_id, upto, created_at, expires_at) \
     SELECT id, NULL, $2, $3 FROM sessions WHERE (user_id = $1 OR actor_id = $1) AND ended_at = $2";
 const APPEND_TOKENS: &str = "INSERT INTO revocations (session_id, upto, created_at, expires_at) \
-    SELECT id, generation, $2, $3 FROM api_tokens WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2";
+    SELECT id, generation - 1, $2, $3 FROM api_tokens WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2";
 const AFTER: &str = "SELECT seq, session_id, upto, expires_at FROM revocations \
     WHERE ((seq > $1 OR created_at > $2) AND expires_at > $3) \
     OR seq = (SELECT MAX(seq) FROM revocations) ORDER BY seq";
@@ -68,8 +68,8 @@ pub async fn append_user(tx: &mut Tx, user: UserId, span: Span) -> Result<(), St
     append_of(tx, APPEND_LIVE, user, span).await
 }
 
-/// Ends the access tokens exchanged so far for API tokens of `user`, and what nodes remember of those; the API
-/// tokens live on if [`crate::api_tokens::renew_all`] follows.
+/// Ends the access tokens exchanged for API tokens of `user` before [`crate::api_tokens::renew_all`] in the same
+/// transaction, and what nodes remember of those. The API tokens live on.
 pub async fn append_api_tokens(tx: &mut Tx, user: UserId, span: Span) -> Result<(), StoreError> {
     append_of(tx, APPEND_TOKENS, user, span).await
 }

@@ -26,6 +26,7 @@ mod crash;
 mod cut_off;
 mod descriptors;
 mod endings;
+mod forward_auth;
 mod load;
 mod many_starts;
 mod outage;

@@ -140,6 +140,6 @@ pub(crate) async fn tokens(
     PathId(id): PathId<UserId>,
     JsonBody(body): JsonBody<BotTokens>,
 ) -> Answer {
-    let tokens = web.cx.bot_tokens(id, caller.user, body.audience.as_deref(), &client).await?;
+    let tokens = web.cx.bot_tokens(id, &caller, body.audience.as_deref(), &client).await?;
     Ok(answer(StatusCode::OK, tokens))
 }

@@ -59,13 +59,11 @@ pub(crate) fn factor_names(factors: Vec<Factor>) -> Vec<&'static str> {
 /// The one name of who signs in.
 pub(crate) fn one_name(names: [&Option<String>; 3]) -> Result<Login, Failure> {
     let mut given = names.into_iter().flatten();
-    match (given.next(), given.next()) {
-        (Some(name), None) => Ok(Login::new(name)),
-        _ => {
-            let message = "Give exactly one of `email`, `username` and `login`.";
-            Err(Failure::field("login", "required", message))
-        }
+    if let (Some(name), None) = (given.next(), given.next()) {
+        return Ok(Login::new(name));
     }
+    let message = "Give exactly one of `email`, `username` and `login`.";
+    Err(Failure::field("login", "required", message))
 }
 
 pub(crate) fn unknown_audience() -> Failure {

@@ -32,6 +32,8 @@ pub(crate) struct SessionBody {
     last_used_at: String,
     /// The session that asks.
     current: bool,
+    /// An administrator acts as the user in it.
+    acting: bool,
 }
 
 /// A page of sessions, newest first.
@@ -61,6 +63,7 @@ pub(crate) async fn list(
         address: session.address,
         created_at: session.created_at.to_string(),
         last_used_at: session.last_used_at.to_string(),
+        acting: session.acting,
     });
     Ok(private_json(StatusCode::OK, &SessionPage { items: items.collect(), next_cursor }))
 }

@@ -1,11 +1,13 @@
 //! `/auth/tokens`: API tokens, made by a session or by password, seen once.
 
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
 use http::StatusCode;
+use http::request::Parts;
 use portcullis_app::api_tokens::{
     ApiTokenView, ByPassword, ByPasswordError, NewToken, Page, TokenChange, TokenError, TokenRequest,
 };
 use portcullis_app::bearer::{Caller, Credential};
+use portcullis_app::me::Change;
 use portcullis_app::sessions::MAX_PAGE;
 use portcullis_core::ids::ApiTokenId;
 use portcullis_core::password::Password;
@@ -13,11 +15,12 @@ use portcullis_core::scope::Scopes;
 use portcullis_core::secret_token::Kind;
 use portcullis_edge::code::Code;
 use portcullis_edge::problem::Problem;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::login::{factor_names, one_name};
+use super::me::sent;
 use super::page::{PageQuery, page};
 use super::{no_content, private_json, public_json};
 use crate::extract::{Acting, ClientInfo, JsonBody, Own, PathId, QueryString};
@@ -51,14 +54,9 @@ pub(crate) struct TokenPatch {
     /// `null` clears.
     #[serde(default, deserialize_with = "sent")]
     #[schema(value_type = Option<String>)]
-    description: Option<Option<String>>,
+    description: Change,
     /// Only fewer than before.
     scopes: Option<Vec<String>>,
-}
-
-/// Tells `null` from absent: only called for what was sent.
-fn sent<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(value).map(Some)
 }
 
 /// A token as its owner sees it.
@@ -162,7 +160,7 @@ fn created(made: &NewToken) -> axum::response::Response {
 pub(crate) async fn create(
     State(web): State<Web>,
     ClientInfo(client): ClientInfo,
-    own: Result<Own, Failure>,
+    mut parts: Parts,
     JsonBody(body): JsonBody<TokenCreate>,
 ) -> Answer {
     let TokenCreate { name, description, expires_in_days, scopes, email, username, login, password } = body;
@@ -172,8 +170,8 @@ pub(crate) async fn create(
         let who = ByPassword { login, password: Password::presented(&password) };
         web.cx.create_token_by_password(who, request, &client).await?
     } else {
-        let Own(caller) = own?;
-        web.cx.create_token(caller.user, request, &client).await?
+        let Own(caller) = Own::from_request_parts(&mut parts, &web).await?;
+        web.cx.create_token(&caller, request, &client).await?
     };
     Ok(created(&made))
 }

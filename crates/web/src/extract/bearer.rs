@@ -117,17 +117,21 @@ caller_who! {
     }
     OwnSession: |caller, parts| {
         settled(caller)?;
+        may_write(caller, &parts.method)?;
         own_session(caller)?;
     }
     OwnSessionMustChangeToo: |caller, parts| {
+        may_write(caller, &parts.method)?;
         own_session(caller)?;
     }
     Own: |caller, parts| {
         settled(caller)?;
+        may_write(caller, &parts.method)?;
         own_session(caller)?;
         own_audience(caller)?;
     }
     OwnMustChangeToo: |caller, parts| {
+        may_write(caller, &parts.method)?;
         own_session(caller)?;
         own_audience(caller)?;
     }
