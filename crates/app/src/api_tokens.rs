@@ -20,7 +20,6 @@ pub use portcullis_store::api_tokens::{ApiTokenView, Page};
 use portcullis_store::{audit, revocations};
 use thiserror::Error;
 
-use crate::bearer::Caller;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
@@ -157,16 +156,16 @@ fn invalid<const N: usize>(errors: [Option<FieldError>; N]) -> TokenError {
 }
 
 impl Cx {
-    /// Makes a token for the user of a session.
+    /// Makes a token for a user, whose session it is that asks; `None`: an operator asks.
     pub async fn create_token(
         &self,
-        caller: &Caller,
+        user: UserId,
+        session: Option<SessionId>,
         request: TokenRequest,
         client: &Client,
     ) -> Result<NewToken, TokenError> {
-        let session = Some(caller.session().ok_or(TokenError::Moved)?);
         let checked = Checked { session, ..self.check_request(request)? };
-        let user = self.store.user(caller.user).await.map_err(Fault::from)?.ok_or(TokenError::Moved)?;
+        let user = self.store.user(user).await.map_err(Fault::from)?.ok_or(TokenError::Moved)?;
         self.make_token(&user, checked, client).await
     }
 

@@ -99,7 +99,7 @@ pub struct NewApiToken {
     pub user: UserId,
     /// The credential epoch that was read before the user was checked.
     pub epoch: i64,
-    /// The session that asks for it; `None`: somebody who knows the password.
+    /// The session that asks for it; `None`: somebody who knows the password, or an operator.
     pub session: Option<SessionId>,
     /// Its digest.
     pub digest: SecretDigest,

@@ -171,7 +171,7 @@ pub(crate) async fn create(
         web.cx.create_token_by_password(who, request, &client).await?
     } else {
         let Own(caller) = Own::from_request_parts(&mut parts, &web).await?;
-        web.cx.create_token(&caller, request, &client).await?
+        web.cx.create_token(caller.user, caller.session(), request, &client).await?
     };
     Ok(created(&made))
 }
