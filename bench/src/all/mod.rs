@@ -19,7 +19,6 @@ use crate::stats::{Runs, spread};
 #[derive(Debug, Default)]
 struct Parts {
     es256: Option<f64>,
-    argon2id: Option<f64>,
     sqlite: Option<f64>,
     postgres: Option<f64>,
 }
@@ -85,7 +84,7 @@ pub(crate) fn database(options: &Options) -> Result<()> {
 pub(crate) fn product(options: &Options, only: &[Measurement]) -> Result<()> {
     let mut bench = Bench::start(options)?;
     let wanted = |one| only.is_empty() || only.contains(&one);
-    if wanted(Measurement::Refresh) || wanted(Measurement::Login) {
+    if wanted(Measurement::Refresh) {
         bench.crypto()?;
     }
     if wanted(Measurement::Refresh) {
@@ -132,9 +131,8 @@ impl<'a> Bench<'a> {
         let es256 = crypto::es256(self.options)?;
         self.report.rates("ES256 signatures, one core", &es256);
         self.report.rates("access tokens, one core", &crypto::access_tokens(self.options)?);
-        let argon2id = crypto::argon2id(self.options)?;
-        self.report.rates("argon2id m=19456 t=2 p=1, all cores", &argon2id);
-        (self.parts.es256, self.parts.argon2id) = (Some(spread(&es256).1), Some(spread(&argon2id).1));
+        self.report.rates("argon2id m=19456 t=2 p=1, all cores", &crypto::argon2id(self.options)?);
+        self.parts.es256 = Some(spread(&es256).1);
         Ok(())
     }
 
@@ -206,8 +204,10 @@ impl<'a> Bench<'a> {
         self.report.fact("headers of a protected answer", captured.header_count().to_string());
         let child = Child::start(Some(&captured))?;
         for database in self.options.databases.clone() {
-            use Measurement::{Flood, Footprint, Login, Protected, Refresh, Users};
-            if wanted(&[Footprint, Refresh, Protected, Users]) {
+            use Measurement::{
+                ApiToken, Feed, Flood, Footprint, Login, Protected, Refresh, Revocation, Users,
+            };
+            if wanted(&[Footprint, Refresh, Protected, ApiToken, Feed, Revocation, Users]) {
                 self.light(database, &child, &wanted)?;
             }
             if wanted(&[Login, Flood]) {

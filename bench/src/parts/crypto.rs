@@ -56,22 +56,17 @@ pub(crate) fn access_tokens(options: &Options) -> Result<Vec<f64>> {
     Ok((0..options.repeats()).map(|_| per_second(length(options), work)).collect())
 }
 
-/// Password hashes a second of all cores together, each thread with its own memory, kept.
+/// Password hashes a second of all cores together, each thread with its own memory, kept: one figure a window.
 pub(crate) fn argon2id(options: &Options) -> Result<Vec<f64>> {
+    (0..options.repeats()).map(|_| argon2id_window(options)).collect()
+}
+
+/// One window of it.
+pub(crate) fn argon2id_window(options: &Options) -> Result<f64> {
+    let length = options.window();
     let cores = thread::available_parallelism()?.get();
-    (0..options.repeats())
-        .map(|_| {
-            let threads: Vec<_> = (0..cores)
-                .map(|_| {
-                    thread::spawn({
-                        let length = options.window();
-                        move || hashes(length)
-                    })
-                })
-                .collect();
-            threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a thread failed"))?).sum()
-        })
-        .collect()
+    let threads: Vec<_> = (0..cores).map(|_| thread::spawn(move || hashes(length))).collect();
+    threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow!("a thread failed"))?).sum()
 }
 
 fn hashes(length: Duration) -> Result<f64> {

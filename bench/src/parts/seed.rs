@@ -95,6 +95,7 @@ fn rows(random: &Counter, number: usize) -> Result<(NewUser, NewSession)> {
         delivery: Delivery::Body,
         device: "bench".to_owned(),
         address: "127.0.0.1".to_owned(),
+        acting: None,
     };
     Ok((user, session))
 }

@@ -9,18 +9,41 @@ use super::tokens::Target;
 use super::{Session, Side};
 use crate::driver::{Pace, Window, load, measure, runtime};
 use crate::options::{CALLERS, Options};
-use crate::stats::{Run, Runs, Tally};
+use crate::parts::crypto;
+use crate::stats::{Run, Runs, Tally, spread};
 
 /// Refreshes a second beside the flood.
 const OPEN_RATE: usize = 200;
 /// Sessions that take turns in it: each refreshes every two seconds.
 pub(crate) const OPEN_SESSIONS: usize = 400;
 
+/// Sign-ins in turn with password hashes, by the library alone.
+pub(crate) struct Logins {
+    pub(crate) runs: Runs,
+    /// A second; one more than there are runs.
+    pub(crate) hashes: Vec<f64>,
+}
+
+impl Logins {
+    /// Sign-ins for a hash: each run against the hashes right before and right after it, as the speed of a
+    /// machine that is shared drifts. The median.
+    pub(crate) fn ratio(&self) -> f64 {
+        let around = self.hashes.windows(2).map(|pair| f64::midpoint(pair[0], pair[1]));
+        let ratios: Vec<f64> =
+            self.runs.0.iter().zip(around).map(|(run, hashes)| run.rate / hashes).collect();
+        spread(&ratios).1
+    }
+}
+
 /// 64 users who sign in again and again, on devices that are known.
-pub(crate) fn login(target: Target, sessions: &[Session], options: &Options) -> Result<Runs> {
+pub(crate) fn login(target: Target, sessions: &[Session], options: &Options) -> Result<Logins> {
     let mut side = Side::new(Login::all(target.address, sessions, 0), target.watched);
-    runtime()?.block_on(side.repeat(options));
-    Ok(side.runs)
+    let mut hashes = vec![crypto::argon2id_window(options)?];
+    for _ in 0..options.repeats() {
+        runtime()?.block_on(side.once(options));
+        hashes.push(crypto::argon2id_window(options)?);
+    }
+    Ok(Logins { runs: side.runs, hashes })
 }
 
 /// Refreshes in open loop, first alone, then beside the flood.

@@ -1,11 +1,14 @@
-//! Attempts at a password, reserved in the store before the password is looked at.
+//! Attempts at a password, counted in the store.
 //!
 //! 1. Take turns: on one node, one attempt at a time for one bucket. A right password starts the bucket afresh,
 //!    so people who sign in many times at once are let in one after the other, however few guesses are free.
-//! 2. Reserve. If the bucket is closed, the guess is neither evaluated nor counted: the caller answers as for a
-//!    wrong one, after the time that an evaluation takes.
-//!
-//! Two nodes may each have one attempt under way; how many are free is decided in the store.
+//! 2. A bucket in which nothing is counted, which is what most people have who sign in, costs no write: the
+//!    attempt counts once it has turned out wrong, before that is said. So each node may have one attempt under
+//!    way that nobody has counted yet, and no more: as long as there are no more nodes than free attempts, that
+//!    gives nobody a guess beyond them.
+//! 3. In any other bucket the attempt is reserved before the password is looked at. If it is closed, the guess
+//!    is neither evaluated nor counted: the caller answers as for a wrong one, after the time that an evaluation
+//!    takes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,9 +37,17 @@ impl Turns {
 /// Somebody at a bucket: waiting, or having their turn.
 pub(crate) struct Attempt<'a> {
     turns: &'a Turns,
-    pub(crate) key: CounterKey,
+    key: CounterKey,
+    counted: bool,
     bucket: Option<Arc<Turn<()>>>,
     turn: Option<OwnedMutexGuard<()>>,
+}
+
+impl Attempt<'_> {
+    /// The bucket that a right password starts afresh; `None`: nothing is counted in it.
+    pub(crate) fn to_forgive(&self) -> Option<CounterKey> {
+        self.counted.then_some(self.key)
+    }
 }
 
 impl Drop for Attempt<'_> {
@@ -52,18 +63,40 @@ impl Drop for Attempt<'_> {
 }
 
 impl Cx {
-    /// Reserves an attempt; `None`: the bucket is closed, and the time of an evaluation has passed.
+    /// An attempt; `None`: the bucket is closed, and the time of an evaluation has passed.
     pub(crate) async fn attempt(&self, key: CounterKey) -> Result<Option<Attempt<'_>>, Fault> {
         let bucket = self.turns.map().entry(key).or_default().clone();
-        let mut attempt = Attempt { turns: &self.turns, key, bucket: Some(bucket.clone()), turn: None };
+        let mut attempt =
+            Attempt { turns: &self.turns, key, counted: false, bucket: Some(bucket.clone()), turn: None };
         let turn = timeout(PATIENCE, bucket.lock_owned()).await;
         attempt.turn = Some(turn.map_err(|_| Fault::HashingBusy { retry_after: Duration::from_secs(1) })?);
-        if self.store.reserve_attempt(key, self.clock.now()).await? {
+        if self.store.is_clean(key).await? {
+            return Ok(Some(attempt));
+        }
+        attempt.counted = self.store.reserve_attempt(key, self.clock.now()).await?;
+        if attempt.counted {
             return Ok(Some(attempt));
         }
         drop(attempt);
         tokio::time::sleep(self.hasher.recent_duration()).await;
         Ok(None)
+    }
+
+    /// The password was wrong.
+    pub(crate) async fn count(&self, attempt: Attempt<'_>) -> Result<(), Fault> {
+        if !attempt.counted {
+            // Closed by another node meanwhile: then it is closed.
+            self.store.reserve_attempt(attempt.key, self.clock.now()).await?;
+        }
+        Ok(())
+    }
+
+    /// The password was never looked at.
+    pub(crate) async fn return_attempt(&self, attempt: Attempt<'_>) -> Result<(), Fault> {
+        if attempt.counted {
+            self.store.return_attempt(attempt.key).await?;
+        }
+        Ok(())
     }
 }
 
@@ -76,7 +109,7 @@ mod tests {
         let turns = Turns::default();
         let at = || {
             let bucket = turns.map().entry([0; 16]).or_default().clone();
-            Attempt { turns: &turns, key: [0; 16], bucket: Some(bucket), turn: None }
+            Attempt { turns: &turns, key: [0; 16], counted: false, bucket: Some(bucket), turn: None }
         };
         let (one, other) = (at(), at());
         drop(one);

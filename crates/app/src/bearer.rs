@@ -4,28 +4,51 @@
 //! 2. Otherwise it is verified. An unknown `kid` makes us read the key table again, at most once a second.
 //! 3. Expired? Revoked? Asked every time, cached or not.
 //! 4. Without news from the database for too long, nobody can say whether it was revoked: a fault of ours.
+//!
+//! An API token is looked up by its digest, once, and kept in the same place. Whatever changes about it or its
+//! user revokes the generation that is kept, and it is looked up again.
 
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use portcullis_core::ids::{AccountId, SessionId, UserId};
+use portcullis_core::secret_token::{Kind, SecretDigest};
 use portcullis_core::time::Timestamp;
 use portcullis_core::user::Role;
 use portcullis_jose::{AccessClaims, Checks, VerifyError, verify, verify_at_any_time};
+use portcullis_store::api_tokens::Presented;
 use thiserror::Error;
+use uuid::Uuid;
 
 use crate::cx::Cx;
 use crate::fault::Fault;
 use crate::forward_auth::UpstreamTokens;
 use crate::signing_keys::Loaded;
+use crate::token_use::TokenUse;
+use crate::tokens::FIRST_PARTY;
+
+/// What somebody presents.
+#[derive(Debug)]
+pub enum Credential {
+    /// An access token of a session.
+    Session(SessionId),
+    /// An API token.
+    ApiToken(TokenUse),
+    /// An access token that was exchanged for an API token.
+    Exchanged,
+    /// An access token of a service client: there is no user.
+    Client,
+}
 
 /// Who asks.
 #[derive(Debug)]
 pub struct Caller {
-    /// The user.
+    /// The user; of a service client, its id.
     pub user: UserId,
-    /// Their session.
-    pub session: SessionId,
+    /// With what.
+    pub credential: Credential,
+    /// `sid` of the token: what a revocation names.
+    pub sid: Uuid,
     /// Role in the installation.
     pub role: Role,
     /// Account in use, with the role in it.
@@ -38,6 +61,27 @@ pub struct Caller {
     pub claims: AccessClaims,
     /// Tokens made for services behind a proxy.
     pub(crate) upstream: UpstreamTokens,
+}
+
+impl Caller {
+    /// The session, if it is one that asks.
+    pub const fn session(&self) -> Option<SessionId> {
+        match self.credential {
+            Credential::Session(session) => Some(session),
+            _ => None,
+        }
+    }
+
+    /// Who really acts: the user, unless the token names another.
+    pub fn actor(&self) -> UserId {
+        let actor = self.claims.act.as_ref().and_then(|actor| actor.sub.parse().ok());
+        actor.unwrap_or(self.user)
+    }
+
+    /// Whether somebody else really acts: an administrator, not the owner of a bot.
+    pub const fn is_acting(&self) -> bool {
+        self.claims.act.is_some() && !self.claims.bot
+    }
 }
 
 /// Why a token is not accepted.
@@ -75,16 +119,63 @@ impl Cx {
         let hash = digest::digest(&digest::SHA256, token.as_bytes());
         let key: [u8; 32] = hash.as_ref().try_into().map_err(|_| BearerError::Invalid("digest"))?;
         let caller = match self.callers.get(&key) {
+            // It may have been given a new generation, with another role or fewer scopes.
+            Some(caller) if self.is_outdated(&caller) => self.read_anew(token, key, now).await?,
             Some(caller) => caller,
-            None => self.verify_anew(token, key, now).await?,
+            None => self.read_anew(token, key, now).await?,
         };
         if now.seconds() >= caller.claims.exp {
             return Err(BearerError::Invalid("expired"));
         }
-        if self.revoked.revokes(caller.session.uuid(), caller.claims.generation) {
+        if self.revoked.revokes(caller.sid, caller.claims.generation) {
             return Err(BearerError::Invalid("revoked"));
         }
         Ok(caller)
+    }
+
+    fn is_outdated(&self, caller: &Caller) -> bool {
+        matches!(caller.credential, Credential::ApiToken(_))
+            && self.revoked.revokes(caller.sid, caller.claims.generation)
+    }
+
+    async fn read_anew(
+        &self,
+        token: &str,
+        key: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Arc<Caller>, BearerError> {
+        if Kind::ApiToken.fits(token) {
+            self.look_up(key, now).await
+        } else {
+            self.verify_anew(token, key, now).await
+        }
+    }
+
+    /// The API token whose digest is `key`.
+    async fn look_up(&self, key: [u8; 32], now: Timestamp) -> Result<Arc<Caller>, BearerError> {
+        let found = self.store.presented_token(SecretDigest(key), now).await.map_err(Fault::from)?;
+        let Some(presented) = found else {
+            self.callers.invalidate(&key);
+            return Err(BearerError::Invalid("unknown API token"));
+        };
+        let caller = Arc::new(self.token_caller(&presented));
+        self.callers.insert(key, caller.clone());
+        Ok(caller)
+    }
+
+    /// What an access token exchanged for the API token would say.
+    fn token_caller(&self, presented: &Presented) -> Caller {
+        let claims = self.api_token_claims(presented);
+        Caller {
+            user: presented.user.id,
+            sid: presented.id.uuid(),
+            role: presented.user.role.clone(),
+            account: presented.user.account.clone(),
+            must_change_password: false,
+            own_audience: true,
+            credential: Credential::ApiToken(TokenUse::new(presented)),
+            claims,
+        }
     }
 
     async fn verify_anew(
@@ -115,14 +206,14 @@ impl Cx {
     }
 
     /// The session of a token that we signed, even if it has expired since: enough to end that session.
-    pub(crate) async fn session_of(&self, token: &str) -> Result<(SessionId, UserId), BearerError> {
+    pub(crate) async fn session_of(&self, token: &str) -> Result<Caller, BearerError> {
         let mut verified = self.verify_past(token);
         if verified == Err(VerifyError::UnknownKey) {
             self.look_for_new_keys().await?;
             verified = self.verify_past(token);
         }
         match verified {
-            Ok(claims) => self.read_claims(claims).map(|caller| (caller.session, caller.user)),
+            Ok(claims) => self.read_claims(claims),
             Err(VerifyError::UnknownKey) => Err(self.unknown_key()),
             Err(_) => Err(BearerError::Invalid("malformed")),
         }
@@ -168,9 +259,16 @@ impl Cx {
             (Some(id), Some(role)) => Some((id.parse().map_err(malformed)?, Role::from_stored(role.clone()))),
             _ => None,
         };
+        let sid: Uuid = claims.sid.parse().map_err(malformed)?;
+        let credential = match claims.client_id.as_str() {
+            FIRST_PARTY => Credential::Session(SessionId::from_uuid(sid)),
+            client if client == claims.sub => Credential::Client,
+            _ => Credential::Exchanged,
+        };
         Ok(Caller {
             user: claims.sub.parse().map_err(malformed)?,
-            session: claims.sid.parse().map_err(malformed)?,
+            credential,
+            sid,
             role: Role::from_stored(claims.role.clone()),
             account,
             must_change_password: claims.pwd_change,

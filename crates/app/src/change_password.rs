@@ -15,7 +15,7 @@ use portcullis_core::user::{User, Username};
 use portcullis_core::validation::FieldError;
 use portcullis_store::sessions::{self, Renewal};
 use portcullis_store::users::{self, Credentials, NewPassword};
-use portcullis_store::{StoreError, audit, revocations};
+use portcullis_store::{StoreError, api_tokens, audit, revocations};
 use std::sync::Arc;
 use thiserror::Error;
 use uuid::Uuid;
@@ -36,12 +36,15 @@ pub struct PasswordChange {
     pub current: Password,
     /// As it shall be.
     pub new: String,
+    /// API tokens end too.
+    pub revoke_api_tokens: bool,
 }
 
 /// What the change writes of new secrets.
 struct NewSecrets {
     password_hash: String,
     session: SecretHash,
+    revoke_api_tokens: bool,
 }
 
 /// Why nothing was changed.
@@ -100,7 +103,8 @@ impl Cx {
         let hash = self.hash_new(&found, change.new).await?;
         // 2.
         let secret = SessionSecret::new(&*self.random);
-        let new = NewSecrets { password_hash: hash, session: secret.hash() };
+        let revoke_api_tokens = change.revoke_api_tokens;
+        let new = NewSecrets { password_hash: hash, session: secret.hash(), revoke_api_tokens };
         let (grant, ended) = self.write_password(caller, &found.user, new, client).await?;
         let span = self.span();
         self.revoke_here(&ended, span);
@@ -127,11 +131,12 @@ impl Cx {
         found: &Credentials,
         current: Password,
     ) -> Result<(), ChangePasswordError> {
-        let bucket = self.counter("attempts of session", &[caller.session.uuid().as_bytes()]);
+        let bucket = self.counter("attempts of session", &[caller.sid.as_bytes()]);
         let check = Check { found: Some(found), bucket, lane: Lane::Known };
         match self.check_password(check, current).await? {
             Outcome::Right { attempt, .. } => {
-                Ok(self.store.forgive_attempts(attempt.key).await.map_err(Fault::from)?)
+                let Some(bucket) = attempt.to_forgive() else { return Ok(()) };
+                Ok(self.store.forgive_attempts(bucket).await.map_err(Fault::from)?)
             }
             Outcome::Wrong(why) => Err(ChangePasswordError::WrongPassword(why)),
         }
@@ -161,12 +166,13 @@ impl Cx {
     ) -> Result<(Grant, Vec<Uuid>), ChangePasswordError> {
         let span = self.span();
         let now = span.now;
-        let NewSecrets { password_hash: hash, session } = secrets;
+        let session = caller.session().ok_or(ChangePasswordError::SessionEnded)?;
+        let NewSecrets { password_hash: hash, session: secret_hash, revoke_api_tokens } = secrets;
         let new = NewPassword { user: user.id, epoch: user.credential_epoch, hash, must_change: false, now };
         let renewal = Renewal {
-            session: caller.session,
+            session,
             user: user.id,
-            secret_hash: session,
+            secret_hash,
             key_id: self.ring.current().id(),
             now,
             idle_ends_at: now + self.settings.lifetimes.refresh,
@@ -174,7 +180,7 @@ impl Cx {
         let mut event = self.event(EventKind::PasswordChanged);
         event.user = Some(user.id);
         event.actor = Some(user.id);
-        event.session = Some(caller.session);
+        event.session = Some(session);
         event.address = Some(client.address);
         let written = self
             .store
@@ -190,13 +196,21 @@ impl Cx {
                         return Err(StoreError::Refused);
                     };
                     let others = Some(renewal.session);
-                    let ended =
+                    let mut ended =
                         sessions::end_all(tx, new.user, others, now, EndCause::PasswordChanged).await?;
                     sessions::copy_user(tx, new.user).await?;
+                    let tokens = if revoke_api_tokens {
+                        api_tokens::revoke_all(tx, new.user, now).await?
+                    } else {
+                        Vec::new()
+                    };
                     audit::append(tx, &event).await?;
+                    // The list comes last: whoever holds its lock waits for no row.
                     let before = grant.generation.saturating_sub(1);
                     revocations::append_upto(tx, renewal.session.uuid(), before, span).await?;
                     revocations::append_ended(tx, new.user, span).await?;
+                    revocations::append_all(tx, &tokens, span).await?;
+                    ended.extend(tokens);
                     Ok(Some((grant, ended)))
                 })
             })

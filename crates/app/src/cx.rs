@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 use portcullis_core::audit::{Event, EventKind};
-use portcullis_core::ids::{EventId, UserId};
-use portcullis_core::random::Random;
+use portcullis_core::client::ServiceClient;
+use portcullis_core::ids::{ClientId, EventId, UserId};
+use portcullis_core::random::{self, Random};
 use portcullis_core::server_key::KeyRing;
 use portcullis_core::time::Clock;
 use portcullis_core::user::User;
@@ -23,11 +24,13 @@ use crate::revoked::Revoked;
 use crate::server_keys::KnownServerKeys;
 use crate::settings::Settings;
 use crate::signing_keys::SigningKeys;
+use crate::token_use::Uses;
 
 /// Caches forget what was not used for this long.
 const CACHE_IDLE: Duration = Duration::from_secs(30);
 const CACHED_TOKENS: u64 = 16_384;
 const CACHED_USERS: u64 = 4_096;
+const CACHED_CLIENTS: u64 = 1_024;
 
 /// What a node is made of.
 pub struct Parts {
@@ -59,6 +62,8 @@ pub struct Cx {
     pub ring: KeyRing,
     /// Revocations this node knows of.
     pub revoked: Revoked,
+    /// Names this node among those of its database.
+    pub(crate) node: String,
     pub(crate) hasher: Hasher,
     pub(crate) keys: SigningKeys,
     pub(crate) known_server_keys: KnownServerKeys,
@@ -66,14 +71,18 @@ pub struct Cx {
     pub(crate) purged_to: Walk,
     pub(crate) limits: Memory,
     pub(crate) turns: Turns,
+    pub(crate) uses: Uses,
     pub(crate) callers: Cache<[u8; 32], Arc<Caller>>,
     pub(crate) users: Cache<UserId, Arc<User>>,
+    pub(crate) clients: Cache<ClientId, Arc<ServiceClient>>,
 }
 
 impl Cx {
     /// A context that has read nothing from the store yet; see [`Self::start`].
     pub fn new(parts: Parts) -> Self {
+        let node = u64::from_be_bytes(random::bytes(&*parts.random)).to_string();
         Self {
+            node,
             store: parts.store,
             settings: parts.settings,
             clock: parts.clock,
@@ -87,8 +96,10 @@ impl Cx {
             purged_to: Walk::default(),
             limits: Memory::default(),
             turns: Turns::default(),
+            uses: Uses::default(),
             callers: Cache::builder().max_capacity(CACHED_TOKENS).time_to_idle(CACHE_IDLE).build(),
             users: Cache::builder().max_capacity(CACHED_USERS).time_to_idle(CACHE_IDLE).build(),
+            clients: Cache::builder().max_capacity(CACHED_CLIENTS).time_to_idle(CACHE_IDLE).build(),
         }
     }
 
@@ -114,5 +125,6 @@ impl Cx {
         self.revoked.forget(now);
         self.callers.run_pending_tasks();
         self.users.run_pending_tasks();
+        self.clients.run_pending_tasks();
     }
 }

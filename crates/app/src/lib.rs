@@ -3,20 +3,26 @@
 //! What lives here: [`Cx`], the context of every use case, and one error enum per use case, which `web` matches
 //! exhaustively. What may not live here: HTTP, SQL, a clock, a source of randomness.
 
+pub mod api_tokens;
 pub mod attempts;
 pub mod bearer;
+pub mod bots;
 pub mod change_password;
 pub mod client;
+pub mod clients;
 pub mod cx;
 pub mod doctor;
 pub mod fault;
+pub mod feed;
 pub mod forward_auth;
 pub mod hashing;
+pub mod impersonate;
 pub mod lifetime;
 pub mod limits;
 pub mod login;
 pub mod me;
 pub mod node;
+pub mod oauth;
 pub mod operator;
 pub mod refresh;
 pub mod register;
@@ -28,6 +34,7 @@ pub mod set_up;
 pub mod settings;
 pub mod sign_in;
 pub mod signing_keys;
+pub mod token_use;
 pub mod tokens;
 
 pub use cx::{Cx, Parts};

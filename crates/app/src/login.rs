@@ -2,8 +2,8 @@
 //!
 //! 1. Rate limit of the address.
 //! 2. Find the user. Is the device one that has signed in to *this* user before?
-//! 3. Reserve an attempt in the bucket of that device, or of all strangers. Closed: answered like a wrong
-//!    password, after a timer.
+//! 3. An attempt in the bucket of that device, or of all strangers. Closed: answered like a wrong password,
+//!    after a timer.
 //! 4. Evaluate: the same work for unknown, password-less and known users.
 //! 5. Right: forgive the attempts, come through the one door, hash anew if the parameters have changed.
 
@@ -125,13 +125,16 @@ impl Cx {
         };
         let (needs_rehash, attempt) = match self.check_password(check, request.password.clone()).await? {
             Outcome::Right { needs_rehash, attempt } => (needs_rehash, attempt),
-            Outcome::Wrong(why) => return Err(self.refuse_login(found.as_ref(), why, client).await),
+            Outcome::Wrong(why) => {
+                self.note_refused_login(found.as_ref(), why, client).await?;
+                return Err(LoginError::InvalidCredentials(why));
+            }
         };
         // 5.
         let Some(found) = found else { return Err(LoginError::InvalidCredentials("unknown")) };
         let user = found.user;
         let (id, epoch) = (user.id, user.credential_epoch);
-        let proof = Proof { user, methods: &["pwd"], device, forgive: Some(attempt.key) };
+        let proof = Proof { device, forgive: attempt.to_forgive(), ..Proof::own(user, &["pwd"]) };
         let tokens = self.sign_in(proof, Wish { delivery: request.delivery, audiences }, client).await?;
         // Whoever waits for their turn finds the bucket open again.
         drop(attempt);
@@ -162,7 +165,7 @@ impl Cx {
 
     /// The bucket of attempts: one a known device, one for all strangers to a user, one for each name that
     /// nobody has.
-    fn login_bucket(
+    pub(crate) fn login_bucket(
         &self,
         found: Option<&Credentials>,
         device: Option<DeviceId>,
@@ -176,7 +179,7 @@ impl Cx {
         }
     }
 
-    /// Looks at a password, with the attempt reserved before.
+    /// Looks at a password. Whatever is wrong is counted before it is said.
     pub(crate) async fn check_password(
         &self,
         check: Check<'_>,
@@ -189,40 +192,38 @@ impl Cx {
         let verified = match self.hasher.verify(check.lane, password, hash).await {
             Ok(verified) => verified,
             Err(error) => {
-                self.store.return_attempt(attempt.key).await?;
+                self.return_attempt(attempt).await?;
                 return Err(error.into());
             }
         };
-        let Verified::Match { needs_rehash } = verified else {
-            return Ok(Outcome::Wrong(if hash.is_some() { "wrong password" } else { "no such password" }));
+        let disabled = check.found.is_some_and(|found| found.user.disabled_at.is_some());
+        let why = match verified {
+            Verified::Match { needs_rehash } if !disabled => {
+                return Ok(Outcome::Right { needs_rehash, attempt });
+            }
+            Verified::Match { .. } => "disabled",
+            Verified::Mismatch if hash.is_some() => "wrong password",
+            Verified::Mismatch => "no such password",
         };
-        if check.found.is_some_and(|found| found.user.disabled_at.is_some()) {
-            return Ok(Outcome::Wrong("disabled"));
-        }
-        Ok(Outcome::Right { needs_rehash, attempt })
+        self.count(attempt).await?;
+        Ok(Outcome::Wrong(why))
     }
 
-    async fn refuse_login(
+    pub(crate) async fn note_refused_login(
         &self,
         found: Option<&Credentials>,
         why: &'static str,
         client: &Client,
-    ) -> LoginError {
+    ) -> Result<(), Fault> {
         metrics::counter!("portcullis_logins_refused_total", "reason" => why).increment(1);
         let mut event = self.event(EventKind::LoginFailed);
         event.user = found.map(|found| found.user.id);
         event.address = Some(client.address);
         event.detail.insert("reason".into(), why.into());
-        let written = self
-            .store
-            .write_one(move |tx| {
-                let event = event.clone();
-                Box::pin(async move { portcullis_store::audit::append(tx, &event).await })
-            })
-            .await;
-        match written {
-            Ok(()) => LoginError::InvalidCredentials(why),
-            Err(error) => LoginError::Fault(error.into()),
-        }
+        let written = self.store.write_one(move |tx| {
+            let event = event.clone();
+            Box::pin(async move { portcullis_store::audit::append(tx, &event).await })
+        });
+        Ok(written.await?)
     }
 }

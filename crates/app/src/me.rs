@@ -8,6 +8,7 @@ use portcullis_store::users::{self, ProfileUpdate};
 use portcullis_store::{audit, sessions};
 use thiserror::Error;
 
+use crate::bearer::Caller;
 use crate::cx::Cx;
 use crate::fault::Fault;
 
@@ -111,14 +112,14 @@ impl Cx {
     }
 
     /// Changes only what was sent.
-    pub async fn update_me(&self, id: UserId, change: ProfileChange) -> Result<User, ProfileError> {
+    pub async fn update_me(&self, caller: &Caller, change: ProfileChange) -> Result<User, ProfileError> {
         for _ in 0..ROUNDS {
-            let mut user = self.me(id).await?.ok_or(ProfileError::NoUser)?;
+            let mut user = self.me(caller.user).await?.ok_or(ProfileError::NoUser)?;
             if change.is_empty() {
                 return Ok(user);
             }
             change.clone().apply_to(&mut user).map_err(ProfileError::Invalid)?;
-            match self.write_profile(&user).await? {
+            match self.write_profile(&user, caller.actor()).await? {
                 ProfileUpdate::Done => {
                     user.version += 1;
                     return Ok(user);
@@ -130,9 +131,9 @@ impl Cx {
         Err(Fault::StoreUnavailable("the user's row keeps changing".into()).into())
     }
 
-    async fn write_profile(&self, user: &User) -> Result<ProfileUpdate, Fault> {
+    async fn write_profile(&self, user: &User, actor: UserId) -> Result<ProfileUpdate, Fault> {
         let mut event = self.event(EventKind::UserUpdated);
-        event.actor = Some(user.id);
+        event.actor = Some(actor);
         event.user = Some(user.id);
         let (user, now) = (user.clone(), self.clock.now());
         let done = self.store.write(move |tx| {

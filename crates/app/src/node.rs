@@ -3,9 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use portcullis_core::random;
 use portcullis_store::sessions::Slice;
-use portcullis_store::{keys, limits, revocations, sessions};
+use portcullis_store::{api_tokens, clients, keys, limits, revocations, sessions};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -20,7 +19,7 @@ const RELOAD: Duration = Duration::from_secs(5);
 const HOUSEKEEPING: Duration = Duration::from_mins(1);
 /// Longest that the holder of the lease may be silent.
 const LEASE: Duration = Duration::from_secs(150);
-/// Ended sessions are kept this long, so that their tokens are told apart from unknown ones.
+/// Ended sessions, expired and revoked tokens are kept this long, so that they are told apart from unknown ones.
 const KEEP_SESSIONS: Duration = Duration::from_hours(7 * 24);
 /// Wrong passwords are forgotten after this long without another.
 const KEEP_ATTEMPTS: Duration = Duration::from_hours(24);
@@ -107,13 +106,23 @@ impl Cx {
 
     /// Does periodic work until the task is dropped.
     pub async fn keep_house(self: Arc<Self>) {
-        let holder = u64::from_be_bytes(random::bytes(&*self.random)).to_string();
         loop {
             tokio::time::sleep(HOUSEKEEPING).await;
             self.tidy();
-            if let Err(error) = self.keep_house_once(&holder).await {
+            if let Err(error) = self.keep_house_once(&self.node).await {
                 tracing::warn!(%error, "periodic work failed; it is tried again in a minute");
             }
+        }
+    }
+
+    /// What a node leaves behind that goes away: uses of API tokens are written, and periodic work is anybody's
+    /// again at once. What fails is said in the log.
+    pub async fn leave(&self) {
+        if let Err(error) = self.write_uses().await {
+            tracing::warn!(%error, "the last uses of API tokens are not noted");
+        }
+        if let Err(error) = self.store.release_leases(self.node.clone()).await {
+            tracing::warn!(%error, "periodic work rests until the lease of this node has expired");
         }
     }
 
@@ -164,7 +173,9 @@ impl Cx {
         let gone = self.store.write(move |tx| {
             Box::pin(async move {
                 let entries = revocations::purge(tx, now).await?;
-                Ok(entries + limits::purge(tx, now, now - KEEP_ATTEMPTS).await?)
+                let counters = limits::purge(tx, now, now - KEEP_ATTEMPTS).await?;
+                let tokens = api_tokens::purge(tx, now - KEEP_SESSIONS).await?;
+                Ok(entries + counters + tokens + clients::purge(tx, now - KEEP_SESSIONS).await?)
             })
         });
         Ok(gone.await?)

@@ -9,7 +9,7 @@ use portcullis_core::user::{Email, Login, Role, User, Username};
 use portcullis_core::validation::{FieldError, line};
 use portcullis_store::sessions::{self, End};
 use portcullis_store::users::{self, Insert, NewPassword};
-use portcullis_store::{audit, revocations, set_up};
+use portcullis_store::{StoreError, api_tokens, audit, revocations, set_up};
 use thiserror::Error;
 
 use crate::cx::Cx;
@@ -56,8 +56,8 @@ pub enum OperatorError {
     Fault(#[from] Fault),
 }
 
-impl From<portcullis_store::StoreError> for OperatorError {
-    fn from(error: portcullis_store::StoreError) -> Self {
+impl From<StoreError> for OperatorError {
+    fn from(error: StoreError) -> Self {
         Self::Fault(error.into())
     }
 }
@@ -138,14 +138,19 @@ impl Cx {
                         return Ok(None);
                     }
                     let ended = sessions::end_all(tx, user, None, span.now, EndCause::UserDisabled).await?;
+                    // Every node looks up the user's API tokens again.
+                    api_tokens::renew_all(tx, user).await?;
                     audit::append(tx, &event).await?;
+                    // The list comes last: whoever holds its lock waits for no row.
                     revocations::append_ended(tx, user, span).await?;
+                    revocations::append_api_tokens(tx, user, span).await?;
                     Ok(Some(ended))
                 })
             })
             .await?;
         let Some(ended) = ended else { return Ok(false) };
         self.revoke_here(&ended, span);
+        self.look_again("disabling a user").await;
         Ok(true)
     }
 
@@ -180,21 +185,32 @@ impl Cx {
                     let done = users::set_role(tx, user, &role, span.now).await?;
                     if done {
                         sessions::copy_user(tx, user).await?;
+                        // Whoever they act as, they do so by their role; and nobody acts as an administrator.
+                        let ended = sessions::end_acting(tx, user, span.now).await?;
+                        api_tokens::renew_all(tx, user).await?;
                         if role.is_admin() {
                             set_up::complete(tx, span.now).await?;
                         }
                         audit::append(tx, &event).await?;
+                        // The list comes last: whoever holds its lock waits for no row.
                         revocations::append_user(tx, user, span).await?;
+                        revocations::append_api_tokens(tx, user, span).await?;
+                        revocations::append_all(tx, &ended, span).await?;
                     }
                     Ok(done)
                 })
             })
             .await?;
-        // It is done; if this read fails, the next one of this node, moments later, makes up for it.
-        if let Err(error) = self.follow_revocations().await {
-            tracing::warn!(%error, "the revocations of a change of role are read later");
-        }
+        self.look_again("a change of role").await;
         Ok(done)
+    }
+
+    /// Reads the revocations that were just committed. If that fails, the next look of this node, moments later,
+    /// makes up for it.
+    async fn look_again(&self, what: &'static str) {
+        if let Err(error) = self.follow_revocations().await {
+            tracing::warn!(%error, what, "revocations are read later");
+        }
     }
 
     /// Sets a password. Every session of the user ends.
@@ -204,6 +220,10 @@ impl Cx {
         password: String,
         must_change: bool,
     ) -> Result<(), OperatorError> {
+        if user.is_bot() {
+            let message = "A bot has no password: its owner signs in as it.";
+            return Err(OperatorError::Invalid(vec![FieldError::new("user", "bot", message)]));
+        }
         let mut context = vec![user.email.as_str()];
         context.extend(user.profile.name.as_deref());
         context.extend(user.username.as_ref().map(Username::as_str));

@@ -16,7 +16,7 @@ use portcullis_core::refresh_token::{ParseError, RefreshToken};
 use portcullis_core::server_key::KeyId;
 use portcullis_core::session::{Decision, Delivery, EndCause, Grant, decide};
 use portcullis_store::sessions::{self, End, Judged};
-use portcullis_store::{Rotate, audit, revocations};
+use portcullis_store::{Rotate, audit};
 use thiserror::Error;
 
 use crate::client::Client;
@@ -279,30 +279,13 @@ impl Cx {
         event.session = Some(token.session);
         event.address = Some(client.address);
         event.detail.insert("presented".into(), token.generation.into());
-        let span = self.span();
+        event.detail.insert("cause".into(), EndCause::Reused.as_str().into());
         let which = End::BySecret(token.session, token.secret.hash());
-        let session = token.session.uuid();
-        let ended = self
-            .store
-            .write(move |tx| {
-                let mut event = event.clone();
-                Box::pin(async move {
-                    let ended = sessions::end(tx, which, span.now, EndCause::Reused).await?;
-                    if ended.is_some() {
-                        event.user = ended;
-                        audit::append(tx, &event).await?;
-                        revocations::append(tx, session, span).await?;
-                    }
-                    Ok(ended.is_some())
-                })
-            })
-            .await?;
-        if !ended {
+        if !self.end_one(which, token.session, EndCause::Reused, event).await? {
             return Ok(RefreshError::Revoked);
         }
-        self.revoke_here(&[session], span);
         metrics::counter!("portcullis_refresh_reused_total").increment(1);
-        tracing::warn!(session.id = %session, client.address = %client.address, "a spent refresh token came back; the session is ended");
+        tracing::warn!(session.id = %token.session, client.address = %client.address, "a spent refresh token came back; the session is ended");
         Ok(RefreshError::Reused)
     }
 }

@@ -167,7 +167,7 @@ impl Cx {
         delivery: Delivery,
         client: &Client,
     ) -> Result<Tokens, RegisterError> {
-        let proof = Proof { user, methods: &["pwd"], device: None, forgive: None };
+        let proof = Proof::own(user, &["pwd"]);
         let wish = Wish { delivery, audiences: self.settings.audiences.clone() };
         self.sign_in(proof, wish, client).await.map_err(|error| match error {
             SignInError::Fault(fault) => RegisterError::Fault(fault),
@@ -223,5 +223,6 @@ pub(crate) fn made(new: &NewUser) -> User {
         disabled_at: None,
         created_at: new.now,
         last_login_at: None,
+        owner: None,
     }
 }

@@ -32,8 +32,10 @@ impl Cx {
 
     /// Signs out the session of an access token, even of an expired one.
     pub async fn logout_with_access_token(&self, token: &str, client: &Client) -> Result<(), BearerError> {
-        let (session, user) = self.session_of(token).await?;
-        self.end_session(End::Own(session, user), session, EndCause::Logout, client).await?;
+        let caller = self.session_of(token).await?;
+        if let Some(session) = caller.session() {
+            self.end_session(End::Own(session, caller.user), session, EndCause::Logout, client).await?;
+        }
         Ok(())
     }
 
@@ -83,19 +85,20 @@ impl Cx {
                 let mut event = event.clone();
                 Box::pin(async move {
                     let Some(user) = sessions::end(tx, which, span.now, cause).await? else {
-                        return Ok(false);
+                        return Ok(Vec::new());
                     };
                     event.user = Some(user);
                     audit::append(tx, &event).await?;
-                    revocations::append(tx, session.uuid(), span).await?;
-                    Ok(true)
+                    // Whoever acts as another from this session stops with it.
+                    let mut ended = sessions::end_acting_from(tx, session, span.now).await?;
+                    ended.push(session.uuid());
+                    revocations::append_all(tx, &ended, span).await?;
+                    Ok(ended)
                 })
             })
             .await?;
-        if ended {
-            self.revoke_here(&[session.uuid()], span);
-        }
-        Ok(ended)
+        self.revoke_here(&ended, span);
+        Ok(!ended.is_empty())
     }
 
     pub(crate) async fn end_all_sessions(

@@ -37,8 +37,25 @@ pub struct Settings {
     pub rates: Option<Rates>,
     /// Without contact to the database for this long, tokens are answered 503: a revocation may be missed.
     pub max_staleness: Duration,
+    /// API tokens.
+    pub api_tokens: ApiTokenRules,
+    /// Most bots of one user.
+    pub bots_per_user: u32,
+    /// Longest time for which an administrator may act as another user.
+    pub impersonation: Duration,
     /// Who may ask for what behind a proxy.
     pub forward_auth: ForwardAuth,
+}
+
+/// How many API tokens there may be, and how long they live.
+#[derive(Clone, Copy, Debug)]
+pub struct ApiTokenRules {
+    /// Most live ones of one user.
+    pub per_user: u32,
+    /// Lifetime in days where none is asked for.
+    pub default_days: u32,
+    /// Longest lifetime in days.
+    pub max_days: u32,
 }
 
 /// How long things live.
@@ -69,6 +86,10 @@ pub struct Rates {
     pub refresh_forgeries: Rate,
     /// Changes of password, per address.
     pub password_change: Rate,
+    /// API tokens by password, per address.
+    pub token_create: Rate,
+    /// Failures at the OAuth endpoints, per address.
+    pub oauth_token: Rate,
 }
 
 impl Settings {

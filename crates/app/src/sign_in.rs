@@ -8,15 +8,15 @@
 
 use std::sync::Arc;
 
-use portcullis_core::audit::EventKind;
+use portcullis_core::audit::{Event, EventKind};
 use portcullis_core::device_token;
 use portcullis_core::ids::{DeviceId, SessionId};
 use portcullis_core::refresh_token::{RefreshToken, SessionSecret};
-use portcullis_core::session::{Delivery, Grant};
+use portcullis_core::session::{ActingMode, Delivery, Grant};
 use portcullis_core::sign_in::{Factor, SignIn, SignInRules, decide};
 use portcullis_core::user::User;
 use portcullis_store::limits::{self, CounterKey};
-use portcullis_store::sessions::{self, NewSession};
+use portcullis_store::sessions::{self, ActingFrom, NewSession};
 use portcullis_store::{audit, revocations};
 use serde_json::Value;
 use thiserror::Error;
@@ -36,6 +36,22 @@ pub(crate) struct Proof {
     pub(crate) device: Option<DeviceId>,
     /// The bucket of attempts that starts afresh with the session.
     pub(crate) forgive: Option<CounterKey>,
+    /// Who really acts, if it is not the user.
+    pub(crate) acting: Option<Actor>,
+}
+
+/// Somebody who acts as another user.
+pub(crate) struct Actor {
+    pub(crate) from: ActingFrom,
+    /// Why: an administrator says so, the owner of a bot need not.
+    pub(crate) reason: Option<String>,
+}
+
+impl Proof {
+    /// Of a user who is about to sign in for themselves.
+    pub(crate) const fn own(user: User, methods: &'static [&'static str]) -> Self {
+        Self { user, methods, device: None, forgive: None, acting: None }
+    }
 }
 
 /// How they want their tokens.
@@ -61,6 +77,16 @@ pub(crate) enum SignInError {
     Fault(#[from] Fault),
 }
 
+/// Whether `user`, who has proved who they are, may have anything; `true`: after a change of password only.
+pub(crate) fn admit(user: &User) -> Result<bool, SignInError> {
+    match decide(user, &[], &SignInRules::default()) {
+        SignIn::Allowed { must_change_password } => Ok(must_change_password),
+        SignIn::Disabled => Err(SignInError::Refused),
+        SignIn::Unverified => Err(SignInError::Unverified),
+        SignIn::FactorOwed(factors) => Err(SignInError::FactorOwed(factors)),
+    }
+}
+
 impl Cx {
     /// Makes a session for who has proved who they are.
     pub(crate) async fn sign_in(
@@ -70,24 +96,22 @@ impl Cx {
         client: &Client,
     ) -> Result<Tokens, SignInError> {
         // 1. Decide. Factors come with their issue; the question stands here already.
-        match decide(&proof.user, &[], &SignInRules::default()) {
-            SignIn::Allowed { .. } => {}
-            SignIn::Disabled => return Err(SignInError::Refused),
-            SignIn::Unverified => return Err(SignInError::Unverified),
-            SignIn::FactorOwed(factors) => return Err(SignInError::FactorOwed(factors)),
-        }
+        admit(&proof.user)?;
         // 2. and 3. A node that cannot sign makes no session that nobody gets tokens for.
         self.signer()?;
         let secret = SessionSecret::new(&*self.random);
         let grant = self.insert_session(&proof, &wish, &secret, client).await?;
         // 4.
         let mut user = proof.user;
-        user.last_login_at = Some(self.clock.now());
-        let device_token = self.device_token(&user, proof.device);
+        if grant.acting.is_none_or(|acting| acting.mode == ActingMode::Bot) {
+            user.last_login_at = Some(self.clock.now());
+        }
+        // Nobody else's device becomes known to the user.
+        let device_token = grant.acting.is_none().then(|| self.device_token(&user, proof.device));
         let user = Arc::new(user);
         self.users.insert(user.id, user.clone());
         let tokens = self.first_tokens(grant, secret, wish.audiences, user)?;
-        Ok(Tokens { device_token: Some(device_token), ..tokens })
+        Ok(Tokens { device_token, ..tokens })
     }
 
     fn device_token(&self, user: &User, known: Option<DeviceId>) -> String {
@@ -127,6 +151,11 @@ impl Cx {
     ) -> Result<Grant, SignInError> {
         let now = self.clock.now();
         let lifetimes = self.settings.lifetimes;
+        let acting = proof.acting.as_ref().map(|actor| actor.from);
+        let ends_at = match acting.map(|from| from.acting.mode) {
+            None | Some(ActingMode::Bot) => now + lifetimes.session,
+            Some(ActingMode::Read | ActingMode::Full) => now + self.settings.impersonation,
+        };
         let new = NewSession {
             id: SessionId::new(now, &*self.random),
             user: proof.user.id,
@@ -134,19 +163,21 @@ impl Cx {
             secret_hash: secret.hash(),
             key_id: self.ring.current().id(),
             now,
-            idle_ends_at: now + lifetimes.refresh.min(lifetimes.session),
-            ends_at: now + lifetimes.session,
+            idle_ends_at: ends_at.min(now + lifetimes.refresh),
+            ends_at,
             methods: proof.methods.join(" "),
             delivery: wish.delivery,
             device: client.device.clone(),
             address: client.address.to_string(),
+            acting,
         };
-        let mut event = self.event(EventKind::SessionStarted);
-        event.user = Some(new.user);
-        event.actor = Some(new.user);
-        event.session = Some(new.id);
-        event.address = Some(client.address);
-        event.detail.insert("methods".into(), Value::from(new.methods.clone()));
+        let event = self.started(&new, proof.acting.as_ref(), client);
+        if proof.forgive.is_none()
+            && let Some(grant) = self.store.create_at_once(&new, &event).await.map_err(Fault::from)?
+        {
+            metrics::counter!("portcullis_sessions_started_total").increment(1);
+            return Ok(grant);
+        }
         let (span, forgive) = (self.span(), proof.forgive);
         let made = self
             .store
@@ -170,5 +201,24 @@ impl Cx {
         self.revoke_here(&displaced, span);
         metrics::counter!("portcullis_sessions_started_total").increment(1);
         Ok(grant)
+    }
+
+    fn started(&self, new: &NewSession, actor: Option<&Actor>, client: &Client) -> Event {
+        let reason = actor.and_then(|actor| actor.reason.as_ref());
+        let kind = if reason.is_some() { EventKind::ImpersonationStarted } else { EventKind::SessionStarted };
+        let mut event = self.event(kind);
+        event.user = Some(new.user);
+        event.actor = Some(actor.map_or(new.user, |actor| actor.from.acting.actor));
+        event.session = Some(new.id);
+        event.address = Some(client.address);
+        let detail = match actor {
+            None => [("methods", Some(new.methods.as_str())), ("reason", None)],
+            Some(actor) => {
+                [("mode", Some(actor.from.acting.mode.as_str())), ("reason", reason.map(String::as_str))]
+            }
+        };
+        let said = detail.into_iter().filter_map(|(name, text)| Some((name.into(), Value::from(text?))));
+        event.detail.extend(said);
+        event
     }
 }

@@ -5,15 +5,19 @@ use std::time::Duration;
 
 use portcullis_core::ids::UserId;
 use portcullis_core::random;
-use portcullis_core::session::Grant;
+use portcullis_core::session::{ActingMode, Grant};
 use portcullis_core::user::User;
-use portcullis_jose::AccessClaims;
+use portcullis_jose::{AccessClaims, Actor};
+use portcullis_store::api_tokens::Presented;
 
 use crate::cx::Cx;
 use crate::fault::Fault;
 
 /// `client_id` of tokens that a user got from us directly, through no client of their own (RFC 9068 §2.2).
 pub const FIRST_PARTY: &str = "portcullis";
+
+/// `client_id` of what an API token stands for, where no client of its own has exchanged it.
+pub const API_TOKEN: &str = "portcullis-api-token";
 
 /// A token response.
 pub struct Tokens {
@@ -70,7 +74,7 @@ impl Cx {
             exp: (now + lifetime).seconds(),
             iat: now.seconds(),
             nbf: now.seconds(),
-            jti: token_id(random::bytes(&*self.random)),
+            jti: self.new_token_id(),
             sid: grant.session.to_string(),
             generation: u64::from(grant.generation),
             role: grant.role.as_str().to_owned(),
@@ -79,13 +83,51 @@ impl Cx {
             client_id: FIRST_PARTY.to_owned(),
             pwd_change: grant.must_change_password,
             amr: grant.methods.clone(),
-            auth_time: Some(grant.authenticated_at.seconds()),
+            // Where somebody else acts, nobody has asked who the user is.
+            auth_time: grant.acting.is_none().then(|| grant.authenticated_at.seconds()),
+            act: grant.acting.map(|acting| Actor { sub: acting.actor.to_string() }),
+            bot: grant.acting.is_some_and(|acting| acting.mode == ActingMode::Bot),
+            read_only: grant.acting.is_some_and(|acting| acting.mode == ActingMode::Read),
             extra: self.settings.claims.clone(),
             ..AccessClaims::default()
         };
-        let token = self.signer()?.sign_claims(&claims);
+        self.signed(&claims)
+    }
+
+    /// The token that says `claims`, and for how long it is good.
+    pub(crate) fn signed(&self, claims: &AccessClaims) -> Result<(String, Duration), Fault> {
+        let token = self.signer()?.sign_claims(claims);
         let token = token.map_err(|error| Fault::Internal(format!("an access token: {error}")))?;
         Ok((token, Duration::from_secs((claims.exp - claims.iat).max(0).cast_unsigned())))
+    }
+
+    /// The claims of an API token, until it expires. Whoever signs them shortens that.
+    pub(crate) fn api_token_claims(&self, presented: &Presented) -> AccessClaims {
+        let now = self.clock.now();
+        let user = &presented.user;
+        AccessClaims {
+            iss: self.settings.issuer.clone(),
+            sub: user.id.to_string(),
+            aud: vec![self.settings.issuer.clone()],
+            exp: presented.expires_at.seconds(),
+            iat: now.seconds(),
+            nbf: now.seconds(),
+            jti: self.new_token_id(),
+            sid: presented.id.to_string(),
+            generation: u64::from(presented.generation),
+            role: user.role.as_str().to_owned(),
+            account: user.account.as_ref().map(|(id, _)| id.to_string()),
+            account_role: user.account.as_ref().map(|(_, role)| role.as_str().to_owned()),
+            client_id: API_TOKEN.to_owned(),
+            scope: presented.scopes.as_ref().map(ToString::to_string),
+            extra: self.settings.claims.clone(),
+            ..AccessClaims::default()
+        }
+    }
+
+    /// A new `jti`.
+    pub(crate) fn new_token_id(&self) -> String {
+        token_id(random::bytes(&*self.random))
     }
 
     /// For how long a refresh token made now is good, unused.

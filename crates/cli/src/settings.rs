@@ -1,7 +1,7 @@
 //! From the configuration to what the use cases read.
 
 use portcullis_app::forward_auth::{ForwardAuth, Stale};
-use portcullis_app::settings::{Lifetimes, Rates, Settings};
+use portcullis_app::settings::{ApiTokenRules, Lifetimes, Rates, Settings};
 use portcullis_core::access::Rules;
 use portcullis_core::password::PasswordPolicy;
 use portcullis_core::rate::Rate;
@@ -46,6 +46,13 @@ pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, ConfigError> {
         })?,
         rates: config.rate_limit.enabled.then(|| rates(&config.rate_limit)),
         max_staleness: config.revocations.max_staleness,
+        api_tokens: ApiTokenRules {
+            per_user: config.api_tokens.max_per_user,
+            default_days: config.api_tokens.default_days,
+            max_days: config.api_tokens.max_days,
+        },
+        bots_per_user: config.bots.max_per_user,
+        impersonation: config.impersonation.max_duration,
         forward_auth: forward_auth(config),
     })
 }
@@ -127,6 +134,8 @@ fn rates(limits: &RateLimitConfig) -> Rates {
         refresh_replays: rate(limits.refresh_replays),
         refresh_forgeries: rate(limits.refresh_forgeries),
         password_change: rate(limits.password_change),
+        token_create: rate(limits.token_create),
+        oauth_token: rate(limits.oauth_token),
     }
 }
 

@@ -40,6 +40,26 @@ pub enum EventKind {
     PasswordSet,
     /// A signing key was made, imported or withdrawn.
     KeyChanged,
+    /// An API token was made.
+    ApiTokenCreated,
+    /// Name, description or scopes of an API token changed.
+    ApiTokenUpdated,
+    /// An API token was revoked.
+    ApiTokenRevoked,
+    /// An API token was used from an address it had not been used from before.
+    ApiTokenUsedElsewhere,
+    /// A bot was made.
+    BotCreated,
+    /// A bot's name changed.
+    BotUpdated,
+    /// A bot was deleted.
+    BotDeleted,
+    /// A service client was made.
+    ClientCreated,
+    /// A service client was revoked.
+    ClientRevoked,
+    /// An administrator began to act as another user.
+    ImpersonationStarted,
 }
 
 impl EventKind {
@@ -61,6 +81,16 @@ impl EventKind {
             Self::PasswordChanged => "password.changed",
             Self::PasswordSet => "password.set",
             Self::KeyChanged => "key.changed",
+            Self::ApiTokenCreated => "api_token.created",
+            Self::ApiTokenUpdated => "api_token.updated",
+            Self::ApiTokenRevoked => "api_token.revoked",
+            Self::ApiTokenUsedElsewhere => "api_token.used_elsewhere",
+            Self::BotCreated => "bot.created",
+            Self::BotUpdated => "bot.updated",
+            Self::BotDeleted => "bot.deleted",
+            Self::ClientCreated => "client.created",
+            Self::ClientRevoked => "client.revoked",
+            Self::ImpersonationStarted => "impersonation.started",
         }
     }
 }

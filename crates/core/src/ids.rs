@@ -59,6 +59,10 @@ ids! {
     DeviceId,
     /// One entry of the audit log.
     EventId,
+    /// A long-lived token for scripts.
+    ApiTokenId,
+    /// A service that asks for tokens in its own name.
+    ClientId,
 }
 
 fn uuid_v7(now: Timestamp, random: &dyn Random) -> Uuid {

@@ -22,6 +22,15 @@ pub struct Revocation {
     pub expires_at: Timestamp,
 }
 
+/// A revocation with its place in the list of its database: numbers follow commit order and never come again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Numbered {
+    /// Its number, from 1.
+    pub number: i64,
+    /// What it ends.
+    pub revocation: Revocation,
+}
+
 /// All revocations that can still matter, by session.
 #[derive(Debug, Default)]
 pub struct RevocationList {

@@ -32,6 +32,27 @@ pub enum Delivery {
     Cookies,
 }
 
+/// How somebody acts as another user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActingMode {
+    /// An owner as a bot of theirs.
+    Bot,
+    /// An administrator who may look and change nothing.
+    Read,
+    /// An administrator who may do what the user may, but for credentials.
+    Full,
+}
+
+/// Who really acts in a session, if it is not its user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acting {
+    /// Who.
+    pub actor: UserId,
+    /// How.
+    pub mode: ActingMode,
+}
+
 /// Why a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -52,6 +73,10 @@ pub enum EndCause {
     UserDisabled,
     /// The user had too many sessions and this was the oldest.
     Displaced,
+    /// Whoever acted in it stopped, or may not act any more.
+    ActingEnded,
+    /// Its user was deleted.
+    UserDeleted,
 }
 
 /// A word that is none of an enum's.
@@ -84,7 +109,9 @@ macro_rules! words {
 words!(Delivery: Body = "body", Cookie = "cookie", Cookies = "cookies");
 words!(EndCause: Logout = "logout", LogoutEverywhere = "logout_everywhere", Revoked = "revoked",
     RevokedByOperator = "revoked_by_operator", Reused = "reused", PasswordChanged = "password_changed",
-    UserDisabled = "user_disabled", Displaced = "displaced");
+    UserDisabled = "user_disabled", Displaced = "displaced", ActingEnded = "acting_ended",
+    UserDeleted = "user_deleted");
+words!(ActingMode: Bot = "bot", Read = "read", Full = "full");
 
 /// Whether a session still lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +152,8 @@ pub struct Grant {
     pub ends_at: Timestamp,
     /// Version of the user's row that this session knows: a cached copy of that version is still good.
     pub user_version: i64,
+    /// Who really acts, if it is not the user.
+    pub acting: Option<Acting>,
 }
 
 /// The chain of refresh tokens, as stored.

@@ -73,6 +73,7 @@ mod tests {
             disabled_at: None,
             created_at: now,
             last_login_at: None,
+            owner: None,
         }
     }
 

@@ -62,6 +62,13 @@ impl Email {
         &self.shown
     }
 
+    /// What stands in the place of a bot's address, which it has none of: nobody can own it (RFC 2606 §2), and
+    /// it is never shown.
+    pub fn of_bot(id: UserId) -> Self {
+        let text = format!("{id}@bot.invalid");
+        Self { shown: text.clone(), key: text }
+    }
+
     /// What it is compared by.
     pub fn key(&self) -> &str {
         &self.key
@@ -229,6 +236,15 @@ pub struct User {
     pub created_at: Timestamp,
     /// Last sign-in.
     pub last_login_at: Option<Timestamp>,
+    /// Of a bot: who it belongs to.
+    pub owner: Option<UserId>,
+}
+
+impl User {
+    /// Whether this is a bot, a user owned by another.
+    pub const fn is_bot(&self) -> bool {
+        self.owner.is_some()
+    }
 }
 
 #[cfg(test)]

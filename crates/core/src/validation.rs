@@ -22,6 +22,24 @@ impl FieldError {
 
 /// `text` without surrounding white space, if it has 1 to `max` characters and no control characters.
 pub fn line(field: &'static str, text: &str, max: usize) -> Result<String, FieldError> {
+    let text = bounded(field, text, max)?;
+    if text.chars().any(char::is_control) {
+        return Err(FieldError::new(field, "control_character", format!("Keep `{field}` on one line.")));
+    }
+    Ok(text.to_owned())
+}
+
+/// Like [`line`], but of as many lines as it likes.
+pub fn lines(field: &'static str, text: &str, max: usize) -> Result<String, FieldError> {
+    let text = bounded(field, text, max)?;
+    if text.chars().any(|c| c.is_control() && !"\n\r\t".contains(c)) {
+        let message = format!("`{field}` holds a control character.");
+        return Err(FieldError::new(field, "control_character", message));
+    }
+    Ok(text.to_owned())
+}
+
+fn bounded<'t>(field: &'static str, text: &'t str, max: usize) -> Result<&'t str, FieldError> {
     let text = text.trim();
     if text.is_empty() {
         return Err(FieldError::new(field, "blank", format!("Give `{field}` at least one character.")));
@@ -33,10 +51,7 @@ pub fn line(field: &'static str, text: &str, max: usize) -> Result<String, Field
             format!("Shorten `{field}` to at most {max} characters."),
         ));
     }
-    if text.chars().any(char::is_control) {
-        return Err(FieldError::new(field, "control_character", format!("Keep `{field}` on one line.")));
-    }
-    Ok(text.to_owned())
+    Ok(text)
 }
 
 /// Like [`line`], but only of characters for which `allowed` holds.
@@ -59,12 +74,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines() {
+    fn one_line_and_many() {
         assert_eq!(line("name", "  Ada  ", 5).expect("fits"), "Ada");
         for (text, code) in
             [("", "blank"), (" \t ", "blank"), ("abcdef", "too_long"), ("a\nb", "control_character")]
         {
             assert_eq!(line("name", text, 5).expect_err(text).code, code, "{text:?}");
+        }
+        assert_eq!(lines("text", " a\r\n\tb ", 5).expect("fits"), "a\r\n\tb");
+        for (text, code) in [("\n", "blank"), ("a\nbcdef", "too_long"), ("a\u{7}b", "control_character")] {
+            assert_eq!(lines("text", text, 5).expect_err(text).code, code, "{text:?}");
         }
     }
 }

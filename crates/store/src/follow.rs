@@ -1,5 +1,5 @@
 //! Following what other nodes write: SQLite's `PRAGMA data_version` every 100 ms, PostgreSQL's LISTEN *and* a
-//! poll every 500 ms.
+//! poll every 500 ms. What this node writes it need not wait for: [`Store::nudge`].
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ const POLL: Duration = Duration::from_millis(500);
 pub struct Follower(Source);
 
 enum Source {
-    Sqlite { connection: SqliteConnection, version: i64 },
+    Sqlite { nudged: Arc<Notify>, connection: SqliteConnection, version: i64 },
     Postgres { heard: Arc<Notify>, task: tokio::task::JoinHandle<()> },
 }
 
@@ -30,14 +30,19 @@ impl Store {
     /// Starts to follow.
     pub async fn follow(&self) -> Result<Follower, StoreError> {
         let source = match &self.db {
-            Db::Sqlite { options, .. } => sqlite(options).await?,
+            Db::Sqlite { options, .. } => sqlite(options, self.nudged.clone()).await?,
             Db::Postgres { options, .. } => {
-                let heard = Arc::new(Notify::new());
+                let heard = self.nudged.clone();
                 let task = tokio::spawn(listen(options.clone(), heard.clone()));
                 Source::Postgres { heard, task }
             }
         };
         Ok(Follower(source))
+    }
+
+    /// Lets this node's follower look now, after a commit of our own: it need not be heard of first.
+    pub fn nudge(&self) {
+        self.nudged.notify_one();
     }
 }
 
@@ -47,9 +52,11 @@ impl Follower {
     pub async fn next(&mut self) -> bool {
         match &mut self.0 {
             Source::Postgres { heard, .. } => tokio::time::timeout(POLL, heard.notified()).await.is_ok(),
-            Source::Sqlite { connection, version } => {
+            Source::Sqlite { nudged, connection, version } => {
                 for _ in 0..POLL.as_millis() / SQLITE_PAUSE.as_millis() {
-                    tokio::time::sleep(SQLITE_PAUSE).await;
+                    if tokio::time::timeout(SQLITE_PAUSE, nudged.notified()).await.is_ok() {
+                        return true;
+                    }
                     // An error here is one of the look that follows, too.
                     let seen = data_version(connection).await.unwrap_or(*version);
                     if seen != *version {
@@ -71,10 +78,10 @@ impl Drop for Follower {
     }
 }
 
-async fn sqlite(options: &SqliteConnectOptions) -> Result<Source, StoreError> {
+async fn sqlite(options: &SqliteConnectOptions, nudged: Arc<Notify>) -> Result<Source, StoreError> {
     let mut connection = options.clone().read_only(true).connect().await?;
     let version = data_version(&mut connection).await?;
-    Ok(Source::Sqlite { connection, version })
+    Ok(Source::Sqlite { nudged, connection, version })
 }
 
 /// Changes whenever another connection, of this process or another, has committed.

@@ -14,6 +14,7 @@ mod leases;
 mod login_plan;
 mod maintenance;
 mod migrate;
+mod new_session;
 mod postgres_rotator;
 mod rotate;
 #[cfg(test)]
@@ -22,7 +23,10 @@ mod session_rows;
 mod sqlite_writer;
 mod writer;
 
+pub mod api_tokens;
 pub mod audit;
+pub mod bots;
+pub mod clients;
 pub mod keys;
 pub mod limits;
 pub mod revocations;
@@ -41,6 +45,7 @@ pub use rotate::Rotate;
 pub struct Store {
     db: db::Db,
     writer: writer::Writer,
+    nudged: std::sync::Arc<tokio::sync::Notify>,
 }
 
 impl Store {
@@ -48,7 +53,7 @@ impl Store {
     pub async fn open(options: &DatabaseOptions) -> Result<Self, StoreError> {
         let db = db::Db::open(options).await?;
         let writer = writer::Writer::start(&db).await?;
-        Ok(Self { db, writer })
+        Ok(Self { db, writer, nudged: std::sync::Arc::default() })
     }
 
     /// Runs `work` in a transaction. `Ok` commits, also for a refusal that must persist; `Err` rolls back.

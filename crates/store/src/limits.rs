@@ -16,6 +16,7 @@ const TAKE: &str = "INSERT INTO rate_limits (key, full_at) VALUES ($1, $2 + $3) 
 const PEEK: &str = "SELECT full_at FROM rate_limits WHERE key = $1";
 const PURGE: &str = "DELETE FROM rate_limits WHERE full_at <= $1";
 
+const IS_CLEAN: &str = "SELECT COUNT(*) FROM slow_downs WHERE key = $1";
 /// Reserves an attempt before the password is looked at. No row: the bucket is closed.
 const RESERVE: &str = "INSERT INTO slow_downs (key, attempts, opens_at, updated_at) VALUES ($1, 1, 0, $2) \
     ON CONFLICT (key) DO UPDATE SET attempts = slow_downs.attempts + 1, updated_at = $2, \
@@ -61,6 +62,12 @@ impl Store {
         let full_at: Option<i64> =
             on!(&self.db, db => sqlx::query_scalar(PEEK).bind(&key[..]).fetch_optional(db))?;
         Ok(Take::Refused(Timestamp::from_micros(full_at.unwrap_or_else(|| now.micros() + per))))
+    }
+
+    /// Whether no attempt is counted in this bucket.
+    pub async fn is_clean(&self, key: CounterKey) -> Result<bool, StoreError> {
+        let rows: i64 = on!(&self.db, db => sqlx::query_scalar(IS_CLEAN).bind(&key[..]).fetch_one(db))?;
+        Ok(rows == 0)
     }
 
     /// Reserves an attempt at a password; `false`: the bucket is closed, do not look at the password.

@@ -2,7 +2,7 @@
 //! n has seen all before it.
 
 use portcullis_core::ids::UserId;
-use portcullis_core::revocation::Revocation;
+use portcullis_core::revocation::{Numbered, Revocation};
 use portcullis_core::time::Timestamp;
 use uuid::Uuid;
 
@@ -16,10 +16,15 @@ const APPEND: &str =
 const APPEND_LIVE: &str = "INSERT INTO revocations (session_id, upto, created_at, expires_at) \
     SELECT id, generation, $2, $3 FROM sessions WHERE user_id = $1 AND ended_at IS NULL";
 const APPEND_ENDED: &str = "INSERT INTO revocations (session_id, upto, created_at, expires_at) \
-    SELECT id, NULL, $2, $3 FROM sessions WHERE user_id = $1 AND ended_at = $2";
+    SELECT id, NULL, $2, $3 FROM sessions WHERE (user_id = $1 OR actor_id = $1) AND ended_at = $2";
+const APPEND_TOKENS: &str = "INSERT INTO revocations (session_id, upto, created_at, expires_at) \
+    SELECT id, generation - 1, $2, $3 FROM api_tokens WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2";
 const AFTER: &str = "SELECT seq, session_id, upto, expires_at FROM revocations \
-    WHERE (seq > $1 OR created_at > $2) AND expires_at > $3 ORDER BY seq";
-const PURGE: &str = "DELETE FROM revocations WHERE expires_at <= $1";
+    WHERE ((seq > $1 OR created_at > $2) AND expires_at > $3) \
+    OR seq = (SELECT MAX(seq) FROM revocations) ORDER BY seq";
+/// The last row stays: whoever follows the list knows by it where the list ends, and whether it is the same list.
+const PURGE: &str =
+    "DELETE FROM revocations WHERE expires_at <= $1 AND seq < (SELECT MAX(seq) FROM revocations)";
 
 row! {
     struct RevocationRow { seq: i64, session_id: Uuid, upto: Option<i64>, expires_at: i64 }
@@ -49,10 +54,24 @@ pub async fn append_upto(tx: &mut Tx, session: Uuid, upto: u32, span: Span) -> R
     append_one(tx, session, Some(i64::from(upto)), span).await
 }
 
+/// Ends all access tokens of several sessions.
+pub async fn append_all(tx: &mut Tx, sessions: &[Uuid], span: Span) -> Result<(), StoreError> {
+    for session in sessions {
+        append_one(tx, *session, None, span).await?;
+    }
+    Ok(())
+}
+
 /// Ends the access tokens that the live sessions of `user` have got so far; the sessions live on, and their
 /// next tokens say what is true then.
 pub async fn append_user(tx: &mut Tx, user: UserId, span: Span) -> Result<(), StoreError> {
     append_of(tx, APPEND_LIVE, user, span).await
+}
+
+/// Ends the access tokens exchanged for API tokens of `user` before [`crate::api_tokens::renew_all`] in the same
+/// transaction, and what nodes remember of those. The API tokens live on.
+pub async fn append_api_tokens(tx: &mut Tx, user: UserId, span: Span) -> Result<(), StoreError> {
+    append_of(tx, APPEND_TOKENS, user, span).await
 }
 
 async fn append_one(tx: &mut Tx, session: Uuid, upto: Option<i64>, span: Span) -> Result<(), StoreError> {
@@ -73,30 +92,33 @@ async fn append_of(tx: &mut Tx, statement: &'static str, user: UserId, span: Spa
     Ok(control_postgres(tx, NOTIFY).await?)
 }
 
-/// Deletes entries whose tokens have all expired.
+/// Deletes entries whose tokens have all expired, the last one aside.
 pub async fn purge(tx: &mut Tx, now: Timestamp) -> Result<u64, StoreError> {
     Ok(affected!(tx, sqlx::query(PURGE).bind(now.micros()))?)
 }
 
 impl Store {
-    /// Entries after number `after` or made since `since`, with the highest number among them.
+    /// Entries after number `after` or made since `since`, in the order of their numbers, without those that have
+    /// expired. The last entry of all is always among them, even an expired one.
     pub async fn revocations(
         &self,
         after: i64,
         since: Timestamp,
         now: Timestamp,
-    ) -> Result<(i64, Vec<Revocation>), StoreError> {
+    ) -> Result<Vec<Numbered>, StoreError> {
         let rows: Vec<RevocationRow> = on!(&self.db, db => sqlx::query_as(AFTER)
             .bind(after)
             .bind(since.micros())
             .bind(now.micros())
             .fetch_all(db))?;
-        let highest = rows.last().map_or(after, |row| row.seq.max(after));
-        let entry = |row: RevocationRow| Revocation {
-            session: row.session_id,
-            upto: row.upto.map(|upto| upto as u32),
-            expires_at: Timestamp::from_micros(row.expires_at),
+        let entry = |row: RevocationRow| Numbered {
+            number: row.seq,
+            revocation: Revocation {
+                session: row.session_id,
+                upto: row.upto.map(|upto| upto as u32),
+                expires_at: Timestamp::from_micros(row.expires_at),
+            },
         };
-        Ok((highest, rows.into_iter().map(entry).collect()))
+        Ok(rows.into_iter().map(entry).collect())
     }
 }

@@ -3,13 +3,22 @@
 use portcullis_core::ids::{AccountId, SessionId, UserId};
 use portcullis_core::refresh_token::SecretHash;
 use portcullis_core::server_key::KeyId;
-use portcullis_core::session::{Chain, Grant, SessionState};
+use portcullis_core::session::{Acting, Chain, Grant, SessionState};
 use portcullis_core::time::Timestamp;
 use portcullis_core::user::Role;
 use uuid::Uuid;
 
 use crate::db::row;
 use crate::error::StoreError;
+
+/// What a [`Grant`] is made of.
+macro_rules! grant_columns {
+    () => {
+        "id, user_id, generation, role, account_id, account_role, must_change_password, user_version, \
+         methods, authenticated_at, delivery, ends_at, acting, actor_id"
+    };
+}
+pub(crate) use grant_columns;
 
 row! {
     /// What a token says of its session.
@@ -26,6 +35,8 @@ row! {
         authenticated_at: i64,
         delivery: String,
         ends_at: i64,
+        acting: Option<String>,
+        actor_id: Option<Uuid>,
     }
 }
 
@@ -72,6 +83,23 @@ where
     }
 }
 
+/// A new session, with how many of its user were there (at most as many as were asked for).
+pub(crate) struct CreatedRow {
+    pub(crate) grant: GrantRow,
+    pub(crate) others: i64,
+}
+
+impl<'r, R: sqlx::Row> sqlx::FromRow<'r, R> for CreatedRow
+where
+    GrantRow: sqlx::FromRow<'r, R>,
+    i64: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
+    for<'n> &'n str: sqlx::ColumnIndex<R>,
+{
+    fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
+        Ok(Self { grant: GrantRow::from_row(row)?, others: row.try_get("others")? })
+    }
+}
+
 /// A session at one moment, as a refresh token is judged by it.
 #[derive(Clone, Debug)]
 pub struct Judged {
@@ -99,6 +127,17 @@ fn corrupt(column: &'static str, id: Uuid) -> StoreError {
     StoreError::Corrupt { table: "sessions", column, id: id.to_string() }
 }
 
+fn acting(mode: Option<String>, actor: Option<Uuid>, id: Uuid) -> Result<Option<Acting>, StoreError> {
+    match (mode, actor) {
+        (None, None) => Ok(None),
+        (Some(mode), Some(actor)) => {
+            let mode = mode.parse().map_err(|_| corrupt("acting", id))?;
+            Ok(Some(Acting { actor: UserId::from_uuid(actor), mode }))
+        }
+        _ => Err(corrupt("acting", id)),
+    }
+}
+
 pub(crate) fn account(id: Option<Uuid>, role: Option<String>) -> Option<(AccountId, Role)> {
     Some((AccountId::from_uuid(id?), Role::from_stored(role?)))
 }
@@ -119,6 +158,7 @@ impl TryFrom<GrantRow> for Grant {
             delivery: row.delivery.parse().map_err(|_| corrupt("delivery", row.id))?,
             ends_at: Timestamp::from_micros(row.ends_at),
             user_version: row.user_version,
+            acting: acting(row.acting, row.actor_id, row.id)?,
         })
     }
 }

@@ -3,45 +3,17 @@
 use portcullis_core::ids::{SessionId, UserId};
 use portcullis_core::refresh_token::SecretHash;
 use portcullis_core::server_key::KeyId;
-use portcullis_core::session::{Delivery, EndCause, Grant, MAX_PER_USER};
+use portcullis_core::session::{EndCause, Grant};
 use portcullis_core::time::Timestamp;
 use uuid::Uuid;
 
 use crate::Store;
 use crate::db::{Tx, affected, on, on_tx, row};
 use crate::error::StoreError;
+pub use crate::new_session::{ActingFrom, NewSession, create};
 use crate::rotate::Rotate;
 pub use crate::session_rows::Judged;
-use crate::session_rows::{GrantRow, JudgedRow};
-
-/// A session to be made.
-#[derive(Clone, Debug)]
-pub struct NewSession {
-    /// Id.
-    pub id: SessionId,
-    /// Whose.
-    pub user: UserId,
-    /// The credential epoch that was read before the user was checked: if it has moved, no session is made.
-    pub epoch: i64,
-    /// SHA-256 of its secret.
-    pub secret_hash: SecretHash,
-    /// Server key of its first refresh token.
-    pub key_id: KeyId,
-    /// Now.
-    pub now: Timestamp,
-    /// Idle end.
-    pub idle_ends_at: Timestamp,
-    /// Absolute end.
-    pub ends_at: Timestamp,
-    /// `amr` values, separated by blanks.
-    pub methods: String,
-    /// How its tokens travel.
-    pub delivery: Delivery,
-    /// What the device calls itself.
-    pub device: String,
-    /// Where it is.
-    pub address: String,
-}
+use crate::session_rows::{GrantRow, JudgedRow, grant_columns};
 
 /// A session as its owner sees it.
 #[derive(Clone, Debug)]
@@ -56,38 +28,18 @@ pub struct SessionView {
     pub created_at: Timestamp,
     /// Last rotation.
     pub last_used_at: Timestamp,
+    /// An administrator acts in it.
+    pub acting: bool,
 }
 
-macro_rules! grant_columns {
-    () => {
-        "id, user_id, generation, role, account_id, account_role, must_change_password, user_version, \
-         methods, authenticated_at, delivery, ends_at"
-    };
-}
-
-/// The guard of a new session. It takes the user's row until the commit, so that whoever moves the epoch comes
-/// before this or after it, never in between, and two sign-ins of one user wait for each other here, before
-/// either holds anything that the other wants.
-const TOUCH_USER: &str = "UPDATE users SET last_login_at = $3 \
-    WHERE id = $1 AND credential_epoch = $2 AND disabled_at IS NULL";
-const CREATE: &str = concat!(
-    "INSERT INTO sessions (id, user_id, secret_hash, generation, key_id, rotated_at, idle_ends_at, ends_at, \
-     window_at, window_count, role, account_id, account_role, must_change_password, user_version, methods, \
-     authenticated_at, delivery, device, address, created_at) \
-     SELECT $1, u.id, $3, 1, $4, $5, $6, $7, $5, 0, u.role, u.account_id, u.account_role, \
-     u.must_change_password, u.version, $8, $5, $9, $10, $11, $5 FROM users AS u WHERE u.id = $2 RETURNING ",
-    grant_columns!()
-);
-const DISPLACE: &str = "UPDATE sessions SET ended_at = $2, end_cause = 'displaced' WHERE id IN \
-    (SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND idle_ends_at > $2 AND ends_at > $2 \
-     ORDER BY created_at DESC, id DESC LIMIT 1000 OFFSET $3) AND ended_at IS NULL RETURNING id";
 const JUDGED: &str = concat!(
     "SELECT secret_hash, key_id, rotated_at, idle_ends_at, window_at, window_count, ended_at, end_cause, device, \
      address, ",
     grant_columns!(),
     " FROM sessions WHERE id = $1"
 );
-const LIVE: &str = "SELECT id, device, address, created_at, rotated_at AS last_used_at FROM sessions \
+const LIVE: &str = "SELECT id, device, address, created_at, rotated_at AS last_used_at, \
+    (acting IS NOT NULL AND acting <> 'bot') AS acting FROM sessions \
     WHERE user_id = $1 AND ended_at IS NULL AND idle_ends_at > $2 AND ends_at > $2 AND id < $3 \
     ORDER BY id DESC LIMIT $4";
 const ROTATE_AHEAD: &str = concat!(
@@ -102,8 +54,12 @@ const END_OWN: &str = "UPDATE sessions SET ended_at = $2, end_cause = $3 WHERE i
     AND ended_at IS NULL RETURNING user_id";
 const END_BY_SECRET: &str = "UPDATE sessions SET ended_at = $2, end_cause = $3 WHERE id = $1 \
     AND secret_hash = $4 AND ended_at IS NULL RETURNING user_id";
-const END_ALL_BUT: &str = "UPDATE sessions SET ended_at = $2, end_cause = $3 WHERE user_id = $1 AND id <> $4 \
-    AND ended_at IS NULL RETURNING id";
+const END_ALL_BUT: &str = "UPDATE sessions SET ended_at = $2, end_cause = $3 \
+    WHERE (user_id = $1 OR actor_id = $1) AND id <> $4 AND ended_at IS NULL RETURNING id";
+const END_ACTING_FROM: &str = "UPDATE sessions SET ended_at = $2, end_cause = 'acting_ended' \
+    WHERE actor_session_id = $1 AND ended_at IS NULL RETURNING id";
+const END_ACTING: &str = "UPDATE sessions SET ended_at = $2, end_cause = 'acting_ended' \
+    WHERE (actor_id = $1 OR user_id = $1) AND acting <> 'bot' AND ended_at IS NULL RETURNING id";
 const RENEW: &str = concat!(
     "UPDATE sessions SET secret_hash = $3, generation = generation + 1, key_id = $4, rotated_at = $5, \
      idle_ends_at = $6, must_change_password = FALSE, authenticated_at = $5 \
@@ -120,7 +76,7 @@ const COUNT_BY_KEY: &str = "SELECT key_id, COUNT(*) AS count FROM sessions WHERE
     AND idle_ends_at > $1 AND ends_at > $1 GROUP BY key_id";
 
 row! {
-    struct ViewRow { id: Uuid, device: String, address: String, created_at: i64, last_used_at: i64 }
+    struct ViewRow { id: Uuid, device: String, address: String, created_at: i64, last_used_at: i64, acting: bool }
 }
 
 row! {
@@ -169,6 +125,7 @@ impl Store {
             address: row.address,
             created_at: Timestamp::from_micros(row.created_at),
             last_used_at: Timestamp::from_micros(row.last_used_at),
+            acting: row.acting,
         };
         Ok(rows.into_iter().map(view).collect())
     }
@@ -179,35 +136,6 @@ impl Store {
             on!(&self.db, db => sqlx::query_as(COUNT_BY_KEY).bind(now.micros()).fetch_all(db))?;
         Ok(rows.into_iter().map(|row| (KeyId(row.key_id as u32), row.count)).collect())
     }
-}
-
-/// Makes a session, unless the user's epoch has moved or the user was disabled (`None`). A user with too many
-/// loses the oldest; their ids come back beside it, for the revocation list.
-pub async fn create(tx: &mut Tx, new: &NewSession) -> Result<Option<(Grant, Vec<Uuid>)>, StoreError> {
-    let touched =
-        affected!(tx, sqlx::query(TOUCH_USER).bind(new.user.uuid()).bind(new.epoch).bind(new.now.micros()))?;
-    if touched == 0 {
-        return Ok(None);
-    }
-    let row: GrantRow = on_tx!(tx, db => sqlx::query_as(CREATE)
-        .bind(new.id.uuid())
-        .bind(new.user.uuid())
-        .bind(&new.secret_hash.0[..])
-        .bind(i64::from(new.key_id.0))
-        .bind(new.now.micros())
-        .bind(new.idle_ends_at.micros())
-        .bind(new.ends_at.micros())
-        .bind(&new.methods)
-        .bind(new.delivery.as_str())
-        .bind(&new.device)
-        .bind(&new.address)
-        .fetch_one(db))?;
-    let displaced: Vec<Uuid> = on_tx!(tx, db => sqlx::query_scalar(DISPLACE)
-        .bind(new.user.uuid())
-        .bind(new.now.micros())
-        .bind(MAX_PER_USER)
-        .fetch_all(db))?;
-    Ok(Some((Grant::try_from(row)?, displaced)))
 }
 
 /// Rotates from a generation ahead of the row.
@@ -256,7 +184,29 @@ pub async fn end(
     Ok(user.map(UserId::from_uuid))
 }
 
-/// Ends all sessions of a user but one (or none, with `None`); their ids come back.
+/// Ends the sessions in which somebody acts from `session`, which has ended; their ids come back.
+pub async fn end_acting_from(
+    tx: &mut Tx,
+    session: SessionId,
+    now: Timestamp,
+) -> Result<Vec<Uuid>, StoreError> {
+    Ok(on_tx!(tx, db => sqlx::query_scalar(END_ACTING_FROM)
+        .bind(session.uuid())
+        .bind(now.micros())
+        .fetch_all(db))?)
+}
+
+/// Ends the sessions in which `user` acts as another, bots of theirs aside, or another as them; their ids come
+/// back.
+pub async fn end_acting(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Vec<Uuid>, StoreError> {
+    Ok(on_tx!(tx, db => sqlx::query_scalar(END_ACTING)
+        .bind(user.uuid())
+        .bind(now.micros())
+        .fetch_all(db))?)
+}
+
+/// Ends all sessions of a user, and those in which they act as another, but one (or none, with `None`); their ids
+/// come back.
 pub async fn end_all(
     tx: &mut Tx,
     user: UserId,

@@ -14,10 +14,14 @@ macro_rules! columns {
     () => {
         "id, email, email_key, email_verified_at, username, username_key, name, phone, job_title, timezone, \
          locale, role, account_id, account_role, must_change_password, credential_epoch, version, \
-         disabled_at, created_at, last_login_at"
+         disabled_at, created_at, last_login_at, owner_id"
     };
 }
 
+pub(crate) const BY_OWNER: &str =
+    concat!("SELECT ", columns!(), " FROM users WHERE owner_id = $1 ORDER BY id");
+pub(crate) const ONE_OWNED: &str =
+    concat!("SELECT ", columns!(), " FROM users WHERE id = $1 AND owner_id = $2");
 const BY_ID: &str = concat!("SELECT ", columns!(), " FROM users WHERE id = $1");
 pub(crate) const BY_LOGIN: &str = concat!(
     "SELECT ",
@@ -45,6 +49,7 @@ const SET_PASSWORD: &str = "UPDATE users SET password_hash = $3, must_change_pas
 const REHASH: &str = "UPDATE users SET password_hash = $3 WHERE id = $1 AND credential_epoch = $2";
 const DISABLE: &str = "UPDATE users SET disabled_at = $2, credential_epoch = credential_epoch + 1, \
     version = version + 1, updated_at = $2 WHERE id = $1 AND disabled_at IS NULL";
+const MOVE_BOTS: &str = "UPDATE users SET credential_epoch = credential_epoch + 1 WHERE owner_id = $1";
 const ENABLE: &str = "UPDATE users SET disabled_at = NULL, version = version + 1, updated_at = $2 \
     WHERE id = $1 AND disabled_at IS NOT NULL";
 const SET_ROLE: &str = "UPDATE users SET role = $2, version = version + 1, updated_at = $3 \
@@ -52,12 +57,12 @@ const SET_ROLE: &str = "UPDATE users SET role = $2, version = version + 1, updat
 const COUNT: &str = "SELECT COUNT(*) FROM users";
 
 row! {
-    struct UserRow {
+    pub(crate) struct UserRow {
         id: Uuid, email: String, email_key: String, email_verified_at: Option<i64>, username: Option<String>,
         username_key: Option<String>, name: Option<String>, phone: Option<String>, job_title: Option<String>,
         timezone: Option<String>, locale: Option<String>, role: String, account_id: Option<Uuid>,
         account_role: Option<String>, must_change_password: bool, credential_epoch: i64, version: i64,
-        disabled_at: Option<i64>, created_at: i64, last_login_at: Option<i64>,
+        disabled_at: Option<i64>, created_at: i64, last_login_at: Option<i64>, owner_id: Option<Uuid>,
     }
 }
 
@@ -110,6 +115,7 @@ impl From<UserRow> for User {
             disabled_at: row.disabled_at.map(Timestamp::from_micros),
             created_at: Timestamp::from_micros(row.created_at),
             last_login_at: row.last_login_at.map(Timestamp::from_micros),
+            owner: row.owner_id.map(UserId::from_uuid),
         }
     }
 }
@@ -323,9 +329,14 @@ pub async fn rehash(tx: &mut Tx, user: UserId, epoch: i64, hash: &str) -> Result
     Ok(())
 }
 
-/// Disables a user and moves the epoch; `false`: was disabled already or does not exist.
+/// Disables a user and moves the epoch, theirs and that of their bots; `false`: was disabled already or does not
+/// exist.
 pub async fn disable(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<bool, StoreError> {
-    Ok(affected!(tx, sqlx::query(DISABLE).bind(user.uuid()).bind(now.micros()))? > 0)
+    let done = affected!(tx, sqlx::query(DISABLE).bind(user.uuid()).bind(now.micros()))? > 0;
+    if done {
+        affected!(tx, sqlx::query(MOVE_BOTS).bind(user.uuid()))?;
+    }
+    Ok(done)
 }
 
 /// Enables a user again; `false`: was not disabled.

@@ -17,7 +17,7 @@ use std::time::Duration;
 use portcullis_app::forward_auth::{ForwardAuth, Stale};
 use portcullis_app::hashing::{HashParams, Hasher, HasherConfig};
 use portcullis_app::node::StartError;
-use portcullis_app::settings::{Lifetimes, Settings};
+use portcullis_app::settings::{ApiTokenRules, Lifetimes, Settings};
 use portcullis_app::{Cx, Parts};
 use portcullis_core::access::Rules;
 use portcullis_core::password::PasswordPolicy;
@@ -70,6 +70,9 @@ impl Default for Setup {
                 password_policy: PasswordPolicy::default(),
                 rates: None,
                 max_staleness: Duration::from_mins(1),
+                api_tokens: ApiTokenRules { per_user: 20, default_days: 90, max_days: 365 },
+                bots_per_user: 5,
+                impersonation: Duration::from_hours(1),
                 forward_auth: ForwardAuth {
                     rules: Rules::new(&format!("{issuer}/upstream"), vec![]),
                     stale: Stale::Serve,

@@ -11,7 +11,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -29,6 +29,7 @@ use portcullis_edge::request_id::{RequestId, X_REQUEST_ID};
 use tower::Service;
 
 use crate::api::openapi;
+use crate::api::revocations::MAX_WAIT;
 use crate::failure::{Failure, Logged};
 use crate::metrics::RouteMetrics;
 use crate::state::{Readiness, Web, WebConfig};
@@ -72,6 +73,11 @@ impl App {
     /// The switch that makes the node not ready.
     pub fn readiness(&self) -> Readiness {
         self.web.readiness.clone()
+    }
+
+    /// How many requests wait for revocations.
+    pub fn waiting(&self) -> usize {
+        self.web.waiters.len()
     }
 
     /// What an operator should know at start.
@@ -144,13 +150,20 @@ impl App {
     }
 
     async fn handle(&mut self, request: Request<Body>) -> Response {
+        let limit = self.time_limit(request.uri().path());
         let work = AssertUnwindSafe(self.router.call(request)).catch_unwind();
-        match tokio::time::timeout(self.web.config.request_timeout, work).await {
+        match tokio::time::timeout(limit, work).await {
             Ok(Ok(Ok(response))) => response,
             // What it said may hold anything, a secret included; where it was, the panic hook tells.
             Ok(Err(_)) => Failure::logged(Code::InternalError, "a handler panicked").into_response(),
             Err(_) => Failure::new(Code::RequestTimeout).into_response(),
         }
+    }
+
+    /// Who asks to wait is not slow.
+    fn time_limit(&self, path: &str) -> Duration {
+        let limit = self.web.config.request_timeout;
+        if path == paths::REVOCATIONS { limit + MAX_WAIT } else { limit }
     }
 }
 

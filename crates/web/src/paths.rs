@@ -27,6 +27,34 @@ paths! {
     SESSIONS = "/auth/sessions",
     /// One of them.
     SESSION = "/auth/sessions/{id}",
+    /// API tokens.
+    TOKENS = "/auth/tokens",
+    /// The API token that asks.
+    TOKEN_CURRENT = "/auth/tokens/current",
+    /// What a scanner of source code finds API tokens by.
+    TOKEN_PATTERN = "/auth/tokens/secret-scanning-pattern",
+    /// One API token.
+    TOKEN = "/auth/tokens/{id}",
+    /// Bots.
+    BOTS = "/auth/bots",
+    /// One bot.
+    BOT = "/auth/bots/{id}",
+    /// Sign in as a bot.
+    BOT_TOKENS = "/auth/bots/{id}/tokens",
+    /// Stop acting as another user.
+    IMPERSONATION_STOP = "/auth/impersonation/stop",
+    /// Act as another user.
+    ADMIN_IMPERSONATE = "/admin/api/users/{id}/impersonate",
+    /// Service clients.
+    ADMIN_CLIENTS = "/admin/api/clients",
+    /// One of them.
+    ADMIN_CLIENT = "/admin/api/clients/{id}",
+    /// Get a token (RFC 6749, RFC 8693).
+    OAUTH_TOKEN = "/oauth/token",
+    /// Ask about a token (RFC 7662).
+    OAUTH_INTROSPECT = "/oauth/introspect",
+    /// End a token (RFC 7009).
+    OAUTH_REVOKE = "/oauth/revoke",
     /// Change the password.
     PASSWORD_CHANGE = "/auth/password/change",
     /// What a sign-in page needs to know.
@@ -41,6 +69,8 @@ paths! {
     JWKS = "/.well-known/jwks.json",
     /// Metadata (RFC 8414).
     METADATA = "/.well-known/oauth-authorization-server",
+    /// Revoked sessions, for resource servers.
+    REVOCATIONS = "/.well-known/portcullis/revocations",
     /// The API in `OpenAPI` form.
     OPENAPI = "/openapi.json",
     /// The API for people.
@@ -59,8 +89,10 @@ paths! {
 pub fn position(path: &str) -> Option<usize> {
     ALL.iter().position(|pattern| match pattern.split_once('{') {
         None => *pattern == path,
-        Some((prefix, _)) => {
-            path.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && !rest.contains('/'))
+        Some((prefix, behind)) => {
+            let suffix = behind.split_once('}').map_or("", |(_, suffix)| suffix);
+            let inside = path.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(suffix));
+            inside.is_some_and(|inside| !inside.is_empty() && !inside.contains('/'))
         }
     })
 }
@@ -76,6 +108,9 @@ mod tests {
         assert_eq!(at("/auth/sessions/123"), Some(SESSION));
         assert_eq!(at("/auth/sessions"), Some(SESSIONS));
         assert_eq!(at("/auth/sessions/a/b"), None);
+        assert_eq!(at("/auth/tokens/current"), Some(TOKEN_CURRENT));
+        assert_eq!(at("/auth/bots/123/tokens"), Some(BOT_TOKENS));
+        assert_eq!(at("/auth/bots//tokens"), None);
         assert_eq!(at("/nothing"), None);
     }
 }

@@ -6,7 +6,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::state::Web;
-use crate::{api, pages, paths};
+use crate::{api, oauth, pages, paths};
 
 /// Every route of the server.
 pub(crate) fn table() -> OpenApiRouter<Web> {
@@ -19,12 +19,27 @@ pub(crate) fn table() -> OpenApiRouter<Web> {
         .routes(routes!(api::me::get_me, api::me::patch_me))
         .routes(routes!(api::sessions::list))
         .routes(routes!(api::sessions::revoke))
+        .routes(routes!(api::tokens::list, api::tokens::create))
+        .routes(routes!(api::tokens::current, api::tokens::revoke_current))
+        .routes(routes!(api::tokens::pattern))
+        .routes(routes!(api::tokens::update, api::tokens::revoke))
+        .routes(routes!(api::bots::list, api::bots::create))
+        .routes(routes!(api::bots::update, api::bots::delete))
+        .routes(routes!(api::bots::tokens))
+        .routes(routes!(api::impersonation::stop))
+        .routes(routes!(api::impersonation::start))
+        .routes(routes!(api::clients::list, api::clients::create))
+        .routes(routes!(api::clients::revoke))
+        .routes(routes!(oauth::token::token))
+        .routes(routes!(oauth::introspect::introspect))
+        .routes(routes!(oauth::revoke::revoke))
         .routes(routes!(api::password::change))
         .routes(routes!(api::config::config))
         .routes(routes!(api::verify::verify))
         .routes(routes!(api::setup::setup))
         .routes(routes!(api::jwks::jwks))
         .routes(routes!(api::metadata::metadata))
+        .routes(routes!(api::revocations::feed, api::revocations::preflight))
         .routes(routes!(api::openapi::openapi))
         .routes(routes!(api::health::live))
         .routes(routes!(api::health::ready))

@@ -1,7 +1,7 @@
 //! What every handler is given.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,8 +10,10 @@ use portcullis_edge::client_address::ClientAddressRule;
 use portcullis_edge::host::AllowedHosts;
 use portcullis_edge::proxies::TrustedProxies;
 use portcullis_edge::security_headers::SecurityHeaders;
+use tokio::sync::watch;
 use url::Url;
 
+use crate::api::revocations::{Answers, Waiters};
 use crate::api::verify::{Forward, Style as ForwardStyle};
 
 /// How the server is reached, and what it tells. Holds a secret, and so has no `Debug`.
@@ -60,6 +62,8 @@ pub(crate) struct Inner {
     pub(crate) openapi: Bytes,
     pub(crate) readiness: Readiness,
     pub(crate) untrusted_proxy_seen: AtomicBool,
+    pub(crate) waiters: Waiters,
+    pub(crate) answers: Answers,
 }
 
 impl std::ops::Deref for Web {
@@ -90,21 +94,29 @@ impl Web {
             config,
             readiness: Readiness::default(),
             untrusted_proxy_seen: AtomicBool::new(false),
+            waiters: Waiters::default(),
+            answers: Answers::default(),
         })))
     }
 }
 
 /// Whether this node wants requests.
 #[derive(Clone, Default)]
-pub struct Readiness(Arc<AtomicBool>);
+pub struct Readiness(Arc<watch::Sender<bool>>);
 
 impl Readiness {
-    /// From now on `/health/ready` says no: the node is going down.
+    /// From now on `/health/ready` says no, and nobody is kept waiting: the node is going down.
     pub fn stop(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.send_replace(true);
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        *self.0.borrow()
+    }
+
+    /// Completes when the node goes down.
+    pub(crate) async fn stopped(&self) {
+        // An error would mean that there is no sender, and we hold it.
+        let _ = self.0.subscribe().wait_for(|stopping| *stopping).await;
     }
 }

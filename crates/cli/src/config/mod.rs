@@ -49,9 +49,10 @@ pub use public_url::PublicUrl;
 pub use rate::Rate;
 pub use secret_key::{SecretKey, parse_secret_key};
 pub use sections::{
-    Config, CookiesConfig, CsrfConfig, DatabaseConfig, ForwardAuthConfig, ForwardAuthStyle, LogFormat,
-    PasswordBlocklist, PasswordConfig, RateLimitConfig, RegistrationConfig, RegistrationMode,
-    RevocationsConfig, ServerConfig, SigningAlgorithm, StaleMode, TelemetryConfig, TokensConfig,
+    ApiTokensConfig, BotsConfig, Config, CookiesConfig, CsrfConfig, DatabaseConfig, ForwardAuthConfig,
+    ForwardAuthStyle, ImpersonationConfig, LogFormat, PasswordBlocklist, PasswordConfig, RateLimitConfig,
+    RegistrationConfig, RegistrationMode, RevocationsConfig, ServerConfig, SigningAlgorithm, StaleMode,
+    TelemetryConfig, TokensConfig,
 };
 pub use show::{Loaded, ShownKey};
 pub use table::KEYS;

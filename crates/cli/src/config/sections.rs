@@ -30,6 +30,12 @@ pub struct Config {
     pub password: PasswordConfig,
     /// `[rate_limit]`
     pub rate_limit: RateLimitConfig,
+    /// `[api_tokens]`
+    pub api_tokens: ApiTokensConfig,
+    /// `[bots]`
+    pub bots: BotsConfig,
+    /// `[impersonation]`
+    pub impersonation: ImpersonationConfig,
     /// `[forward_auth]`
     pub forward_auth: ForwardAuthConfig,
     /// `[revocations]`
@@ -211,6 +217,35 @@ pub struct RateLimitConfig {
     pub refresh_forgeries: Rate,
     /// Per address.
     pub password_change: Rate,
+    /// By password, per address.
+    pub token_create: Rate,
+    /// Failures, per address.
+    pub oauth_token: Rate,
+}
+
+/// `[api_tokens]`
+#[derive(Debug, Clone, Copy)]
+pub struct ApiTokensConfig {
+    /// Live ones.
+    pub max_per_user: u32,
+    /// At most `max_days`.
+    pub default_days: u32,
+    /// In days.
+    pub max_days: u32,
+}
+
+/// `[bots]`
+#[derive(Debug, Clone, Copy)]
+pub struct BotsConfig {
+    /// Zero: there are none.
+    pub max_per_user: u32,
+}
+
+/// `[impersonation]`
+#[derive(Debug, Clone, Copy)]
+pub struct ImpersonationConfig {
+    /// Whatever is refreshed.
+    pub max_duration: Duration,
 }
 
 /// Whose headers forward-auth reads.

@@ -119,6 +119,13 @@ pub const KEYS: &[KeySpec] = &[
     key("rate_limit.refresh_replays", Rate, "600/min", "replays inside the grace per session"),
     key("rate_limit.refresh_forgeries", Rate, "30/min", "refresh tokens with a wrong MAC per address"),
     key("rate_limit.password_change", Rate, "5/min", "password changes per address"),
+    key("rate_limit.token_create", Rate, "5/min", "API tokens by password per address"),
+    key("rate_limit.oauth_token", Rate, "30/min", "failures at the OAuth endpoints per address"),
+    key("api_tokens.max_per_user", Integer(1, 1_000), "20", "live API tokens a user may have"),
+    key("api_tokens.default_days", Integer(1, 3_650), "90", "lifetime of an API token that asks for none"),
+    key("api_tokens.max_days", Integer(1, 3_650), "365", "longest lifetime of an API token"),
+    key("bots.max_per_user", Integer(0, 1_000), "5", "bots a user may have"),
+    key("impersonation.max_duration", secs(60, 86_400), "60m", "longest time acting as another user"),
     key("forward_auth.listen", Text, "off", "address and port on which proxies ask without a secret")
         .or_off(),
     unset("forward_auth.secret", Text, "value of X-Portcullis-Forward that opens /auth/verify")

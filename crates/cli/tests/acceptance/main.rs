@@ -22,6 +22,7 @@ macro_rules! on_both {
 }
 pub(crate) use on_both;
 
+mod api_tokens;
 mod crash;
 mod cut_off;
 mod descriptors;

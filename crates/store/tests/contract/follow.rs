@@ -22,6 +22,14 @@ contract! {
         assert!(heard, "twenty revocations and none was heard");
     }
 
+    async fn a_nudge_is_heard(t: &TestStore) {
+        let mut follower = t.store.follow().await.expect("follows");
+        quiet(&mut follower).await;
+        t.store.nudge();
+        assert!(follower.next().await);
+        assert!(!follower.next().await, "once");
+    }
+
     async fn silence_is_a_poll(t: &TestStore) {
         let mut follower = t.store.follow().await.expect("follows");
         assert!(!quiet(&mut follower).await);

@@ -5,8 +5,13 @@
 #[macro_use]
 mod support;
 
+mod acting;
+mod api_tokens;
+mod api_tokens_change;
 mod audit;
+mod bots;
 mod chain;
+mod clients;
 mod credentials;
 mod follow;
 mod keys;
@@ -14,6 +19,7 @@ mod leases;
 mod limits;
 mod maintenance;
 mod migrations;
+mod new_session;
 mod nodes;
 mod outage;
 mod races;

@@ -34,6 +34,7 @@ contract! {
             delivery: Delivery::Cookie,
             ends_at: t.now() + LIFE,
             user_version: 1,
+            acting: None,
         };
         assert_eq!(grant, expected);
         assert_eq!(judged(t, new.id).await.grant, expected);

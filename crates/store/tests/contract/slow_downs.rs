@@ -5,7 +5,7 @@ use std::time::Duration;
 use portcullis_core::slow_down::{FREE, closed_for};
 use portcullis_testkit::TestStore;
 
-use crate::support::parallel;
+use crate::support::{number, parallel};
 
 const KEY: [u8; 16] = [1; 16];
 
@@ -32,6 +32,16 @@ contract! {
         })
         .await;
         assert_eq!(reserved.iter().filter(|reserved| **reserved).count() as i64, FREE);
+    }
+
+    async fn a_clean_bucket_holds_nothing(t: &TestStore) {
+        assert!(t.store.is_clean(KEY).await.expect("read"));
+        assert_eq!(number(&t.store, "SELECT COUNT(*) FROM slow_downs").await, 0, "looking writes nothing");
+        assert!(reserve(t).await);
+        assert!(!t.store.is_clean(KEY).await.expect("read"));
+        assert!(!t.another().await.is_clean(KEY).await.expect("read"), "on whichever node");
+        t.store.forgive_attempts(KEY).await.expect("forgiven");
+        assert!(t.store.is_clean(KEY).await.expect("read"));
     }
 
     async fn a_right_password_starts_the_bucket_afresh(t: &TestStore) {

@@ -146,6 +146,7 @@ pub(crate) fn new_session(t: &TestStore, user: &User) -> NewSession {
         delivery: Delivery::Cookie,
         device: "Firefox on Linux".into(),
         address: "192.0.2.1".into(),
+        acting: None,
     }
 }
 

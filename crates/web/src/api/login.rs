@@ -39,8 +39,7 @@ impl From<LoginError> for Failure {
             LoginError::InvalidCredentials(why) => Self::logged(Code::InvalidCredentials, why),
             LoginError::EmailNotVerified => Self::new(Code::EmailNotVerified),
             LoginError::FactorOwed(factors) => {
-                let methods: Vec<&str> = factors.into_iter().map(factor_name).collect();
-                Problem::new(Code::SecondFactorRequired).extra("methods", methods).into()
+                Problem::new(Code::SecondFactorRequired).extra("methods", factor_names(factors)).into()
             }
             LoginError::UnknownAudience => unknown_audience(),
             LoginError::Limited(limited) => limited.into(),
@@ -49,11 +48,22 @@ impl From<LoginError> for Failure {
     }
 }
 
-fn factor_name(factor: Factor) -> &'static str {
-    match factor {
+pub(crate) fn factor_names(factors: Vec<Factor>) -> Vec<&'static str> {
+    let name = |factor| match factor {
         Factor::Totp => "totp",
         Factor::Passkey => "passkey",
+    };
+    factors.into_iter().map(name).collect()
+}
+
+/// The one name of who signs in.
+pub(crate) fn one_name(names: [&Option<String>; 3]) -> Result<Login, Failure> {
+    let mut given = names.into_iter().flatten();
+    if let (Some(name), None) = (given.next(), given.next()) {
+        return Ok(Login::new(name));
     }
+    let message = "Give exactly one of `email`, `username` and `login`.";
+    Err(Failure::field("login", "required", message))
 }
 
 pub(crate) fn unknown_audience() -> Failure {
@@ -69,17 +79,8 @@ pub(crate) async fn login(
     ClientInfo(client): ClientInfo,
     BodyOrForm(body): BodyOrForm<LoginBody>,
 ) -> Answer {
-    let names = [&body.email, &body.username, &body.login];
-    let mut given = names.into_iter().flatten();
-    let (Some(name), None) = (given.next(), given.next()) else {
-        return Err(Failure::field(
-            "login",
-            "required",
-            "Give exactly one of `email`, `username` and `login`.",
-        ));
-    };
     let request = LoginRequest {
-        login: Login::new(name),
+        login: one_name([&body.email, &body.username, &body.login])?,
         password: Password::presented(&body.password),
         delivery: delivery(body.delivery.as_deref())?,
         device_token: body.device_token,

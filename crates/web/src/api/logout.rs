@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::extract::State;
 use http::HeaderMap;
 use portcullis_app::bearer::BearerError;
+use portcullis_core::secret_token::Kind;
 use portcullis_edge::authorization::{Presented, presented};
 use portcullis_edge::code::Code;
 use portcullis_edge::problem::Problem;
@@ -11,7 +12,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::no_content;
-use crate::extract::{ClientInfo, MustChangeToo, optional_json};
+use crate::extract::{ClientInfo, OwnSessionMustChangeToo, optional_json};
 use crate::failure::{Answer, Failure};
 use crate::paths;
 use crate::state::Web;
@@ -39,6 +40,9 @@ pub(crate) async fn logout(
     }
     let token = match presented(&headers).map_err(Problem::from)? {
         Presented::None => return Err(Failure::new(Code::MissingToken)),
+        Presented::Bearer(token) if Kind::ApiToken.fits(token) => {
+            return Err(Failure::new(Code::SessionRequired));
+        }
         Presented::Bearer(token) => token,
     };
     match web.cx.logout_with_access_token(token, &client).await {
@@ -54,7 +58,7 @@ pub(crate) async fn logout(
 pub(crate) async fn logout_all(
     State(web): State<Web>,
     ClientInfo(client): ClientInfo,
-    MustChangeToo(caller): MustChangeToo,
+    OwnSessionMustChangeToo(caller): OwnSessionMustChangeToo,
 ) -> Answer {
     web.cx.logout_everywhere(caller.user, &client).await?;
     Ok(no_content())

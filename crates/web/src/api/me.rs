@@ -42,7 +42,7 @@ pub(crate) struct MePatch {
 }
 
 /// Tells `null` from absent: only called for what was sent.
-fn sent<'de, D: Deserializer<'de>>(value: D) -> Result<Change, D::Error> {
+pub(crate) fn sent<'de, D: Deserializer<'de>>(value: D) -> Result<Change, D::Error> {
     Ok(Option::deserialize(value)?.map_or(Change::Clear, Change::Set))
 }
 
@@ -83,6 +83,6 @@ pub(crate) async fn patch_me(
         ));
     }
     let change = ProfileChange { name, username, phone, job_title, timezone, locale };
-    let user = web.cx.update_me(caller.user, change).await?;
+    let user = web.cx.update_me(&caller, change).await?;
     Ok(private_json(StatusCode::OK, &UserBody::from(&user)))
 }

@@ -1,19 +1,25 @@
 //! The JSON API: one file per noun. A handler takes the request apart, calls one use case and answers.
 
+pub(crate) mod bots;
+pub(crate) mod clients;
 pub(crate) mod config;
 pub(crate) mod health;
+pub(crate) mod impersonation;
 pub(crate) mod jwks;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod me;
 pub(crate) mod metadata;
 pub(crate) mod openapi;
+pub(crate) mod page;
 pub(crate) mod password;
 pub(crate) mod refresh;
 pub(crate) mod register;
+pub(crate) mod revocations;
 pub(crate) mod sessions;
 pub(crate) mod setup;
 pub(crate) mod token_response;
+pub(crate) mod tokens;
 pub(crate) mod user;
 pub(crate) mod verify;
 

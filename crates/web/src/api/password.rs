@@ -9,7 +9,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::token_response::{TokenBody, answer};
-use crate::extract::{ClientInfo, JsonBody, Own};
+use crate::extract::{ClientInfo, JsonBody, OwnMustChangeToo};
 use crate::failure::{Answer, Failure};
 use crate::paths;
 use crate::state::Web;
@@ -19,6 +19,9 @@ use crate::state::Web;
 pub(crate) struct PasswordChangeBody {
     current_password: String,
     new_password: String,
+    /// Also end all API tokens.
+    #[serde(default)]
+    revoke_api_tokens: bool,
 }
 
 impl From<ChangePasswordError> for Failure {
@@ -41,10 +44,11 @@ impl From<ChangePasswordError> for Failure {
 pub(crate) async fn change(
     State(web): State<Web>,
     ClientInfo(client): ClientInfo,
-    Own(caller): Own,
+    OwnMustChangeToo(caller): OwnMustChangeToo,
     JsonBody(body): JsonBody<PasswordChangeBody>,
 ) -> Answer {
     let current = Password::presented(&body.current_password);
-    let change = PasswordChange { current, new: body.new_password };
+    let PasswordChangeBody { new_password: new, revoke_api_tokens, .. } = body;
+    let change = PasswordChange { current, new, revoke_api_tokens };
     Ok(answer(StatusCode::OK, web.cx.change_password(&caller, change, &client).await?))
 }

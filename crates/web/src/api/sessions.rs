@@ -6,24 +6,16 @@ use portcullis_app::sessions::{MAX_PAGE, Page};
 use portcullis_core::ids::SessionId;
 use portcullis_edge::code::Code;
 
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::page::{PageQuery, page};
 use super::{no_content, private_json};
-use crate::extract::{Acting, ClientInfo, PathId, QueryString};
+use crate::extract::{Acting, ClientInfo, OwnSession, PathId, QueryString};
 use crate::failure::{Answer, Failure};
 use crate::paths;
 use crate::state::Web;
-
-/// Which page.
-#[derive(Deserialize, IntoParams)]
-pub(crate) struct PageQuery {
-    /// 1 to 100; 50 if absent.
-    limit: Option<String>,
-    /// `next_cursor` of the page before.
-    cursor: Option<String>,
-}
 
 /// One session.
 #[derive(Serialize, ToSchema)]
@@ -40,6 +32,8 @@ pub(crate) struct SessionBody {
     last_used_at: String,
     /// The session that asks.
     current: bool,
+    /// An administrator acts as the user in it.
+    acting: bool,
 }
 
 /// A page of sessions, newest first.
@@ -47,21 +41,6 @@ pub(crate) struct SessionBody {
 pub(crate) struct SessionPage {
     items: Vec<SessionBody>,
     next_cursor: Option<String>,
-}
-
-fn page(query: &PageQuery) -> Result<Page, Failure> {
-    let limit = match query.limit.as_deref() {
-        None => 50,
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|limit| (1..=MAX_PAGE).contains(limit))
-            .ok_or_else(|| Failure::field("limit", "invalid", "Use a whole number from 1 to 100."))?,
-    };
-    let before = query.cursor.as_deref().map(str::parse::<SessionId>).transpose();
-    let before =
-        before.map_err(|_| Failure::field("cursor", "invalid", "Use `next_cursor` of the page before."))?;
-    Ok(Page { before, limit })
 }
 
 /// The user's live sessions.
@@ -72,17 +51,19 @@ pub(crate) async fn list(
     Acting(caller): Acting,
     QueryString(query): QueryString<PageQuery>,
 ) -> Answer {
-    let page = page(&query)?;
+    let (before, limit) = page::<SessionId>(&query, MAX_PAGE)?;
+    let page = Page { before, limit };
     let found = web.cx.list_sessions(caller.user, page).await?;
     let full = found.len() as i64 == page.limit;
     let next_cursor = found.last().filter(|_| full).map(|last| last.id.to_string());
     let items = found.into_iter().map(|session| SessionBody {
         id: session.id.uuid(),
-        current: session.id == caller.session,
+        current: Some(session.id) == caller.session(),
         device: session.device,
         address: session.address,
         created_at: session.created_at.to_string(),
         last_used_at: session.last_used_at.to_string(),
+        acting: session.acting,
     });
     Ok(private_json(StatusCode::OK, &SessionPage { items: items.collect(), next_cursor }))
 }
@@ -93,7 +74,7 @@ pub(crate) async fn list(
 pub(crate) async fn revoke(
     State(web): State<Web>,
     ClientInfo(client): ClientInfo,
-    Acting(caller): Acting,
+    OwnSession(caller): OwnSession,
     PathId(id): PathId<SessionId>,
 ) -> Answer {
     if web.cx.revoke_session(id, caller.user, &client).await? {

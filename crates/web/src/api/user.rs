@@ -1,5 +1,6 @@
 //! A user as the API shows them.
 
+use portcullis_core::ids::UserId;
 use portcullis_core::user::{User, Username};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,7 +11,8 @@ use uuid::Uuid;
 #[schema(as = User)]
 pub(crate) struct UserBody {
     id: Uuid,
-    email: String,
+    /// A bot has none.
+    email: Option<String>,
     email_verified: bool,
     username: Option<String>,
     name: Option<String>,
@@ -22,6 +24,9 @@ pub(crate) struct UserBody {
     role: String,
     account: Option<AccountBody>,
     must_change_password: bool,
+    /// Of a bot: the user it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner_id: Option<Uuid>,
     /// RFC 3339.
     created_at: String,
     /// RFC 3339.
@@ -42,7 +47,7 @@ impl From<&User> for UserBody {
         let profile = user.profile.clone();
         Self {
             id: user.id.uuid(),
-            email: user.email.as_str().to_owned(),
+            email: (!user.is_bot()).then(|| user.email.as_str().to_owned()),
             email_verified: user.email_verified_at.is_some(),
             username: user.username.as_ref().map(Username::as_str).map(str::to_owned),
             name: profile.name,
@@ -56,6 +61,7 @@ impl From<&User> for UserBody {
                 .as_ref()
                 .map(|(id, role)| AccountBody { id: id.uuid(), role: role.as_str().to_owned() }),
             must_change_password: user.must_change_password,
+            owner_id: user.owner.map(UserId::uuid),
             created_at: user.created_at.to_string(),
             last_login_at: user.last_login_at.map(|at| at.to_string()),
         }

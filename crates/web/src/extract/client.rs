@@ -16,6 +16,16 @@ use crate::state::Web;
 /// Longest name of a device that is kept.
 const MAX_DEVICE: usize = 200;
 
+/// Where this request comes from, after trusted proxies.
+pub(crate) fn address(parts: &Parts, web: &Web) -> IpAddr {
+    web.client_address.resolve(peer(parts), &parts.headers).address
+}
+
+fn peer(parts: &Parts) -> IpAddr {
+    let peer = parts.extensions.get::<PeerAddress>();
+    peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0.ip())
+}
+
 /// The client of this request.
 pub(crate) struct ClientInfo(pub(crate) Client);
 
@@ -23,8 +33,7 @@ impl FromRequestParts<Web> for ClientInfo {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Infallible> {
-        let peer = parts.extensions.get::<PeerAddress>();
-        let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0.ip());
+        let peer = peer(parts);
         let found = web.client_address.resolve(peer, &parts.headers);
         if found.forwarded_untrusted && !web.untrusted_proxy_seen.swap(true, Ordering::Relaxed) {
             tracing::warn!(

@@ -5,7 +5,9 @@ mod body;
 mod client;
 mod id;
 
-pub(crate) use bearer::{Acting, MustChangeToo, Own};
+pub(crate) use bearer::{
+    Acting, AnySession, MustChangeToo, Own, OwnMustChangeToo, OwnSession, OwnSessionMustChangeToo,
+};
 pub(crate) use body::{BodyOrForm, JsonBody, optional_json};
 pub(crate) use client::ClientInfo;
 pub(crate) use id::{PathId, QueryString};

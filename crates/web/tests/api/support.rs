@@ -35,6 +35,7 @@ fn kind(text: &str) -> Option<&'static str> {
     match text {
         _ if text.starts_with("pcr_") => Some("[refresh token]"),
         _ if text.starts_with("pcd_") => Some("[device token]"),
+        _ if text.starts_with("pct_") => Some("[API token]"),
         _ if text.starts_with("eyJ") && text.split('.').count() == 3 => Some("[access token]"),
         _ if text.len() == 36 && text.parse::<uuid::Uuid>().is_ok() => Some("[id]"),
         _ if text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit()) => Some("[random]"),
@@ -83,6 +84,24 @@ pub(crate) fn refused(reply: &Reply, status: u16, code: &str) {
     let waits = reply.header("retry-after").map(|text| text.parse::<u64>().expect("seconds"));
     assert_eq!(waits.is_some_and(|seconds| seconds >= 1), matches!(status, 429 | 503), "{waits:?}");
     assert_eq!(reply.json["errors"].is_array(), code == "validation_failed", "{}", reply.text());
+    common_headers(reply);
+}
+
+/// Asserts an error in the form of RFC 6749 section 5.2 with the headers that belong to it.
+#[track_caller]
+pub(crate) fn oauth_refused(reply: &Reply, status: u16, error: &str) {
+    assert_eq!((reply.status, reply.json["error"].as_str()), (status, Some(error)), "{}", reply.text());
+    assert_eq!(reply.header("content-type"), Some("application/json"));
+    assert_eq!((reply.header("cache-control"), reply.header("pragma")), (Some("no-store"), Some("no-cache")));
+    let members: Vec<_> = reply.json.as_object().expect("an object").keys().collect();
+    assert_eq!(members, ["error", "error_description"]);
+    let description = reply.json["error_description"].as_str().expect("text");
+    assert!(!description.is_empty());
+    assert!(description.chars().all(|c| matches!(c, ' '..='~') && c != '"' && c != '\\'), "{description}");
+    let challenge = (status == 401).then_some("Basic realm=\"portcullis\", charset=\"UTF-8\"");
+    assert_eq!(reply.header("www-authenticate"), challenge);
+    let waits = reply.header("retry-after").map(|text| text.parse::<u64>().expect("seconds"));
+    assert_eq!(waits.is_some_and(|seconds| seconds >= 1), matches!(status, 429 | 503), "{waits:?}");
     common_headers(reply);
 }
 
@@ -184,4 +203,44 @@ pub(crate) async fn eventually<F: AsyncFnMut() -> bool>(what: &str, mut done: F)
     };
     let limit = std::time::Duration::from_secs(10);
     tokio::time::timeout(limit, waiting).await.unwrap_or_else(|_| panic!("{what}, within {limit:?}"));
+}
+
+/// The feed of revocations.
+pub(crate) const FEED: &str = "/.well-known/portcullis/revocations";
+
+/// What the feed calls a session.
+pub(crate) fn hashed(session: &str) -> String {
+    URL_SAFE_NO_PAD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, session.as_bytes()))
+}
+
+/// An administrator, signed in.
+pub(crate) async fn admin(app: &TestApp, name: &str) -> Actor {
+    made(app, name, |request| request.role = "admin".into()).await;
+    app.sign_in(name).await
+}
+
+/// An API token of `actor`: what was answered when it was made.
+pub(crate) async fn api_token(actor: &Actor, body: &Value) -> Value {
+    let reply = actor.post("/auth/tokens", body).await;
+    private(&reply, 201);
+    reply.json
+}
+
+/// Somebody who has nothing but this API token, or what else stands in `token`.
+pub(crate) fn holder(app: &TestApp, made: &Value) -> Actor {
+    app.anon().bearing(made["token"].as_str())
+}
+
+/// What the audit log says of one kind of event, oldest first.
+pub(crate) async fn events(app: &TestApp, kind: &str) -> Vec<Value> {
+    let all = app.cx.store.events(None, 500).await.expect("the audit log can be read");
+    let of_kind = all.into_iter().rev().filter(|event| event.kind == kind);
+    let shown = of_kind.map(|event| {
+        json!({
+            "actor": event.actor.map(|id| id.to_string()), "user": event.user.map(|id| id.to_string()),
+            "session": event.session.map(|id| id.to_string()), "address": event.address,
+            "detail": serde_json::from_str::<Value>(&event.detail).expect("JSON"),
+        })
+    });
+    shown.collect()
 }

@@ -36,6 +36,7 @@ pub(super) fn start(node: &Node, metrics: Option<Metrics>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(node.cx.clone().follow());
     tasks.spawn(node.cx.clone().keep_house());
+    tasks.spawn(node.cx.clone().write_behind());
     if node.cx.store.engine() == "postgres" {
         let (cx, clock) = (node.cx.clone(), node.clock.clone());
         tasks.spawn(async move { clock.keep_right(&cx.store).await });

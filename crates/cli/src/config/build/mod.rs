@@ -10,8 +10,8 @@ use std::path::Path;
 use super::entries::Entries;
 use super::error::{ConfigError, Problem};
 use super::sections::{
-    Config, LogFormat, RateLimitConfig, RegistrationConfig, RegistrationMode, RevocationsConfig, StaleMode,
-    TelemetryConfig,
+    ApiTokensConfig, BotsConfig, Config, ImpersonationConfig, LogFormat, RateLimitConfig, RegistrationConfig,
+    RegistrationMode, RevocationsConfig, StaleMode, TelemetryConfig,
 };
 use super::{network, text};
 
@@ -30,6 +30,9 @@ pub(super) fn config(entries: &mut Entries, cwd: &Path) -> Result<Config, Config
         registration: registration(entries)?,
         password: password::password(entries, cwd)?,
         rate_limit: rate_limit(entries),
+        api_tokens: api_tokens(entries)?,
+        bots: BotsConfig { max_per_user: entries.integer("bots.max_per_user") },
+        impersonation: ImpersonationConfig { max_duration: entries.duration("impersonation.max_duration") },
         revocations: revocations(entries)?,
         telemetry: telemetry(entries)?,
     })
@@ -64,7 +67,20 @@ fn rate_limit(entries: &Entries) -> RateLimitConfig {
         refresh_replays: entries.rate("rate_limit.refresh_replays"),
         refresh_forgeries: entries.rate("rate_limit.refresh_forgeries"),
         password_change: entries.rate("rate_limit.password_change"),
+        token_create: entries.rate("rate_limit.token_create"),
+        oauth_token: entries.rate("rate_limit.oauth_token"),
     }
+}
+
+fn api_tokens(entries: &Entries) -> Result<ApiTokensConfig, ConfigError> {
+    const DEFAULT: &str = "api_tokens.default_days";
+    const MAX: &str = "api_tokens.max_days";
+    let (default_days, max_days) = (entries.integer(DEFAULT), entries.integer(MAX));
+    if default_days > max_days {
+        let problem = format!("is longer than {MAX} ({max_days})");
+        return Err(entries.fault(DEFAULT, Problem::new(problem, format!("shorten it or raise {MAX}"))));
+    }
+    Ok(ApiTokensConfig { max_per_user: entries.integer("api_tokens.max_per_user"), default_days, max_days })
 }
 
 fn revocations(entries: &Entries) -> Result<RevocationsConfig, ConfigError> {

@@ -23,8 +23,11 @@ CREATE TABLE users (
     disabled_at          BIGINT,
     created_at           BIGINT  NOT NULL,
     updated_at           BIGINT  NOT NULL,
-    last_login_at        BIGINT
+    last_login_at        BIGINT,
+    -- Of a bot: who it belongs to.
+    owner_id             UUID    REFERENCES users (id) ON DELETE CASCADE
 );
+CREATE INDEX users_owner ON users (owner_id) WHERE owner_id IS NOT NULL;
 
 CREATE TABLE accounts (
     id           UUID   NOT NULL PRIMARY KEY,
@@ -66,9 +69,44 @@ CREATE TABLE sessions (
     address              TEXT    NOT NULL,
     created_at           BIGINT  NOT NULL,
     ended_at             BIGINT,
-    end_cause            TEXT
+    end_cause            TEXT,
+    -- Who really acts, if it is not the user, and from which session.
+    acting               TEXT,
+    actor_id             UUID,
+    actor_session_id     UUID
 ) WITH (fillfactor = 70);
 CREATE INDEX sessions_user ON sessions (user_id, created_at);
+CREATE INDEX sessions_actor ON sessions (actor_id) WHERE actor_id IS NOT NULL;
+CREATE INDEX sessions_actor_session ON sessions (actor_session_id) WHERE actor_session_id IS NOT NULL;
+
+CREATE TABLE api_tokens (
+    id           UUID   NOT NULL PRIMARY KEY,
+    user_id      UUID   NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    token_hash   BYTEA  NOT NULL UNIQUE,
+    key_prefix   TEXT   NOT NULL,
+    name         TEXT   NOT NULL,
+    description  TEXT,
+    scopes       TEXT,
+    -- Goes up whenever tokens exchanged for it must be made anew.
+    generation   BIGINT NOT NULL,
+    created_at   BIGINT NOT NULL,
+    expires_at   BIGINT NOT NULL,
+    last_used_at BIGINT,
+    last_address TEXT,
+    revoked_at   BIGINT
+);
+CREATE INDEX api_tokens_user ON api_tokens (user_id, id);
+
+CREATE TABLE service_clients (
+    id          UUID   NOT NULL PRIMARY KEY,
+    name        TEXT   NOT NULL,
+    secret_hash BYTEA  NOT NULL,
+    grant_types TEXT   NOT NULL,
+    scopes      TEXT   NOT NULL,
+    audiences   TEXT,
+    created_at  BIGINT NOT NULL,
+    revoked_at  BIGINT
+);
 
 CREATE TABLE revocations (
     seq        BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::support::{credentials, forged, refused};
 
-const PROTECTED: [(&str, &str); 7] = [
+const PROTECTED: [(&str, &str); 16] = [
     ("GET", "/auth/me"),
     ("PATCH", "/auth/me"),
     ("GET", "/auth/sessions"),
@@ -16,6 +16,15 @@ const PROTECTED: [(&str, &str); 7] = [
     ("POST", "/auth/password/change"),
     ("POST", "/auth/logout/all"),
     ("GET", "/auth/verify"),
+    ("GET", "/auth/tokens"),
+    ("GET", "/auth/tokens/current"),
+    ("DELETE", "/auth/tokens/current"),
+    ("PATCH", "/auth/tokens/00000000-0000-7000-8000-000000000000"),
+    ("GET", "/auth/bots"),
+    ("POST", "/auth/bots"),
+    ("POST", "/auth/bots/00000000-0000-7000-8000-000000000000/tokens"),
+    ("POST", "/auth/impersonation/stop"),
+    ("POST", "/admin/api/users/00000000-0000-7000-8000-000000000000/impersonate"),
 ];
 
 /// Asks with exactly these `Authorization` lines.

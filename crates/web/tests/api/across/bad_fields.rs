@@ -14,7 +14,7 @@ struct Endpoint {
     required: &'static [&'static str],
 }
 
-const ENDPOINTS: [Endpoint; 7] = [
+const ENDPOINTS: [Endpoint; 10] = [
     Endpoint {
         method: "POST",
         path: "/auth/register",
@@ -46,6 +46,19 @@ const ENDPOINTS: [Endpoint; 7] = [
         path: "/auth/setup",
         required: &["token", "email", "password"],
         optional: &["name", "username", "delivery"],
+    },
+    Endpoint {
+        method: "POST",
+        path: "/auth/tokens",
+        required: &["name"],
+        optional: &["description", "email", "username", "login", "password"],
+    },
+    Endpoint { method: "POST", path: "/auth/bots", required: &["name"], optional: &[] },
+    Endpoint {
+        method: "POST",
+        path: "/admin/api/users/00000000-0000-7000-8000-000000000000/impersonate",
+        required: &["reason"],
+        optional: &["mode"],
     },
 ];
 

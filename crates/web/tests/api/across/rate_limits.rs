@@ -19,6 +19,8 @@ fn limited(setup: &mut Setup) {
         refresh_replays: Rate::per_minute(600),
         refresh_forgeries: Rate::per_minute(30),
         password_change: Rate::per_minute(5),
+        token_create: Rate::per_minute(5),
+        oauth_token: Rate::per_minute(30),
     });
 }
 

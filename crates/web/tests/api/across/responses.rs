@@ -23,9 +23,16 @@ fn readable() -> impl Iterator<Item = String> {
         paths::LOGOUT_ALL,
         paths::PASSWORD_CHANGE,
         paths::SET_UP,
-        paths::SESSION,
+        paths::IMPERSONATION_STOP,
+        paths::OAUTH_TOKEN,
+        paths::OAUTH_INTROSPECT,
+        paths::OAUTH_REVOKE,
+        // Only for administrators.
+        paths::ADMIN_CLIENTS,
+        // Only for an API token.
+        paths::TOKEN_CURRENT,
     ];
-    let readable = paths::ALL.iter().filter(move |path| !posts.contains(path));
+    let readable = paths::ALL.iter().filter(move |path| !posts.contains(path) && !path.contains("{id}"));
     readable.map(|path| path.replace("{name}", "portcullis.css"))
 }
 

@@ -1,4 +1,6 @@
+mod bots;
 mod config;
+mod impersonation;
 mod login;
 mod login_slow_down;
 mod logout;
@@ -9,4 +11,5 @@ mod refresh_refusals;
 mod register;
 mod sessions;
 mod setup;
+mod tokens;
 mod verify;

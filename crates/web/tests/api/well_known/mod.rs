@@ -1,2 +1,5 @@
 mod jwks;
 mod metadata;
+mod revocations;
+mod revocations_nodes;
+mod revocations_waiting;

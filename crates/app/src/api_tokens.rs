@@ -1,0 +1,448 @@
+//! API tokens: long-lived, opaque, shown once.
+//!
+//! 1. Who asks: a session of the user, or their password (the one door decides, as for every sign-in).
+//! 2. What may be asked for: a name, at most so many days, scopes.
+//! 3. The insert counts the live ones and checks the credential epoch, with the user's row held.
+
+use std::time::Duration;
+
+use portcullis_core::audit::{Event, EventKind};
+use portcullis_core::ids::{ApiTokenId, SessionId, UserId};
+use portcullis_core::password::Password;
+use portcullis_core::scope::Scopes;
+use portcullis_core::secret_token::{Kind, SecretToken};
+use portcullis_core::sign_in::Factor;
+use portcullis_core::time::Timestamp;
+use portcullis_core::user::{Login, User};
+use portcullis_core::validation::{FieldError, line, lines};
+use portcullis_store::api_tokens::{self, Made, NewApiToken, Update};
+pub use portcullis_store::api_tokens::{ApiTokenView, Page};
+use portcullis_store::{audit, revocations};
+use thiserror::Error;
+
+use crate::client::Client;
+use crate::cx::Cx;
+use crate::fault::Fault;
+use crate::hashing::Lane;
+use crate::limits::{LimitError, Limited};
+use crate::login::{Check, Outcome};
+use crate::me::Change;
+use crate::sign_in::{SignInError, admit};
+
+const LONGEST_NAME: usize = 100;
+const LONGEST_DESCRIPTION: usize = 500;
+const DAY: Duration = Duration::from_hours(24);
+
+/// What is asked for.
+#[derive(Debug)]
+pub struct TokenRequest {
+    /// What its owner will call it.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Lifetime in days; `None`: the default.
+    pub expires_in_days: Option<i64>,
+    /// What it may do; `None`: whatever the user may.
+    pub scopes: Option<Vec<String>>,
+}
+
+/// Who asks by password.
+pub struct ByPassword {
+    /// E-mail address or user name.
+    pub login: Login,
+    /// The password.
+    pub password: Password,
+}
+
+/// A token that has just been made.
+pub struct NewToken {
+    /// The only time it is seen.
+    pub secret: SecretToken,
+    /// What there is to know of it.
+    pub view: ApiTokenView,
+}
+
+/// Why there is no token.
+#[derive(Debug, Error)]
+pub enum TokenError {
+    /// Fields are wrong.
+    #[error("wrong fields")]
+    Invalid(Vec<FieldError>),
+    /// The user has as many as they may.
+    #[error("too many tokens")]
+    TooMany,
+    /// What proves the user has changed meanwhile, or they are disabled.
+    #[error("the user has changed meanwhile")]
+    Moved,
+    /// No such token of the caller's.
+    #[error("no such token")]
+    NotFound,
+    /// A fault.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Why there is no token by password.
+#[derive(Debug, Error)]
+pub enum ByPasswordError {
+    /// As for a sign-in.
+    #[error("{0}")]
+    InvalidCredentials(&'static str),
+    /// The address must be proved first.
+    #[error("the address is not verified")]
+    EmailNotVerified,
+    /// A second factor is owed, which only a sign-in can take.
+    #[error("a second factor is owed")]
+    FactorOwed(Vec<Factor>),
+    /// The password must be changed first.
+    #[error("the password must be changed first")]
+    MustChangePassword,
+    /// Too many.
+    #[error("rate limited")]
+    Limited(Limited),
+    /// The token itself.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+}
+
+impl From<Fault> for ByPasswordError {
+    fn from(fault: Fault) -> Self {
+        Self::Token(fault.into())
+    }
+}
+
+impl From<LimitError> for ByPasswordError {
+    fn from(error: LimitError) -> Self {
+        match error {
+            LimitError::Limited(limited) => Self::Limited(limited),
+            LimitError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<SignInError> for ByPasswordError {
+    fn from(error: SignInError) -> Self {
+        match error {
+            SignInError::Refused => Self::InvalidCredentials("disabled"),
+            SignInError::Unverified => Self::EmailNotVerified,
+            SignInError::FactorOwed(factors) => Self::FactorOwed(factors),
+            SignInError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+/// A request whose fields are right.
+struct Checked {
+    session: Option<SessionId>,
+    name: String,
+    description: Option<String>,
+    scopes: Option<Scopes>,
+    days: u32,
+}
+
+fn name(text: &str) -> Result<String, FieldError> {
+    line("name", text, LONGEST_NAME)
+}
+
+/// `None`: there is nothing in it.
+fn description(text: &str) -> Result<Option<String>, FieldError> {
+    let blank = text.trim().is_empty();
+    (!blank).then(|| lines("description", text, LONGEST_DESCRIPTION)).transpose()
+}
+
+/// All that is wrong.
+fn invalid<const N: usize>(errors: [Option<FieldError>; N]) -> TokenError {
+    TokenError::Invalid(errors.into_iter().flatten().collect())
+}
+
+impl Cx {
+    /// Makes a token for a user, whose session it is that asks; `None`: an operator asks.
+    pub async fn create_token(
+        &self,
+        user: UserId,
+        session: Option<SessionId>,
+        request: TokenRequest,
+        client: &Client,
+    ) -> Result<NewToken, TokenError> {
+        let checked = Checked { session, ..self.check_request(request)? };
+        let user = self.store.user(user).await.map_err(Fault::from)?.ok_or(TokenError::Moved)?;
+        self.make_token(&user, checked, client).await
+    }
+
+    /// Makes a token for who knows a user's password.
+    pub async fn create_token_by_password(
+        &self,
+        who: ByPassword,
+        request: TokenRequest,
+        client: &Client,
+    ) -> Result<NewToken, ByPasswordError> {
+        self.limit("token_create", self.settings.rates.map(|rates| rates.token_create), client).await?;
+        let checked = self.check_request(request)?;
+        let found = self.store.find_login(&who.login).await.map_err(Fault::from)?;
+        let bucket = self.login_bucket(found.as_ref(), None, &who.login);
+        let check = Check { found: found.as_ref(), bucket, lane: Lane::Stranger };
+        let attempt = match self.check_password(check, who.password).await? {
+            Outcome::Right { attempt, .. } => attempt,
+            Outcome::Wrong(why) => {
+                self.note_refused_login(found.as_ref(), why, client).await?;
+                return Err(ByPasswordError::InvalidCredentials(why));
+            }
+        };
+        if let Some(bucket) = attempt.to_forgive() {
+            self.store.forgive_attempts(bucket).await.map_err(Fault::from)?;
+        }
+        let Some(found) = found else { return Err(ByPasswordError::InvalidCredentials("unknown")) };
+        if admit(&found.user)? {
+            return Err(ByPasswordError::MustChangePassword);
+        }
+        match self.make_token(&found.user, checked, client).await {
+            // As if the password had been wrong: it may not be right any more.
+            Err(TokenError::Moved) => Err(ByPasswordError::InvalidCredentials("changed in between")),
+            made => Ok(made?),
+        }
+    }
+
+    fn check_request(&self, request: TokenRequest) -> Result<Checked, TokenError> {
+        let rules = self.settings.api_tokens;
+        let name = name(&request.name);
+        let description = request.description.as_deref().map_or(Ok(None), description);
+        let scopes = request.scopes.map(|scopes| Scopes::parse_list("scopes", &scopes)).transpose();
+        let days = match request.expires_in_days {
+            None => Ok(rules.default_days),
+            Some(days) => {
+                u32::try_from(days).ok().filter(|days| (1..=rules.max_days).contains(days)).ok_or_else(|| {
+                    let message = format!(
+                        "Use 1 to {} days, or leave it out for {}.",
+                        rules.max_days, rules.default_days
+                    );
+                    FieldError::new("expires_in_days", "out_of_range", message)
+                })
+            }
+        };
+        match (name, description, scopes, days) {
+            (Ok(name), Ok(description), Ok(scopes), Ok(days)) => {
+                Ok(Checked { session: None, name, description, scopes, days })
+            }
+            (name, description, scopes, days) => {
+                Err(invalid([name.err(), description.err(), scopes.err(), days.err()]))
+            }
+        }
+    }
+
+    async fn make_token(
+        &self,
+        user: &User,
+        checked: Checked,
+        client: &Client,
+    ) -> Result<NewToken, TokenError> {
+        let secret = SecretToken::new(Kind::ApiToken, &*self.random);
+        // Whole seconds, so that `exp` of what is exchanged for it says the very same moment.
+        let now = Timestamp::from_seconds(self.clock.now().seconds());
+        let new = NewApiToken {
+            id: ApiTokenId::new(self.clock.now(), &*self.random),
+            user: user.id,
+            epoch: user.credential_epoch,
+            session: checked.session,
+            digest: secret.digest(),
+            key_prefix: secret.shown().to_owned(),
+            name: checked.name,
+            description: checked.description,
+            scopes: checked.scopes,
+            now,
+            expires_at: now + DAY * checked.days,
+            most: i64::from(self.settings.api_tokens.per_user),
+        };
+        let event = self.token_event(EventKind::ApiTokenCreated, new.id, new.user, client);
+        let view = view(&new);
+        let made = self
+            .store
+            .write(move |tx| {
+                let (new, event) = (new.clone(), event.clone());
+                Box::pin(async move {
+                    let made = api_tokens::insert(tx, &new).await?;
+                    if made == Made::Done {
+                        audit::append(tx, &event).await?;
+                    }
+                    Ok(made)
+                })
+            })
+            .await
+            .map_err(Fault::from)?;
+        match made {
+            Made::Done => Ok(NewToken { secret, view }),
+            Made::TooMany => Err(TokenError::TooMany),
+            Made::Moved => Err(TokenError::Moved),
+        }
+    }
+
+    /// The live tokens of a user, newest first.
+    pub async fn list_tokens(&self, user: UserId, page: Page) -> Result<Vec<ApiTokenView>, Fault> {
+        Ok(self.store.api_tokens(user, self.clock.now(), page).await?)
+    }
+
+    /// One live token of a user.
+    pub async fn token(&self, id: ApiTokenId, user: UserId) -> Result<Option<ApiTokenView>, Fault> {
+        Ok(self.store.api_token(id, user, self.clock.now()).await?)
+    }
+
+    /// Changes name or description, or narrows the scopes, of one of a user's tokens.
+    pub async fn update_token(
+        &self,
+        id: ApiTokenId,
+        user: UserId,
+        change: &TokenChange,
+        client: &Client,
+    ) -> Result<ApiTokenView, TokenError> {
+        // Scopes are written only as they were read. Somebody wrote in between: look again.
+        for _ in 0..3 {
+            let before = self.token(id, user).await?.ok_or(TokenError::NotFound)?;
+            let Some(update) = self.check_change(&before, change)? else { return Ok(before) };
+            let event = self.token_event(EventKind::ApiTokenUpdated, id, user, client);
+            if let Some(view) = self.write_update(update, event).await? {
+                return Ok(view);
+            }
+        }
+        Err(Fault::StoreUnavailable("the token's row keeps changing".into()).into())
+    }
+
+    async fn write_update(&self, update: Update, event: Event) -> Result<Option<ApiTokenView>, Fault> {
+        let span = self.span();
+        let (id, narrowed, generation) = (update.id.uuid(), update.scopes.is_some(), update.generation);
+        let done = self
+            .store
+            .write(move |tx| {
+                let (update, event) = (update.clone(), event.clone());
+                Box::pin(async move {
+                    let view = api_tokens::update(tx, &update).await?;
+                    if view.is_some() {
+                        audit::append(tx, &event).await?;
+                    }
+                    if view.is_some() && narrowed {
+                        revocations::append_upto(tx, id, generation, span).await?;
+                    }
+                    Ok(view)
+                })
+            })
+            .await?;
+        if done.is_some() && narrowed {
+            self.revoke_here_upto(id, generation, span);
+        }
+        Ok(done)
+    }
+
+    /// What to write; `None`: all is as it shall be.
+    fn check_change(
+        &self,
+        before: &ApiTokenView,
+        change: &TokenChange,
+    ) -> Result<Option<Update>, TokenError> {
+        let name = change.name.as_deref().map(name).transpose();
+        let description = match &change.description {
+            Change::Keep => Ok(None),
+            Change::Clear => Ok(Some(None)),
+            Change::Set(text) => description(text).map(Some),
+        };
+        let scopes = change.scopes.as_ref().map(|scopes| narrowed(before, scopes)).transpose();
+        let (name, description, scopes) = match (name, description, scopes) {
+            (Ok(name), Ok(description), Ok(scopes)) => (name, description, scopes),
+            (name, description, scopes) => {
+                return Err(invalid([name.err(), description.err(), scopes.err()]));
+            }
+        };
+        let name = name.filter(|name| *name != before.name);
+        let description = description.filter(|description| *description != before.description);
+        let scopes = scopes.filter(|scopes| before.scopes.as_ref() != Some(scopes));
+        if (&name, &description, &scopes) == (&None, &None, &None) {
+            return Ok(None);
+        }
+        let ApiTokenView { id, user, generation, .. } = *before;
+        Ok(Some(Update { id, user, name, description, scopes, generation, now: self.clock.now() }))
+    }
+
+    /// Revokes one of a user's tokens, and what was exchanged for it; `false`: there is none.
+    pub async fn revoke_token(&self, id: ApiTokenId, user: UserId, client: &Client) -> Result<bool, Fault> {
+        let event = self.token_event(EventKind::ApiTokenRevoked, id, user, client);
+        self.revoke_token_as(id, Some(user), event).await.map(|user| user.is_some())
+    }
+
+    /// Revokes a token whoever it belongs to, or only if it belongs to `owner`. Whose it was comes back.
+    pub(crate) async fn revoke_token_as(
+        &self,
+        id: ApiTokenId,
+        owner: Option<UserId>,
+        event: Event,
+    ) -> Result<Option<UserId>, Fault> {
+        let span = self.span();
+        let revoked = self
+            .store
+            .write(move |tx| {
+                let mut event = event.clone();
+                Box::pin(async move {
+                    let user = match owner {
+                        Some(user) => api_tokens::revoke(tx, id, user, span.now).await?.then_some(user),
+                        None => api_tokens::revoke_any(tx, id, span.now).await?,
+                    };
+                    if user.is_some() {
+                        event.user = user;
+                        audit::append(tx, &event).await?;
+                        revocations::append(tx, id.uuid(), span).await?;
+                    }
+                    Ok(user)
+                })
+            })
+            .await?;
+        if revoked.is_some() {
+            self.revoke_here(&[id.uuid()], span);
+        }
+        Ok(revoked)
+    }
+
+    pub(crate) fn token_event(
+        &self,
+        kind: EventKind,
+        id: ApiTokenId,
+        user: UserId,
+        client: &Client,
+    ) -> Event {
+        let mut event = self.event(kind);
+        (event.user, event.actor, event.address) = (Some(user), Some(user), Some(client.address));
+        event.detail.insert("api_token".into(), id.to_string().into());
+        event
+    }
+}
+
+/// What of a token shall change; `None` leaves it as it is.
+#[derive(Debug, Default)]
+pub struct TokenChange {
+    /// What its owner calls it.
+    pub name: Option<String>,
+    /// What it is for.
+    pub description: Change,
+    /// Fewer scopes.
+    pub scopes: Option<Vec<String>>,
+}
+
+/// Scopes that are within those of the token.
+fn narrowed(before: &ApiTokenView, scopes: &[String]) -> Result<Scopes, FieldError> {
+    let scopes = Scopes::parse_list("scopes", scopes)?;
+    if before.scopes.as_ref().is_some_and(|before| !scopes.is_within(before)) {
+        let message = "The scopes of a token are never widened. Make a new one.";
+        return Err(FieldError::new("scopes", "widened", message));
+    }
+    Ok(scopes)
+}
+
+fn view(new: &NewApiToken) -> ApiTokenView {
+    ApiTokenView {
+        id: new.id,
+        user: new.user,
+        key_prefix: new.key_prefix.clone(),
+        name: new.name.clone(),
+        description: new.description.clone(),
+        scopes: new.scopes.clone(),
+        generation: 1,
+        created_at: new.now,
+        expires_at: new.expires_at,
+        last_used_at: None,
+    }
+}

@@ -1,0 +1,106 @@
+//! An administrator acts as another user: with a reason, for a limited time, to look unless asked otherwise.
+//!
+//! 1. Only from a session of an administrator's own; never as another administrator, a bot or oneself.
+//! 2. The session is the user's, with the administrator as its actor. The insert holds the administrator's row and
+//!    session: if either loses what it takes in between, there is no session. Beginning and reason stand in the
+//!    audit log with it.
+//! 3. It ends after `impersonation.max_duration`, whatever is refreshed, and with the administrator's session or
+//!    role ([`portcullis_store::sessions::create`]).
+
+use portcullis_core::audit::EventKind;
+use portcullis_core::ids::UserId;
+use portcullis_core::session::{Acting, ActingMode, Delivery, EndCause};
+use portcullis_core::validation::{FieldError, line};
+use portcullis_store::sessions::{ActingFrom, End};
+use thiserror::Error;
+
+use crate::bearer::Caller;
+use crate::client::Client;
+use crate::cx::Cx;
+use crate::fault::Fault;
+use crate::sign_in::{Actor, Proof, SignInError, Wish};
+use crate::tokens::Tokens;
+
+const LONGEST_REASON: usize = 500;
+
+/// What an administrator asks for.
+#[derive(Debug)]
+pub struct ImpersonationRequest {
+    /// As whom.
+    pub user: UserId,
+    /// Why: for the audit log.
+    pub reason: String,
+    /// To look, or to do.
+    pub mode: ActingMode,
+}
+
+/// Why there is no session.
+#[derive(Debug, Error)]
+pub enum ImpersonateError {
+    /// Fields are wrong.
+    #[error("wrong fields")]
+    Invalid(Vec<FieldError>),
+    /// Nobody to act as: unknown or disabled.
+    #[error("no such user")]
+    NotFound,
+    /// Not an administrator, or as an administrator or a bot.
+    #[error("{0}")]
+    Forbidden(&'static str),
+    /// A fault.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<SignInError> for ImpersonateError {
+    fn from(error: SignInError) -> Self {
+        match error {
+            SignInError::Refused => Self::NotFound,
+            // Whoever looks on a user's behalf owes none of the user's proofs.
+            SignInError::Unverified | SignInError::FactorOwed(_) => {
+                Self::Forbidden("the user may not sign in")
+            }
+            SignInError::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+impl Cx {
+    /// Begins to act as another user.
+    pub async fn impersonate(
+        &self,
+        caller: &Caller,
+        request: ImpersonationRequest,
+        client: &Client,
+    ) -> Result<Tokens, ImpersonateError> {
+        // 1.
+        let Some(session) = caller.session().filter(|_| caller.role.is_admin()) else {
+            return Err(ImpersonateError::Forbidden("not an administrator"));
+        };
+        let reason = line("reason", &request.reason, LONGEST_REASON);
+        let reason = reason.map_err(|error| ImpersonateError::Invalid(vec![error]))?;
+        let user = self.store.user(request.user).await.map_err(Fault::from)?;
+        let user = user.filter(|user| user.disabled_at.is_none()).ok_or(ImpersonateError::NotFound)?;
+        if user.role.is_admin() || user.is_bot() {
+            return Err(ImpersonateError::Forbidden("an administrator or a bot"));
+        }
+        // 2. and 3.
+        let acting = Acting { actor: caller.user, mode: request.mode };
+        let actor = Actor { from: ActingFrom { acting, session }, reason: Some(reason) };
+        let proof = Proof { acting: Some(actor), ..Proof::own(user, &[]) };
+        let wish = Wish { delivery: Delivery::Body, audiences: self.settings.audiences.clone() };
+        Ok(self.sign_in(proof, wish, client).await?)
+    }
+
+    /// Stops acting; `false`: the caller does not act as another.
+    pub async fn stop_impersonating(&self, caller: &Caller, client: &Client) -> Result<bool, Fault> {
+        let Some(session) = caller.session().filter(|_| caller.is_acting()) else { return Ok(false) };
+        let mut event = self.event(EventKind::SessionEnded);
+        event.session = Some(session);
+        event.actor = Some(caller.actor());
+        event.address = Some(client.address);
+        event.detail.insert("cause".into(), EndCause::ActingEnded.as_str().into());
+        let which = End::Own(session, caller.user);
+        self.end_one(which, session, EndCause::ActingEnded, event).await?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,210 @@
+//! API tokens: asked about, remembered for five seconds, ended by the revocations.
+
+mod support;
+
+use portcullis_verify::{Cause, Ended, Outage, TokenKind, Verifier, VerifyError};
+use serde_json::{Value, json};
+use support::{
+    FakeIssuer, START, TestClock, builder,
+    issuer::{CLIENT, INTROSPECT, SECRET},
+    setting,
+};
+use tokio::task::JoinSet;
+
+const TOKEN: &str = "pct_0123456789abcdefghijABCDEFGHIJ0123456789abcXXXXXX";
+const OTHER: &str = "pct_ABCDEFGHIJ0123456789abcdefghij0123456789abcXXXXXX";
+
+async fn with_credentials() -> (FakeIssuer, TestClock, Verifier) {
+    let (issuer, clock) = (FakeIssuer::start().await, TestClock::default());
+    issuer.api_token(TOKEN, &[]);
+    let verifier = builder(&issuer, &clock).introspect_with(CLIENT, SECRET).discover().await.expect("up");
+    (issuer, clock, verifier)
+}
+
+fn cause(answer: Result<portcullis_verify::Claims, VerifyError>) -> Cause {
+    match answer {
+        Err(VerifyError::InvalidToken(cause)) => cause,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn they_say_who_calls() {
+    let (issuer, _clock, verifier) = with_credentials().await;
+    issuer.api_token(
+        TOKEN,
+        &[
+            ("sub", json!("bot-1")),
+            ("role", json!("user")),
+            ("account", json!("account-1")),
+            ("account_role", json!("owner")),
+            ("scope", json!("a b")),
+            ("act", json!({"sub": "user-1"})),
+            ("bot", json!(true)),
+        ],
+    );
+    let claims = verifier.verify(TOKEN).await.expect("active");
+    assert_eq!(
+        (claims.user_id(), claims.session_id(), claims.kind()),
+        ("bot-1", "api-token-1", TokenKind::ApiToken)
+    );
+    assert_eq!((claims.account(), claims.account_role()), (Some("account-1"), Some("owner")));
+    assert_eq!((claims.actor(), claims.is_bot()), (Some("user-1"), true));
+    assert!(claims.has_scope("a") && !claims.has_scope("c"));
+    assert_eq!(claims.expires_at(), START + 900);
+}
+
+#[tokio::test]
+async fn the_issuer_is_asked_once_in_five_seconds() {
+    let (issuer, clock, verifier) = with_credentials().await;
+    let mut waiting = JoinSet::new();
+    for _ in 0..50 {
+        let verifier = verifier.clone();
+        waiting.spawn(async move { verifier.verify(TOKEN).await });
+    }
+    assert!(waiting.join_all().await.iter().all(Result::is_ok));
+    assert_eq!(issuer.asked(INTROSPECT), 1, "one for fifty");
+    clock.forward(4);
+    assert!(verifier.verify_cached(TOKEN).expect("cached").is_ok());
+    clock.forward(1);
+    assert!(verifier.verify_cached(TOKEN).is_none());
+    assert!(verifier.verify(TOKEN).await.is_ok());
+    assert_eq!(issuer.asked(INTROSPECT), 2);
+    issuer.knobs().tokens.clear();
+    clock.forward(5);
+    for _ in 0..3 {
+        assert_eq!(cause(verifier.verify(TOKEN).await), Cause::Inactive);
+    }
+    assert_eq!(issuer.asked(INTROSPECT), 3, "that it is not active is remembered, too");
+}
+
+#[tokio::test]
+async fn a_revoked_one_is_refused_without_asking() {
+    let (issuer, _clock, verifier) = with_credentials().await;
+    let claims = verifier.verify(TOKEN).await.expect("active");
+    let ended = verifier.watch(&claims);
+    issuer.revoke("api-token-1", None);
+    assert_eq!(ended.await, Ended::Revoked);
+    assert_eq!(cause(verifier.verify(TOKEN).await), Cause::Revoked);
+    assert_eq!(issuer.asked(INTROSPECT), 1);
+}
+
+#[tokio::test]
+async fn it_expires_whatever_the_cache_says() {
+    let (issuer, clock, verifier) = with_credentials().await;
+    issuer.api_token(TOKEN, &[("exp", json!(START + 2))]);
+    assert!(verifier.verify(TOKEN).await.is_ok());
+    clock.forward(4);
+    assert!(verifier.verify(TOKEN).await.is_ok(), "within the leeway");
+    issuer.api_token(OTHER, &[("exp", Value::Null)]);
+    clock.forward(3);
+    assert!(verifier.verify(TOKEN).await.is_err());
+    assert!(verifier.verify(OTHER).await.is_ok(), "imported ones may have no end");
+}
+
+#[tokio::test]
+async fn answers_for_others_are_refused() {
+    let (issuer, _clock, verifier) = with_credentials().await;
+    for (number, (name, value)) in [
+        ("iss", json!("http://other.example")),
+        ("iss", Value::Null),
+        ("aud", json!("http://other.example")),
+        ("aud", json!([])),
+        ("aud", Value::Null),
+        ("sub", Value::Null),
+        ("sid", Value::Null),
+        ("sid", json!("")),
+        ("role", Value::Null),
+        ("active", json!(false)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let token = format!("pct_{number:048}");
+        issuer.api_token(&token, &[(name, value.clone())]);
+        let answer = verifier.verify(&token).await;
+        assert!(matches!(answer, Err(VerifyError::InvalidToken(_))), "{name} {value}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn answers_that_cannot_be_read_are_the_issuers_fault() {
+    let (issuer, _clock, verifier) = with_credentials().await;
+    for text in [
+        "",
+        "{}",
+        r#"{"active":"true"}"#,
+        r#"{"active":true,"sub":1}"#,
+        r#"{"active":false,"active":true}"#,
+        &" ".repeat(70_000),
+    ] {
+        issuer.knobs().instead.insert(INTROSPECT, text.to_owned());
+        let answer = verifier.verify(TOKEN).await;
+        assert!(
+            matches!(answer, Err(VerifyError::Unavailable { cause: Outage::Introspection(_), .. })),
+            "{text:.20}"
+        );
+    }
+    issuer.knobs().instead.clear();
+    assert!(verifier.verify(TOKEN).await.is_ok(), "a failure is not remembered");
+}
+
+#[tokio::test]
+async fn an_outage_is_no_401() {
+    let (issuer, clock, verifier) = with_credentials().await;
+    assert!(verifier.verify(TOKEN).await.is_ok());
+    issuer.knobs().down = true;
+    assert!(verifier.verify(TOKEN).await.is_ok(), "remembered");
+    clock.forward(5);
+    assert!(matches!(verifier.verify(TOKEN).await, Err(VerifyError::Unavailable { .. })));
+    assert!(verifier.verify(&issuer.token(&[])).await.is_ok(), "a JWT needs nobody");
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_the_operators_slip() {
+    let (issuer, clock) = (FakeIssuer::start().await, TestClock::default());
+    issuer.api_token(TOKEN, &[]);
+    let verifier = builder(&issuer, &clock).introspect_with(CLIENT, "wrong").discover().await.expect("up");
+    let answer = verifier.verify(TOKEN).await;
+    assert!(
+        matches!(answer, Err(VerifyError::Unavailable { cause: Outage::Introspection(_), .. })),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn garbage_costs_the_issuer_nothing() {
+    let (issuer, _clock, verifier) = with_credentials().await;
+    for token in [
+        "pct_",
+        "pct_short",
+        &format!("{TOKEN}-"),
+        &TOKEN.repeat(2),
+        "opaque-token-of-another-system",
+        "a.b",
+        "",
+    ] {
+        assert_eq!(cause(verifier.verify(token).await), Cause::Form, "{token}");
+    }
+    assert_eq!(issuer.asked(INTROSPECT), 0);
+}
+
+#[tokio::test]
+async fn without_credentials_nobody_is_asked() {
+    let (issuer, _clock, verifier) = setting().await;
+    issuer.api_token(TOKEN, &[]);
+    assert_eq!(cause(verifier.verify(TOKEN).await), Cause::ApiTokensOff);
+    assert_eq!(issuer.asked(INTROSPECT), 0);
+}
+
+#[tokio::test]
+async fn imported_tokens_are_asked_about_where_that_was_chosen() {
+    let (issuer, clock) = (FakeIssuer::start().await, TestClock::default());
+    let legacy = "9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b";
+    issuer.api_token(legacy, &[]);
+    let builder = builder(&issuer, &clock).introspect_with(CLIENT, SECRET).accept_imported_tokens();
+    let verifier = builder.discover().await.expect("up");
+    assert_eq!(verifier.verify(legacy).await.expect("active").user_id(), "user-1");
+    assert_eq!(cause(verifier.verify("another-opaque-token").await), Cause::Inactive);
+    assert_eq!(cause(verifier.verify("pct_short").await), Cause::Form);
+}

@@ -1,0 +1,78 @@
+//! An administrator acts as another user, and stops.
+
+use axum::extract::State;
+use http::StatusCode;
+use portcullis_app::impersonate::{ImpersonateError, ImpersonationRequest};
+use portcullis_core::ids::UserId;
+use portcullis_core::session::ActingMode;
+use portcullis_edge::code::Code;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::no_content;
+use super::token_response::{TokenBody, answer};
+use crate::extract::{AnySession, ClientInfo, JsonBody, Own, PathId};
+use crate::failure::{Answer, Failure};
+use crate::paths;
+use crate::state::Web;
+
+/// Why, and how far.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct ImpersonateBody {
+    /// 1 to 500 characters, for the audit log.
+    reason: String,
+    /// `read` (to look; the default) or `full`.
+    mode: Option<String>,
+}
+
+impl From<ImpersonateError> for Failure {
+    fn from(error: ImpersonateError) -> Self {
+        match error {
+            ImpersonateError::Invalid(errors) => Self::fields(errors),
+            ImpersonateError::NotFound => Self::new(Code::NotFound),
+            ImpersonateError::Forbidden(why) => Self::logged(Code::Forbidden, why),
+            ImpersonateError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+pub(crate) fn mode(word: Option<&str>) -> Result<ActingMode, Failure> {
+    match word {
+        None | Some("read") => Ok(ActingMode::Read),
+        Some("full") => Ok(ActingMode::Full),
+        Some(_) => Err(Failure::field("mode", "unknown", "Use `read` or `full`.")),
+    }
+}
+
+/// Act as another user.
+#[utoipa::path(post, path = paths::ADMIN_IMPERSONATE, tag = "administration", params(("id" = Uuid, Path)),
+    request_body = ImpersonateBody, security(("bearer" = [])),
+    responses((status = 200, description = "Tokens of the user", body = TokenBody)))]
+pub(crate) async fn start(
+    State(web): State<Web>,
+    ClientInfo(client): ClientInfo,
+    Own(caller): Own,
+    PathId(user): PathId<UserId>,
+    JsonBody(body): JsonBody<ImpersonateBody>,
+) -> Answer {
+    if !caller.role.is_admin() {
+        return Err(Failure::new(Code::Forbidden));
+    }
+    let request = ImpersonationRequest { user, reason: body.reason, mode: mode(body.mode.as_deref())? };
+    Ok(answer(StatusCode::OK, web.cx.impersonate(&caller, request, &client).await?))
+}
+
+/// Stop acting as another user.
+#[utoipa::path(post, path = paths::IMPERSONATION_STOP, tag = "administration", security(("bearer" = [])),
+    responses((status = 204, description = "Stopped")))]
+pub(crate) async fn stop(
+    State(web): State<Web>,
+    ClientInfo(client): ClientInfo,
+    AnySession(caller): AnySession,
+) -> Answer {
+    if web.cx.stop_impersonating(&caller, &client).await? {
+        Ok(no_content())
+    } else {
+        Err(Failure::told(Code::Conflict, "This session does not act as another user."))
+    }
+}

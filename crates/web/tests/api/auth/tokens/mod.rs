@@ -1,0 +1,11 @@
+//! `/auth/tokens`: API tokens.
+
+mod by_password;
+mod change;
+mod create;
+mod current;
+mod expiry;
+mod list;
+mod revoke;
+pub(crate) mod shut_out;
+mod uses;
