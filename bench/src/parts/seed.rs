@@ -96,7 +96,6 @@ fn rows(random: &Counter, number: usize) -> Result<(NewUser, NewSession)> {
         device: "bench".to_owned(),
         address: "127.0.0.1".to_owned(),
         acting: None,
-        actor_session: None,
     };
     Ok((user, session))
 }
