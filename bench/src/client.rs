@@ -142,6 +142,18 @@ pub(crate) fn post(request: &mut Vec<u8>, path: &str, body: &[&[u8]]) {
     }
 }
 
+/// The bytes of a POST of JSON with further header lines.
+pub(crate) fn post_as(path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+    let mut request = format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n{headers}\r\n",
+        body.len()
+    )
+    .into_bytes();
+    request.extend_from_slice(body);
+    request
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Head, post};

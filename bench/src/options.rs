@@ -51,6 +51,12 @@ pub(crate) enum Measurement {
     Refresh,
     /// `GET /auth/verify`.
     Protected,
+    /// The same with API tokens.
+    ApiToken,
+    /// Many clients that wait for revocations.
+    Feed,
+    /// From the end of a session to its refusal by another service.
+    Revocation,
     /// Many users, one call a second each.
     Users,
     /// `POST /auth/login`.

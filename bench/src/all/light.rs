@@ -25,7 +25,7 @@ impl Bench<'_> {
         child: &Child,
         wanted: &dyn Fn(&[Measurement]) -> bool,
     ) -> Result<()> {
-        use Measurement::{Footprint, Protected, Refresh, Users};
+        use Measurement::{ApiToken, Feed, Footprint, Protected, Refresh, Revocation, Users};
         section(&format!("product on {}", database.name()));
         let dir = tempfile::tempdir()?;
         let (url, pid) = self.database_for(database, "light")?;
@@ -41,6 +41,18 @@ impl Bench<'_> {
         }
         if wanted(&[Protected]) {
             self.protected(database, target, &sessions, child)?;
+        }
+        if wanted(&[ApiToken, Users]) {
+            sessions = runtime()?.block_on(product::make_api_tokens(server.address, sessions))?;
+        }
+        if wanted(&[ApiToken]) {
+            self.api_token(database, target, &sessions, child)?;
+        }
+        if wanted(&[Feed]) {
+            self.feed(database, target, &server)?;
+        }
+        if wanted(&[Revocation]) {
+            self.revocation(database, &server)?;
         }
         if wanted(&[Users]) {
             self.users(database, target, &server, sessions)?;
@@ -102,7 +114,9 @@ impl Bench<'_> {
         child: &Child,
     ) -> Result<()> {
         let name = database.name();
-        let Beside { ours, bare } = product::tokens::protected(target, sessions, child, self.options)?;
+        let headers = Session::verify_headers;
+        let Beside { ours, bare } =
+            product::tokens::protected(target, sessions, headers, child, self.options)?;
         self.report.runs(&format!("{name}: GET /auth/verify"), &ours);
         self.report.runs(&format!("bare framework: GET /hello (in turn with verify on {name})"), &bare);
         let (ours, bare) = (ours.median(), bare.median());
@@ -112,6 +126,48 @@ impl Bench<'_> {
         let shown = format!("{:.1} µs / {:.1} µs", bare.server_cpu, ours.server_cpu);
         let what = format!("{name}: CPU per call, bare / protected");
         self.report.judge(&what, bare.server_cpu / ours.server_cpu, Goal::None, shown);
+        Ok(())
+    }
+
+    fn api_token(
+        &mut self,
+        database: Database,
+        target: Target,
+        sessions: &[Session],
+        child: &Child,
+    ) -> Result<()> {
+        let name = database.name();
+        let headers = Session::api_token_headers;
+        let Beside { ours, bare } =
+            product::tokens::protected(target, sessions, headers, child, self.options)?;
+        self.report.runs(&format!("{name}: GET /auth/verify, API token"), &ours);
+        self.report.runs(&format!("bare framework: GET /hello (in turn with API tokens on {name})"), &bare);
+        let (ours, bare) = (ours.median().rate, bare.median().rate);
+        let shown = format!("{} / {}", thousands(ours), thousands(bare));
+        self.report.judge(&format!("{name}: API token / bare"), ours / bare, Goal::AtLeast(0.7), shown);
+        Ok(())
+    }
+
+    fn feed(&mut self, database: Database, target: Target, server: &Server) -> Result<()> {
+        let waiting = product::feed::wait(target, server, self.options)?;
+        let name =
+            format!("{}: {} clients wait for revocations", database.name(), thousands(waiting.clients));
+        let shown = format!("{:.1} − {:.1}", waiting.after_mib, waiting.before_mib);
+        let added = waiting.after_mib - waiting.before_mib;
+        self.report.judge(&format!("{name}: added, MiB"), added, Goal::AtMost(20.0), shown);
+        let shown = format!("{:.0} ms in {:.0} s", waiting.cpu * waiting.seconds * 1_000.0, waiting.seconds);
+        self.report.judge(&format!("{name}: cores used"), waiting.cpu, Goal::AtMost(0.01), shown);
+        Ok(())
+    }
+
+    fn revocation(&mut self, database: Database, server: &Server) -> Result<()> {
+        let mut millis = runtime()?.block_on(product::revocation::propagation(server, self.options))?;
+        millis.sort_by(f64::total_cmp);
+        let at =
+            |part: f64| millis[((millis.len() as f64 * part).ceil() as usize).clamp(1, millis.len()) - 1];
+        let name = format!("{}: from sign-out to refusal by the verify crate", database.name());
+        let shown = format!("p50 {:.1}, worst {:.1} of {}", at(0.5), at(1.0), millis.len());
+        self.report.judge(&format!("{name}, p99 ms"), at(0.99), Goal::AtMost(1_000.0), shown);
         Ok(())
     }
 

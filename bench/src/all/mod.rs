@@ -204,8 +204,10 @@ impl<'a> Bench<'a> {
         self.report.fact("headers of a protected answer", captured.header_count().to_string());
         let child = Child::start(Some(&captured))?;
         for database in self.options.databases.clone() {
-            use Measurement::{Flood, Footprint, Login, Protected, Refresh, Users};
-            if wanted(&[Footprint, Refresh, Protected, Users]) {
+            use Measurement::{
+                ApiToken, Feed, Flood, Footprint, Login, Protected, Refresh, Revocation, Users,
+            };
+            if wanted(&[Footprint, Refresh, Protected, ApiToken, Feed, Revocation, Users]) {
                 self.light(database, &child, &wanted)?;
             }
             if wanted(&[Login, Flood]) {

@@ -1,8 +1,10 @@
 //! The product: its release binary in a process of its own, called over HTTP as its clients do.
 
 mod callers;
+pub(crate) mod feed;
 pub(crate) mod footprint;
 pub(crate) mod login;
+pub(crate) mod revocation;
 pub(crate) mod server;
 mod session;
 pub(crate) mod tokens;
@@ -18,7 +20,7 @@ use crate::proc::Watched;
 use crate::stats::Runs;
 
 pub(crate) use server::{Server, Setting};
-pub(crate) use session::{Session, register};
+pub(crate) use session::{Session, make_api_tokens, register};
 
 /// Callers and whose CPU time their calls cost.
 pub(crate) struct Side<C> {

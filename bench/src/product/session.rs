@@ -27,7 +27,13 @@ pub(crate) struct Session {
     pub(crate) access: Vec<u8>,
     pub(crate) refresh: Vec<u8>,
     pub(crate) device: Vec<u8>,
+    /// An API token, once it has been asked for.
+    pub(crate) api_token: Vec<u8>,
 }
+
+/// What a proxy asks with: the family of headers that the product reads by default.
+const ASKED: &str = "X-Forwarded-Method: GET\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: app.example.org\r\n\
+    X-Forwarded-Uri: /orders/17\r\n";
 
 impl Session {
     /// Takes the tokens of a token response; `false`: it has none.
@@ -47,13 +53,52 @@ impl Session {
 
     /// The header lines of a forward-auth call.
     pub(crate) fn verify_headers(&self) -> String {
-        format!("X-Portcullis-Forward: {FORWARD_SECRET}\r\n{}", self.bearer())
+        Self::asked_with(&self.access)
+    }
+
+    /// The same with the API token.
+    pub(crate) fn api_token_headers(&self) -> String {
+        Self::asked_with(&self.api_token)
+    }
+
+    fn asked_with(token: &[u8]) -> String {
+        let token = String::from_utf8_lossy(token);
+        format!("X-Portcullis-Forward: {FORWARD_SECRET}\r\n{ASKED}Authorization: Bearer {token}\r\n")
     }
 
     /// The header line that says who asks.
     pub(crate) fn bearer(&self) -> String {
         format!("Authorization: Bearer {}\r\n", String::from_utf8_lossy(&self.access))
     }
+}
+
+/// Makes an API token for each of `sessions`, over as many connections as there are callers otherwise.
+pub(crate) async fn make_api_tokens(target: SocketAddr, sessions: Vec<Session>) -> Result<Vec<Session>> {
+    let mut hands: Vec<Vec<Session>> = (0..CALLERS).map(|_| Vec::new()).collect();
+    for (at, session) in sessions.into_iter().enumerate() {
+        hands[at % CALLERS].push(session);
+    }
+    let mut tasks = JoinSet::new();
+    for hand in hands {
+        tasks.spawn(make_some_api_tokens(target, hand));
+    }
+    let mut made = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        made.extend(done??);
+    }
+    Ok(made)
+}
+
+async fn make_some_api_tokens(target: SocketAddr, mut sessions: Vec<Session>) -> Result<Vec<Session>> {
+    let mut client = Client::new(target);
+    for session in &mut sessions {
+        let request = client::post_as("/auth/tokens", &session.bearer(), br#"{"name":"bench"}"#);
+        let reply = client.send(&request).await.context("POST /auth/tokens")?;
+        let token = json::text(reply.body, "token").filter(|_| reply.status == 201);
+        let token = token.with_context(|| format!("POST /auth/tokens: {}", reply.status))?;
+        replace(&mut session.api_token, token);
+    }
+    Ok(sessions)
 }
 
 fn replace(held: &mut Vec<u8>, new: &[u8]) {

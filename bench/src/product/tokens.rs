@@ -41,18 +41,19 @@ pub(crate) fn refresh(
     Ok((beside, Refresher::collect(ours.callers)))
 }
 
-/// `GET /auth/verify` beside `GET /hello`, with the same headers both ways.
+/// `GET /auth/verify` beside `GET /hello`, with the same headers both ways: those that `headers` makes of a session.
 pub(crate) fn protected(
     target: Target,
     sessions: &[Session],
+    headers: fn(&Session) -> String,
     bare: &Child,
     options: &Options,
 ) -> Result<Beside> {
     let caller = |session: &Session| {
-        Fixed::new(Client::new(target.address), client::get("/auth/verify", &session.verify_headers()))
+        Fixed::new(Client::new(target.address), client::get("/auth/verify", &headers(session)))
     };
     let mut ours = Side::new(sessions.iter().take(CALLERS).map(caller).collect(), target.watched);
-    let headers = sessions.first().map(Session::verify_headers).unwrap_or_default();
+    let headers = sessions.first().map(headers).unwrap_or_default();
     let mut theirs = Side::new(bare::hello(bare.address, &headers), bare.watched());
     in_turn(&mut ours, &mut theirs, options)?;
     Ok(Beside { ours: ours.runs, bare: theirs.runs })

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 use portcullis_core::audit::{Event, EventKind};
-use portcullis_core::ids::{EventId, UserId};
-use portcullis_core::random::Random;
+use portcullis_core::client::ServiceClient;
+use portcullis_core::ids::{ClientId, EventId, UserId};
+use portcullis_core::random::{self, Random};
 use portcullis_core::server_key::KeyRing;
 use portcullis_core::time::Clock;
 use portcullis_core::user::User;
@@ -30,6 +31,7 @@ use crate::token_use::Uses;
 const CACHE_IDLE: Duration = Duration::from_secs(30);
 const CACHED_TOKENS: u64 = 16_384;
 const CACHED_USERS: u64 = 4_096;
+const CACHED_CLIENTS: u64 = 1_024;
 
 /// What a node is made of.
 pub struct Parts {
@@ -61,6 +63,8 @@ pub struct Cx {
     pub ring: KeyRing,
     /// Revocations this node knows of.
     pub revoked: Revoked,
+    /// Names this node among those of its database.
+    pub(crate) node: String,
     pub(crate) hasher: Hasher,
     pub(crate) keys: SigningKeys,
     pub(crate) known_server_keys: KnownServerKeys,
@@ -72,12 +76,15 @@ pub struct Cx {
     pub(crate) callers: Cache<[u8; 32], Arc<Caller>>,
     pub(crate) upstream: Cache<UpstreamKey, Arc<Upstream>>,
     pub(crate) users: Cache<UserId, Arc<User>>,
+    pub(crate) clients: Cache<ClientId, Arc<ServiceClient>>,
 }
 
 impl Cx {
     /// A context that has read nothing from the store yet; see [`Self::start`].
     pub fn new(parts: Parts) -> Self {
+        let node = u64::from_be_bytes(random::bytes(&*parts.random)).to_string();
         Self {
+            node,
             store: parts.store,
             settings: parts.settings,
             clock: parts.clock,
@@ -95,6 +102,7 @@ impl Cx {
             callers: Cache::builder().max_capacity(CACHED_TOKENS).time_to_idle(CACHE_IDLE).build(),
             upstream: Cache::builder().max_capacity(CACHED_TOKENS).time_to_idle(CACHE_IDLE).build(),
             users: Cache::builder().max_capacity(CACHED_USERS).time_to_idle(CACHE_IDLE).build(),
+            clients: Cache::builder().max_capacity(CACHED_CLIENTS).time_to_idle(CACHE_IDLE).build(),
         }
     }
 
@@ -121,5 +129,6 @@ impl Cx {
         self.callers.run_pending_tasks();
         self.upstream.run_pending_tasks();
         self.users.run_pending_tasks();
+        self.clients.run_pending_tasks();
     }
 }

@@ -120,24 +120,46 @@ impl Cx {
         Ok(())
     }
 
-    async fn take(&self, name: &'static str, key: CounterKey, rate: Rate) -> Result<(), LimitError> {
-        let now = self.clock.now();
-        let limited = |wait: Duration| {
-            let retry_after = wait.max(Duration::from_secs(1));
-            Err(LimitError::Limited(Limited { name, retry_after, rate }))
-        };
-        if let Some(until) = self.limits.full_until(&key, now) {
-            return limited(until.since(now));
+    /// Refuses `client` if this node knows that the limit `name` is used up; counts nothing and asks nobody.
+    pub(crate) fn known_limit(
+        &self,
+        name: &'static str,
+        rate: Option<Rate>,
+        client: &Client,
+    ) -> Result<(), LimitError> {
+        let Some(rate) = rate else { return Ok(()) };
+        self.refuse_full(name, &self.counter(name, &[&client.block]), rate)?;
+        match &client.wide_block {
+            Some(wide) => self.refuse_full(name, &self.counter(name, &[wide]), rate.times(WIDE_FACTOR)),
+            None => Ok(()),
         }
+    }
+
+    fn refuse_full(&self, name: &'static str, key: &CounterKey, rate: Rate) -> Result<(), LimitError> {
+        let now = self.clock.now();
+        match self.limits.full_until(key, now) {
+            Some(until) => Err(limited(name, until.since(now), rate)),
+            None => Ok(()),
+        }
+    }
+
+    async fn take(&self, name: &'static str, key: CounterKey, rate: Rate) -> Result<(), LimitError> {
+        self.refuse_full(name, &key, rate)?;
+        let now = self.clock.now();
         match self.store.take(key, rate, now).await.map_err(|error| LimitError::Fault(error.into()))? {
             Take::Granted(_) => Ok(()),
             Take::Refused(full_at) => {
                 let wait = rate.retry_after(full_at, now);
                 self.limits.remember(key, now + wait);
-                limited(wait)
+                Err(limited(name, wait, rate))
             }
         }
     }
+}
+
+fn limited(name: &'static str, wait: Duration, rate: Rate) -> LimitError {
+    let retry_after = wait.max(Duration::from_secs(1));
+    LimitError::Limited(Limited { name, retry_after, rate })
 }
 
 #[cfg(test)]

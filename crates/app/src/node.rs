@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use portcullis_core::random;
 use portcullis_store::sessions::Slice;
 use portcullis_store::{api_tokens, clients, keys, limits, revocations, sessions};
 use thiserror::Error;
@@ -107,13 +106,23 @@ impl Cx {
 
     /// Does periodic work until the task is dropped.
     pub async fn keep_house(self: Arc<Self>) {
-        let holder = u64::from_be_bytes(random::bytes(&*self.random)).to_string();
         loop {
             tokio::time::sleep(HOUSEKEEPING).await;
             self.tidy();
-            if let Err(error) = self.keep_house_once(&holder).await {
+            if let Err(error) = self.keep_house_once(&self.node).await {
                 tracing::warn!(%error, "periodic work failed; it is tried again in a minute");
             }
+        }
+    }
+
+    /// What a node leaves behind that goes away: uses of API tokens are written, and periodic work is anybody's
+    /// again at once. What fails is said in the log.
+    pub async fn leave(&self) {
+        if let Err(error) = self.write_uses().await {
+            tracing::warn!(%error, "the last uses of API tokens are not noted");
+        }
+        if let Err(error) = self.store.release_leases(self.node.clone()).await {
+            tracing::warn!(%error, "periodic work rests until the lease of this node has expired");
         }
     }
 

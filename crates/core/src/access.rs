@@ -14,6 +14,8 @@ mod host;
 mod path;
 mod require;
 #[cfg(test)]
+mod services;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;

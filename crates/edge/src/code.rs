@@ -79,6 +79,8 @@ codes! {
 
     Forbidden "forbidden" FORBIDDEN "Not allowed"
         "The signed-in user may not do this. Ask an administrator for the role that may.";
+    InsufficientScope "insufficient_scope" FORBIDDEN "Scope missing"
+        "The token lacks a scope that this needs. Use a token with that scope.";
     CsrfFailed "csrf_failed" FORBIDDEN "CSRF check failed"
         "Send the request from a page of ours or of `csrf.trusted_origins`, with the token of GET /auth/csrf in `X-CSRFToken`.";
     EmailNotVerified "email_not_verified" FORBIDDEN "E-mail address not confirmed"
@@ -148,6 +150,8 @@ codes! {
         "Try again in a moment.";
     KeyUnavailable "key_unavailable" SERVICE_UNAVAILABLE "Key unavailable"
         "This server lacks a key that the request needs. The operator finds it with `portcullis doctor`.";
+    IssuerUnavailable "issuer_unavailable" SERVICE_UNAVAILABLE "Issuer unavailable"
+        "Another service cannot ask this server about the token. Try again in a moment.";
     Overloaded "overloaded" SERVICE_UNAVAILABLE "Too many connections"
         "Try again in a moment. The operator may raise `server.max_connections`.";
 }

@@ -27,7 +27,12 @@ fn malformed(detail: &str) -> BodyError {
     BodyError::Malformed { code: Code::MalformedForm, detail: detail.to_owned() }
 }
 
-fn decode(text: &[u8]) -> Result<String, BodyError> {
+/// One name or value, decoded. The halves of an OAuth client's HTTP Basic credentials are encoded so, too (RFC 6749
+/// section 2.3.1).
+///
+/// # Errors
+/// [`BodyError::Malformed`]; the text repeats nothing of it.
+pub fn decode(text: &[u8]) -> Result<String, BodyError> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.iter();
     while let Some(byte) = rest.next() {

@@ -10,6 +10,7 @@ use crate::error::StoreError;
 const TAKE: &str = "INSERT INTO leases (name, holder, expires_at) VALUES ($1, $2, $3) ON CONFLICT (name) \
     DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at \
     WHERE leases.expires_at <= $4 OR leases.holder = excluded.holder";
+const RELEASE: &str = "DELETE FROM leases WHERE holder = $1";
 
 impl Store {
     /// Takes or renews the lease `name` for `holder`; `false`: another node has it.
@@ -28,6 +29,18 @@ impl Store {
                     sqlx::query(TAKE).bind(name).bind(&holder).bind(until.micros()).bind(now.micros())
                 )?;
                 Ok(taken > 0)
+            })
+        })
+        .await
+    }
+
+    /// Gives back every lease of `holder`, which is going away.
+    pub async fn release_leases(&self, holder: String) -> Result<(), StoreError> {
+        self.write_one(move |tx| {
+            let holder = holder.clone();
+            Box::pin(async move {
+                affected!(tx, sqlx::query(RELEASE).bind(&holder))?;
+                Ok(())
             })
         })
         .await

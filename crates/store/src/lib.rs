@@ -14,6 +14,7 @@ mod leases;
 mod login_plan;
 mod maintenance;
 mod migrate;
+mod new_session;
 mod postgres_rotator;
 mod rotate;
 #[cfg(test)]

@@ -11,6 +11,15 @@ use uuid::Uuid;
 use crate::db::row;
 use crate::error::StoreError;
 
+/// What a [`Grant`] is made of.
+macro_rules! grant_columns {
+    () => {
+        "id, user_id, generation, role, account_id, account_role, must_change_password, user_version, \
+         methods, authenticated_at, delivery, ends_at, acting, actor_id"
+    };
+}
+pub(crate) use grant_columns;
+
 row! {
     /// What a token says of its session.
     pub(crate) struct GrantRow {

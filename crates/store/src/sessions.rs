@@ -3,62 +3,17 @@
 use portcullis_core::ids::{SessionId, UserId};
 use portcullis_core::refresh_token::SecretHash;
 use portcullis_core::server_key::KeyId;
-use portcullis_core::session::{Acting, ActingMode, Delivery, EndCause, Grant, MAX_PER_USER};
+use portcullis_core::session::{EndCause, Grant};
 use portcullis_core::time::Timestamp;
 use uuid::Uuid;
 
 use crate::Store;
 use crate::db::{Tx, affected, on, on_tx, row};
 use crate::error::StoreError;
+pub use crate::new_session::{ActingFrom, NewSession, create};
 use crate::rotate::Rotate;
 pub use crate::session_rows::Judged;
-use crate::session_rows::{CreatedRow, GrantRow, JudgedRow};
-
-/// A session to be made.
-#[derive(Clone, Debug)]
-pub struct NewSession {
-    /// Id.
-    pub id: SessionId,
-    /// Whose.
-    pub user: UserId,
-    /// The credential epoch that was read before the user was checked: if it has moved, no session is made.
-    pub epoch: i64,
-    /// SHA-256 of its secret.
-    pub secret_hash: SecretHash,
-    /// Server key of its first refresh token.
-    pub key_id: KeyId,
-    /// Now.
-    pub now: Timestamp,
-    /// Idle end.
-    pub idle_ends_at: Timestamp,
-    /// Absolute end.
-    pub ends_at: Timestamp,
-    /// `amr` values, separated by blanks.
-    pub methods: String,
-    /// How its tokens travel.
-    pub delivery: Delivery,
-    /// What the device calls itself.
-    pub device: String,
-    /// Where it is.
-    pub address: String,
-    /// Who really acts, if it is not the user.
-    pub acting: Option<ActingFrom>,
-}
-
-/// Who really acts in a session, and from which session of their own.
-#[derive(Clone, Copy, Debug)]
-pub struct ActingFrom {
-    /// Who, and how.
-    pub acting: Acting,
-    /// It must be live. What an administrator does ends with it; a bot goes on.
-    pub session: SessionId,
-}
-
-impl ActingFrom {
-    const fn is_bot(self) -> bool {
-        matches!(self.acting.mode, ActingMode::Bot)
-    }
-}
+use crate::session_rows::{GrantRow, JudgedRow, grant_columns};
 
 /// A session as its owner sees it.
 #[derive(Clone, Debug)]
@@ -77,41 +32,6 @@ pub struct SessionView {
     pub acting: bool,
 }
 
-macro_rules! grant_columns {
-    () => {
-        "id, user_id, generation, role, account_id, account_role, must_change_password, user_version, \
-         methods, authenticated_at, delivery, ends_at, acting, actor_id"
-    };
-}
-
-/// The guard of a new session. It takes the user's row until the commit, so that whoever moves the epoch comes
-/// before this or after it, never in between, and two sign-ins of one user wait for each other here, before
-/// either holds anything that the other wants. Disabling an owner moves the epochs of their bots. Nobody acts as
-/// an administrator.
-const TOUCH_USER: &str = "UPDATE users SET last_login_at = COALESCE($3, last_login_at) \
-    WHERE id = $1 AND credential_epoch = $2 AND disabled_at IS NULL AND ($4 OR role <> 'admin') AND (owner_id IS NULL \
-    OR EXISTS (SELECT 1 FROM users AS o WHERE o.id = users.owner_id AND o.disabled_at IS NULL))";
-/// The guards of whoever acts as another, the owner of a bot or an administrator, and of the session they do it
-/// from: the rows stay as they are, and stay locked until the commit.
-const HOLD_ACTOR: &str = "UPDATE users SET version = version \
-    WHERE id = $1 AND disabled_at IS NULL AND ($2 OR role = 'admin')";
-const HOLD_SESSION: &str = "UPDATE sessions SET generation = generation WHERE id = $1 AND user_id = $2 \
-    AND acting IS NULL AND ended_at IS NULL AND idle_ends_at > $3 AND ends_at > $3 RETURNING ends_at";
-const CREATE: &str = concat!(
-    "INSERT INTO sessions (id, user_id, secret_hash, generation, key_id, rotated_at, idle_ends_at, ends_at, \
-     window_at, window_count, role, account_id, account_role, must_change_password, user_version, methods, \
-     authenticated_at, delivery, device, address, created_at, acting, actor_id, actor_session_id) \
-     SELECT $1, u.id, $3, 1, $4, $5, $6, $7, $5, 0, u.role, u.account_id, u.account_role, \
-     u.must_change_password, u.version, $8, $5, $9, $10, $11, $5, $13, $14, $15 FROM users AS u WHERE u.id = $2 RETURNING ",
-    grant_columns!(),
-    ", (SELECT COUNT(*) FROM (SELECT 1 FROM sessions AS s WHERE s.user_id = $2 AND s.ended_at IS NULL \
-     AND s.idle_ends_at > $5 AND s.ends_at > $5 AND (s.acting IS NULL) = ($13 IS NULL) LIMIT $12) AS others) \
-     AS others"
-);
-/// Whoever acts as a user pushes none of the user's own sessions out.
-const DISPLACE: &str = "UPDATE sessions SET ended_at = $2, end_cause = 'displaced' WHERE id IN \
-    (SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND idle_ends_at > $2 AND ends_at > $2 \
-     AND (acting IS NULL) = $4 ORDER BY created_at DESC, id DESC LIMIT 1000 OFFSET $3) AND ended_at IS NULL RETURNING id";
 const JUDGED: &str = concat!(
     "SELECT secret_hash, key_id, rotated_at, idle_ends_at, window_at, window_count, ended_at, end_cause, device, \
      address, ",
@@ -216,83 +136,6 @@ impl Store {
             on!(&self.db, db => sqlx::query_as(COUNT_BY_KEY).bind(now.micros()).fetch_all(db))?;
         Ok(rows.into_iter().map(|row| (KeyId(row.key_id as u32), row.count)).collect())
     }
-}
-
-/// Makes a session, unless the user's epoch has moved, the user was disabled, or whoever acts may not (`None`). A
-/// user with too many loses the oldest; their ids come back beside it, with those of sessions acted in from them,
-/// for the revocation list.
-pub async fn create(tx: &mut Tx, new: &NewSession) -> Result<Option<(Grant, Vec<Uuid>)>, StoreError> {
-    let Some(ends_at) = hold(tx, new).await? else { return Ok(None) };
-    let ends_from = new.acting.filter(|from| !from.is_bot()).map(|from| from.session);
-    let created: CreatedRow = on_tx!(tx, db => sqlx::query_as(CREATE)
-        .bind(new.id.uuid())
-        .bind(new.user.uuid())
-        .bind(&new.secret_hash.0[..])
-        .bind(i64::from(new.key_id.0))
-        .bind(new.now.micros())
-        .bind(new.idle_ends_at.min(ends_at).micros())
-        .bind(ends_at.micros())
-        .bind(&new.methods)
-        .bind(new.delivery.as_str())
-        .bind(&new.device)
-        .bind(&new.address)
-        .bind(MAX_PER_USER)
-        .bind(new.acting.map(|from| from.acting.mode.as_str()))
-        .bind(new.acting.map(|from| from.acting.actor.uuid()))
-        .bind(ends_from.map(SessionId::uuid))
-        .fetch_one(db))?;
-    let grant = Grant::try_from(created.grant)?;
-    // Counted before or after the new one was in, as the database likes: one too few never.
-    let displaced = if created.others < MAX_PER_USER { Vec::new() } else { displace(tx, new).await? };
-    Ok(Some((grant, displaced)))
-}
-
-async fn displace(tx: &mut Tx, new: &NewSession) -> Result<Vec<Uuid>, StoreError> {
-    let displaced: Vec<Uuid> = on_tx!(tx, db => sqlx::query_scalar(DISPLACE)
-        .bind(new.user.uuid())
-        .bind(new.now.micros())
-        .bind(MAX_PER_USER)
-        .bind(new.acting.is_none())
-        .fetch_all(db))?;
-    let mut ended = displaced.clone();
-    for session in displaced {
-        ended.extend(end_acting_from(tx, SessionId::from_uuid(session), new.now).await?);
-    }
-    Ok(ended)
-}
-
-/// Takes the rows that a new session stands on, if they are as they were when it was allowed: when it ends at the
-/// latest. The actor first, then their session, then the user, as everybody takes them.
-async fn hold(tx: &mut Tx, new: &NewSession) -> Result<Option<Timestamp>, StoreError> {
-    let mut ends_at = new.ends_at;
-    if let Some(from) = new.acting {
-        let Some(held) = hold_actor(tx, from, new.now).await? else { return Ok(None) };
-        if !from.is_bot() {
-            ends_at = ends_at.min(held);
-        }
-    }
-    // An administrator's acting is no sign-in of the user.
-    let own = new.acting.is_none_or(ActingFrom::is_bot);
-    let signed_in_at = own.then_some(new.now.micros());
-    let touched = affected!(
-        tx,
-        sqlx::query(TOUCH_USER).bind(new.user.uuid()).bind(new.epoch).bind(signed_in_at).bind(own)
-    )?;
-    Ok((touched > 0).then_some(ends_at))
-}
-
-/// When the session ends from which somebody acts; `None`: they may not, or it has ended.
-async fn hold_actor(tx: &mut Tx, from: ActingFrom, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-    let actor = from.acting.actor.uuid();
-    if affected!(tx, sqlx::query(HOLD_ACTOR).bind(actor).bind(from.is_bot()))? == 0 {
-        return Ok(None);
-    }
-    let ends_at: Option<i64> = on_tx!(tx, db => sqlx::query_scalar(HOLD_SESSION)
-        .bind(from.session.uuid())
-        .bind(actor)
-        .bind(now.micros())
-        .fetch_optional(db))?;
-    Ok(ends_at.map(Timestamp::from_micros))
 }
 
 /// Rotates from a generation ahead of the row.

@@ -45,6 +45,7 @@ const LEAST_STALE_SECONDS: u64 = 5;
 pub struct Builder {
     checks: Checks,
     on_stale: OnStale,
+    follows: bool,
     cache_capacity: usize,
     clock: Arc<dyn Clock>,
     metrics: Arc<dyn Metrics>,
@@ -67,6 +68,7 @@ impl Builder {
         Self {
             checks: Checks::new(issuer, [""; 0]).with_leeway(USUAL_LEEWAY_SECONDS),
             on_stale: OnStale::default(),
+            follows: true,
             cache_capacity: USUAL_CAPACITY,
             clock: Arc::new(SystemClock::new()),
             metrics: Arc::new(()),
@@ -100,6 +102,13 @@ impl Builder {
     /// What becomes of good tokens when revocations cannot be had. The default is [`OnStale::Accept`].
     pub fn on_stale(mut self, on_stale: OnStale) -> Self {
         self.on_stale = on_stale;
+        self
+    }
+
+    /// Does without revocations: tokens are accepted until they expire, at most 15 minutes after their session has ended.
+    /// For an issuer that does not publish them.
+    pub fn without_revocations(mut self) -> Self {
+        self.follows = false;
         self
     }
 
@@ -173,17 +182,19 @@ impl Builder {
     /// shows at the start.
     ///
     /// # Errors
-    /// [`SetupError`]. Revocations that cannot be had are one only under [`OnStale::Refuse`].
+    /// [`SetupError`].
     pub async fn discover(self) -> Result<Verifier, SetupError> {
-        let refuses = matches!(self.on_stale, OnStale::Refuse { .. });
+        let follows = self.follows;
         let (verifier, mut rounds) = self.start()?;
         let core = verifier.core();
         if let Some(reason) = core.keys.first().await {
             core.issuer.current(&core.context).await?;
             return Err(SetupError::Keys(reason));
         }
-        let heard = rounds.wait_for(Option::is_some).await.is_ok_and(|round| *round == Some(true));
-        if refuses && !heard { Err(SetupError::Revocations) } else { Ok(verifier) }
+        if follows && !rounds.wait_for(Option::is_some).await.is_ok_and(|round| *round == Some(true)) {
+            return Err(SetupError::Revocations);
+        }
+        Ok(verifier)
     }
 
     /// Makes the verifier at once and lets it find the issuer by itself: for a service that must start while the issuer
@@ -202,7 +213,12 @@ impl Builder {
         let keeper = runtime.spawn({
             let core = core.clone();
             async move {
-                tokio::join!(core.keys.keep(&core), follow::follow(&core, &rounds));
+                let follow = async {
+                    if core.follows {
+                        follow::follow(&core, &rounds).await;
+                    }
+                };
+                tokio::join!(core.keys.keep(&core), follow);
             }
         });
         Ok((Verifier::new(core, keeper), heard))
@@ -231,6 +247,7 @@ impl Builder {
             context: Context { clock: self.clock, metrics: self.metrics, fetcher },
             checks: self.checks,
             on_stale: self.on_stale,
+            follows: self.follows,
             issuer,
             keys: Keys::new(self.trusted_keys),
             revocations: Revocations::default(),

@@ -15,7 +15,9 @@ use crate::{
     revocations::Revocations,
 };
 
-/// What becomes of good tokens when the issuer cannot say which sessions have ended.
+/// What becomes of good tokens when the issuer can no longer say which sessions have ended.
+///
+/// Either way they are refused with 503 before the list was heard once: who never knew it knows nothing.
 ///
 /// ```
 /// use std::time::Duration;
@@ -31,8 +33,7 @@ pub enum OnStale {
     /// They are accepted until they expire: an issuer that is down takes no service along. The default.
     #[default]
     Accept,
-    /// They are refused with 503 once nothing was heard for longer than `after` (at least 5 s), and before the first
-    /// answer.
+    /// They are refused with 503 once nothing was heard for longer than `after` (at least 5 s).
     Refuse {
         /// How long without news is borne.
         after: Duration,
@@ -71,6 +72,8 @@ pub(crate) struct Core {
     pub(crate) context: Context,
     pub(crate) checks: Checks,
     pub(crate) on_stale: OnStale,
+    /// Whether the revocations are followed at all.
+    pub(crate) follows: bool,
     pub(crate) issuer: Issuer,
     pub(crate) keys: Keys,
     pub(crate) revocations: Revocations,
@@ -113,9 +116,16 @@ impl Core {
 
     /// How long what is known of the revocations is good enough; none: for ever.
     pub(crate) fn freshness(&self, heard: Option<Duration>) -> Option<Duration> {
-        let OnStale::Refuse { after } = self.on_stale else { return None };
-        let age = heard.map(|heard| self.context.clock.elapsed().saturating_sub(heard));
-        Some(age.map_or(Duration::ZERO, |age| after.saturating_sub(age)))
+        if !self.follows {
+            return None;
+        }
+        let Some(heard) = heard else { return Some(Duration::ZERO) };
+        match self.on_stale {
+            OnStale::Accept => None,
+            OnStale::Refuse { after } => {
+                Some(after.saturating_sub(self.context.clock.elapsed().saturating_sub(heard)))
+            }
+        }
     }
 
     fn leeway(&self) -> i64 {

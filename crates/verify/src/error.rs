@@ -86,8 +86,8 @@ pub enum Outage {
     /// No key set was ever fetched, or the token names a key that could not be looked for.
     #[error("the issuer's keys cannot be fetched")]
     Keys,
-    /// Revocations have been unknown for longer than [`OnStale::Refuse`](crate::OnStale::Refuse) allows.
-    #[error("revocations have been unknown for too long")]
+    /// The revocations were never heard, or not for longer than [`OnStale::Refuse`](crate::OnStale::Refuse) allows.
+    #[error("revocations are unknown")]
     Revocations,
     /// The issuer could not be asked about an API token.
     #[error("the issuer cannot be asked about API tokens: {0}")]
@@ -182,8 +182,11 @@ pub enum SetupError {
     /// The issuer's keys cannot be had or used.
     #[error("the issuer's keys: {0}")]
     Keys(String),
-    /// The revocations cannot be had, and [`OnStale::Refuse`](crate::OnStale::Refuse) was chosen.
-    #[error("the revocations cannot be fetched from the issuer, and tokens are to be refused without them")]
+    /// The revocations cannot be had.
+    #[error(
+        "the revocations cannot be fetched from the issuer: see the log for the reason; a proxy in between must let \
+         /.well-known/portcullis/revocations pass"
+    )]
     Revocations,
 }
 

@@ -1,12 +1,13 @@
 //! Following the revocations: ask, wait up to 25 seconds for news, ask again from where the answer ended.
 //!
-//! 1. Without a cursor: the whole list at once.
+//! 1. Without a cursor: the whole list at once, in parts if it is long (`more`).
 //! 2. With one: the issuer answers as soon as there is something new, or when the wait is over.
-//! 3. A failure: the same again after a pause that doubles. If it was more than a lost connection, from the start,
-//!    since the cursor itself may be what is wrong.
+//! 3. An issuer where too many wait answers at once and says when to come back (`Retry-After`).
+//! 4. A failure: the same again after a pause that doubles; from the start, if the cursor may be what is wrong.
 
 use std::time::Duration;
 
+use http::header::RETRY_AFTER;
 use tokio::sync::watch;
 
 use crate::{
@@ -24,8 +25,10 @@ const MOST_CURSOR: usize = 1024;
 const LONGEST_WAIT: Duration = Duration::from_secs(25);
 /// What an answer may take beyond the wait.
 const MARGIN: Duration = Duration::from_secs(5);
-/// An issuer with too many waiters answers at once: ask it no more often than this.
+/// Whatever the issuer answers, it is asked no more often than this without need.
 const LEAST_ROUND: Duration = Duration::from_millis(500);
+/// The longest that an answer can keep us from asking again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// How the last round ended: none before the first, then whether it was answered.
 pub(crate) type Round = Option<bool>;
@@ -40,17 +43,20 @@ pub(crate) async fn follow(core: &Core, rounds: &watch::Sender<Round>) {
     loop {
         let asked = core.context.clock.elapsed();
         match ask(core, cursor.as_deref(), wait).await {
-            Ok(document) => {
+            Ok((document, later)) => {
                 backoff.reset();
                 let quick = core.context.clock.elapsed().saturating_sub(asked) < LEAST_ROUND;
-                let nothing = !document.complete && document.sessions.is_empty();
+                let idle = quick && cursor.is_some() && document.sessions.is_empty();
+                let all = !document.more;
                 cursor = Some(document.cursor.clone());
                 let now = core.context.clock.unix_seconds();
                 let remembered = core.revocations.apply(document, now, core.context.clock.elapsed());
                 core.context.metrics.revocations(remembered);
-                rounds.send_replace(Some(true));
-                if nothing && quick {
-                    tokio::time::sleep(LEAST_ROUND.mul_f64(jitter(0.5))).await;
+                if all {
+                    rounds.send_replace(Some(true));
+                }
+                if let Some(pause) = later.or(idle.then_some(LEAST_ROUND)) {
+                    tokio::time::sleep(pause.mul_f64(jitter(0.5))).await;
                 }
             }
             Err(failure) => {
@@ -61,7 +67,7 @@ pub(crate) async fn follow(core: &Core, rounds: &watch::Sender<Round>) {
                     pause_ms = pause.as_millis() as u64,
                     "the revocations cannot be followed"
                 );
-                if !matches!(failure, Failure::Fetch(FetchError::Transport(_) | FetchError::TimedOut)) {
+                if failure.may_be_the_cursors() {
                     cursor = None;
                     core.issuer.doubt();
                 }
@@ -90,7 +96,22 @@ enum Failure {
     Malformed(String),
 }
 
-async fn ask(core: &Core, cursor: Option<&str>, wait: Duration) -> Result<Document, Failure> {
+impl Failure {
+    fn may_be_the_cursors(&self) -> bool {
+        match self {
+            Self::Metadata(_) => false,
+            Self::Fetch(error) => matches!(error, FetchError::Status(400..500) | FetchError::TooLarge),
+            Self::Malformed(_) => true,
+        }
+    }
+}
+
+/// The answer, and when the issuer wants to be asked again if that is not at once.
+async fn ask(
+    core: &Core,
+    cursor: Option<&str>,
+    wait: Duration,
+) -> Result<(Document, Option<Duration>), Failure> {
     let metadata = match core.issuer.metadata() {
         Some(metadata) => metadata,
         None => core.issuer.current(&core.context).await?,
@@ -102,13 +123,15 @@ async fn ask(core: &Core, cursor: Option<&str>, wait: Duration) -> Result<Docume
     };
     let url = format!("{}{separator}{query}", metadata.revocations);
     let limits = Limits { bytes: MOST_BYTES, time: wait + MARGIN };
-    let (_, body) = core.context.timed(Fetch::Revocations, core.context.fetcher.get(&url, limits)).await?;
+    let (headers, body) =
+        core.context.timed(Fetch::Revocations, core.context.fetcher.get(&url, limits)).await?;
     let document: Document =
         serde_json::from_slice(&body).map_err(|error| Failure::Malformed(error.to_string()))?;
     if document.cursor.len() > MOST_CURSOR {
         return Err(Failure::Malformed("the cursor is too long".to_owned()));
     }
-    Ok(document)
+    let later = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    Ok((document, later.map(|seconds| Duration::from_secs(seconds).min(LONGEST_PAUSE))))
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@
 //! | 401 | `malformed_authorization` | not exactly one `Bearer <token>` or `Token <token>` |
 //! | 401 | `invalid_token` | expired, revoked, forged, unknown: all the same to the caller |
 //! | 403 | `password_change_required`, `read_only_session`, `forbidden`, `insufficient_scope` | see above, [`RequireRole`], [`RequireScope`] |
-//! | 503 | `issuer_unavailable` | the keys were never fetched, an API token cannot be asked about, or revocations are unknown for too long |
+//! | 503 | `issuer_unavailable` | the keys were never fetched, an API token cannot be asked about, or revocations were never heard or are unknown for too long |
 //!
 //! # When the issuer is down
 //!

@@ -36,9 +36,10 @@ impl<'de> Deserialize<'de> for SessionHash {
 pub(crate) struct Document {
     /// Where to go on from.
     pub(crate) cursor: String,
-    /// This is the whole list, and not what came after the cursor.
-    pub(crate) complete: bool,
     pub(crate) sessions: Vec<Ended>,
+    /// This is not all that there is now.
+    #[serde(default)]
+    pub(crate) more: bool,
 }
 
 /// One revocation.
@@ -68,7 +69,7 @@ impl Entry {
 #[derive(Default)]
 struct List {
     sessions: HashMap<SessionHash, Entry>,
-    /// By the clock's `elapsed`; none before the first answer.
+    /// By the clock's `elapsed`; none before all that there was at first is known.
     heard: Option<Duration>,
     swept: i64,
 }
@@ -101,14 +102,12 @@ impl Revocations {
         self.changed.subscribe()
     }
 
-    /// Takes an answer in at `now_unix`, heard at `elapsed`; how many revocations are remembered.
+    /// Takes an answer in at `now_unix`, heard at `elapsed`; how many revocations are remembered. What is known is never
+    /// taken back, not even by an answer with the whole list: an issuer whose database was set back has lost it.
     pub(crate) fn apply(&self, document: Document, now_unix: i64, elapsed: Duration) -> usize {
         let news = !document.sessions.is_empty();
         let remembered = {
             let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
-            if document.complete {
-                list.sessions.clear();
-            }
             for Ended { id, upto, exp } in document.sessions {
                 let entry = Entry { upto, exp };
                 list.sessions.entry(id).and_modify(|known| known.merge(entry)).or_insert(entry);
@@ -117,7 +116,9 @@ impl Revocations {
                 list.sessions.retain(|_, entry| entry.exp > now_unix);
                 list.swept = now_unix;
             }
-            list.heard = Some(elapsed);
+            if !document.more {
+                list.heard = Some(elapsed);
+            }
             list.sessions.len()
         };
         if news {
@@ -137,7 +138,7 @@ mod tests {
         URL_SAFE_NO_PAD.encode(SessionHash::of(sid).0)
     }
 
-    fn document(complete: bool, sessions: &[(&str, Option<u64>, i64)]) -> Document {
+    fn document(sessions: &[(&str, Option<u64>, i64)]) -> Document {
         let sessions: Vec<_> = sessions
             .iter()
             .map(|(sid, upto, exp)| match upto {
@@ -145,7 +146,7 @@ mod tests {
                 None => serde_json::json!({"id": id(sid), "exp": exp}),
             })
             .collect();
-        let document = serde_json::json!({"cursor": "c", "complete": complete, "sessions": sessions});
+        let document = serde_json::json!({"cursor": "c", "complete": true, "sessions": sessions});
         serde_json::from_value(document).expect("a document")
     }
 
@@ -158,42 +159,48 @@ mod tests {
         let list = Revocations::default();
         let at = Duration::from_secs(1);
         assert_eq!(list.standing(&SessionHash::of("a"), 0), Standing { revoked: false, heard: None });
-        list.apply(document(true, &[("a", Some(3), NOW + 900)]), NOW, at);
+        list.apply(document(&[("a", Some(3), NOW + 900)]), NOW, at);
         assert_eq!(list.standing(&SessionHash::of("a"), 3), Standing { revoked: true, heard: Some(at) });
         assert!(!revoked(&list, "a", 4) && !revoked(&list, "b", 0));
-        list.apply(document(false, &[("a", Some(1), NOW + 900), ("b", None, NOW + 900)]), NOW, at);
+        list.apply(document(&[("a", Some(1), NOW + 900), ("b", None, NOW + 900)]), NOW, at);
         assert!(revoked(&list, "a", 3) && !revoked(&list, "a", 4) && revoked(&list, "b", u64::MAX));
-        list.apply(document(false, &[("a", None, NOW + 900)]), NOW, at);
-        list.apply(document(false, &[("a", Some(9), NOW + 900)]), NOW, at);
+        list.apply(document(&[("a", None, NOW + 900)]), NOW, at);
+        list.apply(document(&[("a", Some(9), NOW + 900)]), NOW, at);
         assert!(revoked(&list, "a", 10), "without `upto` all are meant, whatever comes later");
     }
 
     #[test]
-    fn a_complete_list_replaces_and_an_empty_increment_changes_nothing() {
+    fn nothing_is_taken_back_and_an_empty_answer_changes_nothing() {
         let list = Revocations::default();
         let mut bell = list.bell();
-        list.apply(document(true, &[("a", None, NOW + 900)]), NOW, Duration::ZERO);
+        list.apply(document(&[("a", None, NOW + 900)]), NOW, Duration::ZERO);
         assert!(bell.has_changed().expect("open"));
         bell.mark_unchanged();
-        list.apply(document(false, &[]), NOW, Duration::from_secs(5));
+        list.apply(document(&[]), NOW, Duration::from_secs(5));
         assert!(revoked(&list, "a", 0) && !bell.has_changed().expect("open"));
-        list.apply(document(true, &[("b", None, NOW + 900)]), NOW, Duration::ZERO);
-        assert!(!revoked(&list, "a", 0) && revoked(&list, "b", 0));
+        list.apply(document(&[("b", None, NOW + 900)]), NOW, Duration::ZERO);
+        assert!(revoked(&list, "a", 0) && revoked(&list, "b", 0));
+    }
+
+    #[test]
+    fn a_part_of_the_list_is_no_knowledge_of_it() {
+        let list = Revocations::default();
+        let part = Document { more: true, ..document(&[("a", None, NOW + 900)]) };
+        list.apply(part, NOW, Duration::from_secs(1));
+        assert_eq!(list.standing(&SessionHash::of("a"), 0), Standing { revoked: true, heard: None });
+        list.apply(document(&[]), NOW, Duration::from_secs(2));
+        assert_eq!(list.standing(&SessionHash::of("b"), 0).heard, Some(Duration::from_secs(2)));
     }
 
     #[test]
     fn what_no_token_can_outlive_is_forgotten() {
         let list = Revocations::default();
         assert_eq!(
-            list.apply(
-                document(true, &[("a", None, NOW + 100), ("b", None, NOW + 200)]),
-                NOW,
-                Duration::ZERO
-            ),
+            list.apply(document(&[("a", None, NOW + 100), ("b", None, NOW + 200)]), NOW, Duration::ZERO),
             2
         );
-        assert_eq!(list.apply(document(false, &[]), NOW + 99, Duration::ZERO), 2);
-        assert_eq!(list.apply(document(false, &[]), NOW + 170, Duration::ZERO), 1);
+        assert_eq!(list.apply(document(&[]), NOW + 99, Duration::ZERO), 2);
+        assert_eq!(list.apply(document(&[]), NOW + 170, Duration::ZERO), 1);
         assert!(!revoked(&list, "a", 0) && revoked(&list, "b", 0));
     }
 
@@ -203,8 +210,8 @@ mod tests {
             "{}",
             r#"{"cursor":"c","complete":true}"#,
             r#"{"cursor":1,"complete":true,"sessions":[]}"#,
-            r#"{"cursor":"c","complete":"true","sessions":[]}"#,
-            r#"{"cursor":"c","complete":true,"complete":false,"sessions":[]}"#,
+            r#"{"cursor":"c","complete":true,"sessions":[],"more":1}"#,
+            r#"{"cursor":"c","cursor":"d","complete":true,"sessions":[]}"#,
             r#"{"cursor":"c","complete":true,"sessions":[{"id":"AAAA","exp":1}]}"#,
             r#"{"cursor":"c","complete":true,"sessions":[{"id":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}]}"#,
             r#"{"cursor":"c","complete":true,"sessions":[{"id":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}"#,

@@ -44,7 +44,7 @@ pub enum Ended {
 impl Verifier {
     /// Waits until the token behind `claims` may not be used any longer: within about a second of a revocation. To be
     /// raced against whatever a long response does. The future keeps the verifier alive and borrows nothing.
-    pub fn watch(&self, claims: &Claims) -> impl Future<Output = Ended> + Send + 'static {
+    pub fn watch(&self, claims: &Claims) -> impl Future<Output = Ended> + Send + use<> {
         let (verifier, claims) = (self.clone(), claims.clone());
         let mut bell = verifier.core().revocations.bell();
         async move {

@@ -64,25 +64,50 @@ async fn what_ended_before_the_start_is_known() {
 }
 
 #[tokio::test]
-async fn a_cursor_that_the_issuer_forgot_brings_the_whole_list() {
-    let (issuer, clock, bell) = (FakeIssuer::start().await, TestClock::default(), Bell::default());
-    issuer.revoke("session-1", None);
-    let verifier = builder(&issuer, &clock).metrics(bell.clone()).discover().await.expect("up");
-    bell.0.notified().await;
-    let token = issuer.token(&[]);
-    assert!(revoked(&verifier.verify(&token).await));
+async fn an_issuer_that_was_set_back_is_followed_anew_and_nothing_is_taken_back() {
+    let (issuer, _clock, verifier) = {
+        let (issuer, clock) = (FakeIssuer::start().await, TestClock::default());
+        issuer.revoke("session-1", None);
+        let verifier = builder(&issuer, &clock).discover().await.expect("up");
+        (issuer, clock, verifier)
+    };
+    let other = verifier.verify(&issuer.token(&[("sid", json!("session-2"))])).await.expect("good");
     {
         let mut knobs = issuer.knobs();
         knobs.epoch += 1;
         knobs.revoked.clear();
     }
-    issuer.wake();
-    // An answer for the old cursor may be on its way.
-    while revoked(&verifier.verify(&token).await) {
-        bell.0.notified().await;
-        issuer.wake();
+    let ended = verifier.watch(&other);
+    issuer.revoke("session-2", None);
+    assert_eq!(ended.await, Ended::Revoked, "its cursor is unknown there, so it gets the whole list");
+    assert!(revoked(&verifier.verify(&issuer.token(&[])).await));
+}
+
+#[tokio::test]
+async fn a_long_list_comes_in_parts_and_counts_when_it_is_whole() {
+    let (issuer, clock) = (FakeIssuer::start().await, TestClock::default());
+    for number in 0..10 {
+        issuer.revoke(&format!("session-{number}"), None);
     }
-    assert!(verifier.verify(&token).await.is_ok(), "the list was replaced");
+    issuer.knobs().page = 3;
+    let verifier = builder(&issuer, &clock).discover().await.expect("up");
+    assert!(issuer.asked(FEED) >= 4);
+    for number in 0..10 {
+        let token = issuer.token(&[("sid", json!(format!("session-{number}")))]);
+        assert!(revoked(&verifier.verify(&token).await), "{number}");
+    }
+    assert!(verifier.verify(&issuer.token(&[("sid", json!("session-10"))])).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_crowded_issuer_is_asked_again_later() {
+    let (issuer, clock) = (FakeIssuer::start().await, TestClock::default());
+    issuer.knobs().crowded = true;
+    let verifier = builder(&issuer, &clock).discover().await.expect("up");
+    let claims = verifier.verify(&issuer.token(&[])).await.expect("good");
+    issuer.revoke("session-1", None);
+    assert_eq!(verifier.watch(&claims).await, Ended::Revoked);
+    assert!(issuer.asked(FEED) <= 4, "{} times", issuer.asked(FEED));
 }
 
 #[tokio::test]
@@ -140,19 +165,22 @@ async fn the_app_chose_closed() {
 }
 
 #[tokio::test]
-async fn closed_means_closed_from_the_start() {
+async fn who_never_knew_the_list_knows_nothing() {
     let (issuer, clock) = (FakeIssuer::start().await, TestClock::default());
     issuer.knobs().feed_down = true;
-    let closed = || {
-        let on_stale = OnStale::Refuse { after: Duration::from_mins(1) };
-        builder(&issuer, &clock).on_stale(on_stale)
-    };
-    assert_eq!(closed().discover().await.map(|_| ()), Err(SetupError::Revocations));
-    let verifier = closed().build().expect("sound choices");
-    let answer = verifier.verify(&issuer.token(&[])).await;
-    assert!(matches!(answer, Err(VerifyError::Unavailable { cause: Outage::Revocations, .. })), "{answer:?}");
-    let open = builder(&issuer, &clock).discover().await.expect("does not need them");
-    assert!(open.verify(&issuer.token(&[])).await.is_ok());
+    for on_stale in [OnStale::Accept, OnStale::Refuse { after: Duration::from_mins(1) }] {
+        let builder = || builder(&issuer, &clock).on_stale(on_stale);
+        assert_eq!(builder().discover().await.map(|_| ()), Err(SetupError::Revocations));
+        let verifier = builder().build().expect("sound choices");
+        let answer = verifier.verify(&issuer.token(&[])).await;
+        assert!(
+            matches!(answer, Err(VerifyError::Unavailable { cause: Outage::Revocations, .. })),
+            "{answer:?}"
+        );
+    }
+    let without =
+        builder(&issuer, &clock).without_revocations().discover().await.expect("does not need them");
+    assert!(without.verify(&issuer.token(&[])).await.is_ok());
 }
 
 #[tokio::test]

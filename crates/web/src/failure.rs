@@ -39,6 +39,11 @@ impl Failure {
         Problem::new(code).detail(detail).into()
     }
 
+    /// Taken apart, for endpoints that answer in another form: the problem, and what the log needs.
+    pub(crate) fn into_parts(self) -> (Problem, Option<String>) {
+        (self.problem, self.log)
+    }
+
     /// One wrong field.
     pub(crate) fn field(field: &str, code: &'static str, message: &str) -> Self {
         Problem::validation(vec![FieldError::new(field, code, message)]).into()

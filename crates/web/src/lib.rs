@@ -8,6 +8,7 @@ mod app;
 mod extract;
 mod failure;
 pub mod metrics;
+mod oauth;
 mod pages;
 pub mod paths;
 mod return_urls;

@@ -45,6 +45,16 @@ paths! {
     IMPERSONATION_STOP = "/auth/impersonation/stop",
     /// Act as another user.
     ADMIN_IMPERSONATE = "/admin/api/users/{id}/impersonate",
+    /// Service clients.
+    ADMIN_CLIENTS = "/admin/api/clients",
+    /// One of them.
+    ADMIN_CLIENT = "/admin/api/clients/{id}",
+    /// Get a token (RFC 6749, RFC 8693).
+    OAUTH_TOKEN = "/oauth/token",
+    /// Ask about a token (RFC 7662).
+    OAUTH_INTROSPECT = "/oauth/introspect",
+    /// End a token (RFC 7009).
+    OAUTH_REVOKE = "/oauth/revoke",
     /// Change the password.
     PASSWORD_CHANGE = "/auth/password/change",
     /// What a sign-in page needs to know.

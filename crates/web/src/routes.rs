@@ -6,7 +6,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::state::Web;
-use crate::{api, pages, paths};
+use crate::{api, oauth, pages, paths};
 
 /// Every route of the server.
 pub(crate) fn table() -> OpenApiRouter<Web> {
@@ -28,6 +28,11 @@ pub(crate) fn table() -> OpenApiRouter<Web> {
         .routes(routes!(api::bots::tokens))
         .routes(routes!(api::impersonation::stop))
         .routes(routes!(api::impersonation::start))
+        .routes(routes!(api::clients::list, api::clients::create))
+        .routes(routes!(api::clients::revoke))
+        .routes(routes!(oauth::token::token))
+        .routes(routes!(oauth::introspect::introspect))
+        .routes(routes!(oauth::revoke::revoke))
         .routes(routes!(api::password::change))
         .routes(routes!(api::config::config))
         .routes(routes!(api::verify::verify))

@@ -66,7 +66,9 @@ async fn a_node_without_news_answers_503_and_nothing_stale() {
     let mut by_cable = direct.clone();
     by_cable.set_port(Some(cable.address.port())).expect("a URL with a host");
     let site_a = installation_on(direct.as_str());
-    let site_b = installation_on(by_cable.as_str()).env("PORTCULLIS_REVOCATIONS__MAX_STALENESS", "2s");
+    let site_b = installation_on(by_cable.as_str())
+        .env("PORTCULLIS_REVOCATIONS__MAX_STALENESS", "2s")
+        .env("PORTCULLIS_REVOCATIONS__STALE", "refuse");
     let (a, b) = (site_a.serve().await, site_b.serve().await);
     let (mut on_a, mut on_b) = (a.client(), b.client());
     let kept = register(&mut on_a, "ada@example.org").await;

@@ -22,10 +22,12 @@ macro_rules! on_both {
 }
 pub(crate) use on_both;
 
+mod api_tokens;
 mod crash;
 mod cut_off;
 mod descriptors;
 mod endings;
+mod forward_auth;
 mod load;
 mod many_starts;
 mod outage;

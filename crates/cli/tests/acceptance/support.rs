@@ -74,7 +74,14 @@ pub(crate) async fn logout(client: &mut HttpClient, token: &str) -> io::Result<R
 /// Whether a bearer is good: from the claims and from memory.
 pub(crate) async fn verify(client: &mut HttpClient, access: &str) -> io::Result<Reply> {
     let bearer = format!("Bearer {access}");
-    let headers = [("Authorization", bearer.as_str()), ("X-Portcullis-Forward", FORWARD)];
+    let headers = [
+        ("Authorization", bearer.as_str()),
+        ("X-Portcullis-Forward", FORWARD),
+        ("X-Forwarded-Method", "GET"),
+        ("X-Forwarded-Proto", "https"),
+        ("X-Forwarded-Host", "app.example"),
+        ("X-Forwarded-Uri", "/"),
+    ];
     client.send("GET", "/auth/verify", &headers, None).await
 }
 

@@ -22,7 +22,7 @@ fn each_fault_names_its_rule_and_key() {
         ("path = \"admin\"", "path = \"admin\" does not begin with /; write it as \"/admin\""),
         (
             "path = \"/a/../b\"",
-            "path = \"/a/../b\" holds an empty segment, or one that ends with a dot; write plain segments between single slashes",
+            "path = \"/a/../b\" holds an empty segment, or one that begins or ends with dots; write plain segments between single slashes",
         ),
         ("path = 1", "path is an integer, not a string; write it in quotes"),
         ("methods = [\"get\"]", "method \"get\" is none; write it in capitals, such as \"GET\""),

@@ -42,35 +42,35 @@ impl<'a> Path<'a> {
     }
 }
 
-/// No escapes, no parameters, no empty segments, and none that ends with a dot.
+/// No escapes, no parameters, no empty segments, and none that ends with a dot or begins with two.
 fn is_plain(path: &[u8]) -> bool {
     let pairs = path.windows(2).all(|pair| !matches!(pair, b"//" | b"./"));
-    pairs && !path.ends_with(b".") && !path.iter().any(|b| matches!(b, b'%' | b';'))
+    let climbs = path.windows(3).any(|three| three == b"/..");
+    pairs && !climbs && !path.ends_with(b".") && !path.iter().any(|b| matches!(b, b'%' | b';'))
 }
 
 /// The loosest reading: every other one has the same segments as this one, up to the first that no [`Prefix`] has.
 fn loosen(raw: &str) -> Option<String> {
-    let mut loose = String::with_capacity(raw.len());
+    let (mut loose, mut ended) = (String::with_capacity(raw.len()), false);
     for segment in raw.split('/') {
         let text = decode(segment)?.nfkc().collect::<String>().to_lowercase();
         if text.contains(';') && text.contains(['/', '?', '#']) {
             // Parameters end at the slash or after it, and what follows is a segment or not.
             return None;
         }
-        let (text, end) = text.find(['?', '#']).map_or((text.as_str(), false), |at| (&text[..at], true));
-        for part in text.split('/') {
-            let part = part.split(';').next().unwrap_or_default();
+        // A service that takes `%3f` for `?` sees no more of the path; one that does not sees all of it.
+        for piece in text.split_inclusive(['/', '?', '#']) {
+            let part = piece.trim_end_matches(['/', '?', '#']).split(';').next().unwrap_or_default();
             let kept = part.trim_end_matches(['.', ' ']);
-            if kept.is_empty() && part.contains('.') {
+            // With its ending cut off, `...x` is a way up.
+            if part.starts_with("..") || (kept.is_empty() && part.contains('.')) {
                 return None;
             }
-            if !kept.is_empty() {
+            if !kept.is_empty() && !ended {
                 loose.push('/');
                 loose.push_str(kept);
             }
-        }
-        if end {
-            break;
+            ended |= piece.ends_with(['?', '#']);
         }
     }
     Some(loose)
@@ -121,7 +121,7 @@ pub enum BadPrefix {
     #[error("holds a character that services read differently")]
     Character,
     /// `//`, `.` or `..`, or a segment that ends with a dot.
-    #[error("holds an empty segment, or one that ends with a dot")]
+    #[error("holds an empty segment, or one that begins or ends with dots")]
     Segment,
 }
 

@@ -67,7 +67,7 @@ contract! {
     }
 }
 
-fn event(t: &TestStore, kind: EventKind) -> Event {
+pub(crate) fn event(t: &TestStore, kind: EventKind) -> Event {
     Event {
         id: EventId::new(t.now(), &*t.random),
         at: t.now(),

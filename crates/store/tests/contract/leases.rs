@@ -10,6 +10,14 @@ use crate::support::parallel;
 const TERM: Duration = Duration::from_mins(1);
 
 contract! {
+    async fn who_goes_away_gives_back_its_own_leases_only(t: &TestStore) {
+        assert!(take(t, &t.store, "one").await && !take(t, &t.store, "two").await);
+        t.store.release_leases("two".into()).await.expect("answered");
+        assert!(!take(t, &t.store, "two").await);
+        t.store.release_leases("one".into()).await.expect("answered");
+        assert!(take(t, &t.store, "two").await);
+    }
+
     async fn a_lease_has_one_holder_until_it_runs_out(t: &TestStore) {
         assert!(take(t, &t.store, "one").await);
         assert!(!take(t, &t.store, "two").await);

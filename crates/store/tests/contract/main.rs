@@ -19,6 +19,7 @@ mod leases;
 mod limits;
 mod maintenance;
 mod migrations;
+mod new_session;
 mod nodes;
 mod outage;
 mod races;

@@ -1,12 +1,14 @@
 //! Sign-ins against each other and against what should prevent them: whoever commits first decides, and
 //! nobody is answered with a fault of ours.
 
+use portcullis_core::audit::EventKind;
 use portcullis_core::session::{EndCause, MAX_PER_USER};
 use portcullis_core::user::User;
 use portcullis_store::users::NewPassword;
 use portcullis_store::{sessions, users};
 use portcullis_testkit::TestStore;
 
+use crate::audit::event;
 use crate::support::{create, judged, make_session, make_user, new_session, number, parallel};
 
 contract! {
@@ -92,12 +94,18 @@ contract! {
     }
 }
 
-/// So many sign-ins side by side, all of which read the epoch in `user`; how many got a session.
+/// So many sign-ins side by side, all of which read the epoch in `user`; how many got a session. Each tries what
+/// a sign-in tries, every second one goes straight to what is tried last.
 async fn sign_ins(t: &TestStore, user: &User, count: usize) -> usize {
-    let sessions: Vec<_> = (0..count).map(|_| new_session(t, user)).collect();
+    let sessions: Vec<_> =
+        (0..count).map(|_| (new_session(t, user), event(t, EventKind::SessionStarted))).collect();
     let made = parallel(count, |at| {
-        let (store, new) = (t.store.clone(), sessions[at].clone());
-        async move { create(&store, &new).await.expect("answered, not an error").is_some() }
+        let (store, (new, event)) = (t.store.clone(), sessions[at].clone());
+        async move {
+            let answered = "answered, not an error";
+            let at_once = at % 2 == 0 && store.create_at_once(&new, &event).await.expect(answered).is_some();
+            at_once || create(&store, &new).await.expect(answered).is_some()
+        }
     })
     .await;
     made.into_iter().filter(|made| *made).count()

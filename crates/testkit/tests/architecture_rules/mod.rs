@@ -40,6 +40,8 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
             "portcullis-web",
         ],
     ),
+    // Examples use what is published and nothing else.
+    ("axum-api", &["portcullis-verify"]),
 ];
 
 /// For tests and measurements only: they may use anything, and no crate above may need them to run.

@@ -51,6 +51,10 @@ pub struct Knobs {
     pub tokens: HashMap<String, Value>,
     /// `{id, upto?, exp}`, in order.
     pub revoked: Vec<Value>,
+    /// The most entries in one answer; zero: no limit.
+    pub page: usize,
+    /// Whoever would have to wait is sent away.
+    pub crowded: bool,
     /// Counts resets of the list: a cursor of an earlier one is unknown.
     pub epoch: usize,
     /// Path and query of every request.
@@ -156,13 +160,13 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
             document(&shared.state.lock().expect("sound").metadata.clone().unwrap_or(usual))
         }
         JWKS => document(&shared.state.lock().expect("sound").jwks),
-        FEED => document(&feed(&shared, &query).await),
+        FEED => feed(&shared, &query).await,
         INTROSPECT => introspect(&shared, request).await,
         _ => status(StatusCode::NOT_FOUND),
     }
 }
 
-async fn feed(shared: &Shared, query: &str) -> Value {
+async fn feed(shared: &Shared, query: &str) -> Response<Body> {
     let pairs: HashMap<_, _> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
     let wait = pairs.get("wait").and_then(|wait| wait.parse().ok()).expect("a wait");
     assert!(wait <= 30);
@@ -170,29 +174,38 @@ async fn feed(shared: &Shared, query: &str) -> Value {
     // `:` and `/` arrive encoded, as a cursor may hold anything.
     let cursor = pairs.get("after").map(|cursor| cursor.replace("%3A", ":").replace("%2F", "/"));
     if let Some(answer) = news(shared, cursor.as_deref()) {
-        return answer;
+        return document(&answer);
+    }
+    let known = cursor.clone().unwrap_or_default();
+    let nothing = json!({"cursor": known, "complete": false, "sessions": []});
+    if shared.state.lock().expect("sound").crowded {
+        let mut response = document(&nothing);
+        response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+        return response;
     }
     let _ = tokio::time::timeout(Duration::from_secs(wait), changed.changed()).await;
-    let known = cursor.clone().unwrap_or_default();
-    news(shared, cursor.as_deref())
-        .unwrap_or_else(|| json!({"cursor": known, "complete": false, "sessions": []}))
+    document(&news(shared, cursor.as_deref()).unwrap_or(nothing))
 }
 
 /// Nothing if there is nothing after the cursor.
 fn news(shared: &Shared, cursor: Option<&str>) -> Option<Value> {
     let knobs = shared.state.lock().expect("sound");
-    let next = format!("{}:/{}", knobs.epoch, knobs.revoked.len());
     let after = cursor
         .and_then(|cursor| cursor.split_once(":/"))
         .filter(|(epoch, _)| *epoch == knobs.epoch.to_string())
         .and_then(|(_, at)| at.parse::<usize>().ok());
-    match after {
-        None => Some(json!({"cursor": next, "complete": true, "sessions": knobs.revoked})),
-        Some(at) if at < knobs.revoked.len() => {
-            Some(json!({"cursor": next, "complete": false, "sessions": knobs.revoked[at..]}))
-        }
-        Some(_) => None,
+    let at = after.unwrap_or(0);
+    let entries = knobs.revoked.get(at..).unwrap_or_default();
+    if after.is_some() && entries.is_empty() {
+        return None;
     }
+    let page = &entries[..if knobs.page == 0 { entries.len() } else { knobs.page.min(entries.len()) }];
+    let mut answer = json!({"cursor": format!("{}:/{}", knobs.epoch, at + page.len()),
+        "complete": after.is_none(), "sessions": page});
+    if page.len() < entries.len() {
+        answer["more"] = json!(true);
+    }
+    Some(answer)
 }
 
 async fn introspect(shared: &Shared, request: Request) -> Response<Body> {

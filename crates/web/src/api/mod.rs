@@ -1,6 +1,7 @@
 //! The JSON API: one file per noun. A handler takes the request apart, calls one use case and answers.
 
 pub(crate) mod bots;
+pub(crate) mod clients;
 pub(crate) mod config;
 pub(crate) mod health;
 pub(crate) mod impersonation;

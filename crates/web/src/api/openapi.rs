@@ -35,19 +35,32 @@ pub(crate) fn complete(document: OpenApi, version: &str) -> Result<Bytes, String
         "description": "Signs people up and in, keeps them signed in, and lets services check tokens without asking.",
         "license": {"name": "Apache-2.0 OR MIT"},
     });
-    value["components"]["securitySchemes"] =
-        json!({"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}});
+    value["components"]["securitySchemes"] = json!({
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+        "client": {"type": "http", "scheme": "basic",
+            "description": "A service client: client_id and client_secret, form-encoded; or as parameters"},
+    });
     value["components"]["schemas"]["Problem"] = problem();
-    for operations in value["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut()) {
+    for (path, operations) in value["paths"].as_object_mut().into_iter().flatten() {
+        let (kind, schema) = error_of(path);
         for operation in operations.as_object_mut().into_iter().flat_map(|operations| operations.values_mut())
         {
             operation["responses"]["default"] = json!({
-                "description": "An error (RFC 9457)",
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+                "description": "An error",
+                "content": {kind: {"schema": {"$ref": format!("#/components/schemas/{schema}")}}},
             });
         }
     }
     serde_json::to_vec(&value).map(Bytes::from).map_err(|error| error.to_string())
+}
+
+/// Media type and schema of errors: RFC 6749 section 5.2 at the OAuth endpoints, RFC 9457 elsewhere.
+fn error_of(path: &str) -> (&'static str, &'static str) {
+    if path.starts_with("/oauth/") {
+        ("application/json", "OAuthError")
+    } else {
+        ("application/problem+json", "Problem")
+    }
 }
 
 /// RFC 9457, with a stable `code`.

@@ -89,11 +89,21 @@ fn operations(document: &Value) -> Vec<Operation> {
             method: method.to_uppercase(),
             path: path.clone(),
             summary: operation["summary"].as_str().unwrap_or_default().to_owned(),
-            security: if operation["security"].is_array() { "bearer" } else { "" },
+            security: needs(&operation["security"]),
         };
         methods.into_iter().map(operation).collect::<Vec<_>>()
     };
     paths.flat_map(each).collect()
+}
+
+/// What an operation may be authenticated by.
+fn needs(security: &Value) -> &'static str {
+    let schemes = security.as_array().into_iter().flatten();
+    match schemes.flat_map(|one| one.as_object().into_iter().flatten()).next() {
+        None => "",
+        Some((scheme, _)) if scheme == "client" => "client",
+        Some(_) => "bearer",
+    }
 }
 
 /// Scripts and styles of our pages.

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod across;
+mod admin;
 mod auth;
 mod docs;
 mod health;
+mod oauth;
 mod pages;
 mod support;
 mod well_known;

@@ -87,6 +87,24 @@ pub(crate) fn refused(reply: &Reply, status: u16, code: &str) {
     common_headers(reply);
 }
 
+/// Asserts an error in the form of RFC 6749 section 5.2 with the headers that belong to it.
+#[track_caller]
+pub(crate) fn oauth_refused(reply: &Reply, status: u16, error: &str) {
+    assert_eq!((reply.status, reply.json["error"].as_str()), (status, Some(error)), "{}", reply.text());
+    assert_eq!(reply.header("content-type"), Some("application/json"));
+    assert_eq!((reply.header("cache-control"), reply.header("pragma")), (Some("no-store"), Some("no-cache")));
+    let members: Vec<_> = reply.json.as_object().expect("an object").keys().collect();
+    assert_eq!(members, ["error", "error_description"]);
+    let description = reply.json["error_description"].as_str().expect("text");
+    assert!(!description.is_empty());
+    assert!(description.chars().all(|c| matches!(c, ' '..='~') && c != '"' && c != '\\'), "{description}");
+    let challenge = (status == 401).then_some("Basic realm=\"portcullis\", charset=\"UTF-8\"");
+    assert_eq!(reply.header("www-authenticate"), challenge);
+    let waits = reply.header("retry-after").map(|text| text.parse::<u64>().expect("seconds"));
+    assert_eq!(waits.is_some_and(|seconds| seconds >= 1), matches!(status, 429 | 503), "{waits:?}");
+    common_headers(reply);
+}
+
 /// Asserts a 422 that names exactly these fields, with their codes.
 #[track_caller]
 pub(crate) fn invalid(reply: &Reply, fields: &[(&str, &str)]) {

@@ -13,7 +13,7 @@ mod page;
 mod refusal;
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CACHE_CONTROL};
@@ -65,13 +65,19 @@ const SCOPES: HeaderName = HeaderName::from_static("x-auth-scopes");
             ("Location" = String, description = "The sign-in page, which returns to `return_to`"))),
         (status = 401, description = "Nobody, or nobody any more", headers(
             ("X-Portcullis-Redirect" = String, description = "Where to send a page instead (nginx)")))))]
-pub(crate) async fn verify(State(web): State<Web>, headers: HeaderMap) -> Response {
+pub(crate) async fn verify(State(web): State<Web>, request: Request) -> Response {
+    let headers = headers_of(request);
     if from_our_proxy(&web, &headers) { answer(&web, &headers).await } else { not_found() }
 }
 
 /// The same on the listener of its own, for whatever method the proxy asks with.
-pub(crate) async fn verify_inside(State(web): State<Web>, headers: HeaderMap) -> Response {
-    answer(&web, &headers).await
+pub(crate) async fn verify_inside(State(web): State<Web>, request: Request) -> Response {
+    answer(&web, &headers_of(request)).await
+}
+
+/// Taken, where axum's extractor would copy them: this is asked before every request of a whole site.
+fn headers_of(request: Request) -> HeaderMap {
+    request.into_parts().0.headers
 }
 
 fn not_found() -> Response {

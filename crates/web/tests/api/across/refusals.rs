@@ -7,7 +7,7 @@ use http::{Method, Request};
 use portcullis_testkit::{Actor, Backend, Reply, TestApp};
 use portcullis_web::paths;
 
-use crate::support::refused;
+use crate::support::{oauth_refused, refused};
 
 /// What an operation takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,6 +72,12 @@ const TABLE: &[Operation] = &[
     owned("POST", paths::BOT_TOKENS, Json),
     op("POST", paths::IMPERSONATION_STOP, Nothing, MISSING),
     Operation { wrong_user: Some((403, "forbidden")), ..op("POST", paths::ADMIN_IMPERSONATE, Json, MISSING) },
+    op("GET", paths::ADMIN_CLIENTS, Nothing, MISSING),
+    op("POST", paths::ADMIN_CLIENTS, Json, MISSING),
+    Operation { wrong_user: Some((403, "forbidden")), ..op("DELETE", paths::ADMIN_CLIENT, Nothing, MISSING) },
+    op("POST", paths::OAUTH_TOKEN, JsonOrForm, (400, "invalid_request")),
+    op("POST", paths::OAUTH_INTROSPECT, JsonOrForm, (401, "invalid_client")),
+    op("POST", paths::OAUTH_REVOKE, JsonOrForm, (400, "invalid_request")),
     op("POST", paths::PASSWORD_CHANGE, Json, MISSING),
     op("GET", paths::CONFIG, Nothing, OPEN),
     op("GET", paths::VERIFY, Nothing, (404, "not_found")),
@@ -95,6 +101,11 @@ impl Operation {
         self.path.replace("{id}", session).replace("{name}", "portcullis.css")
     }
 
+    /// Answers in the form of RFC 6749.
+    fn is_oauth(&self) -> bool {
+        self.path.starts_with("/oauth/")
+    }
+
     async fn ask(&self, actor: &Actor, path: &str, kind: Option<&str>) -> Reply {
         self.ask_with(actor, path, kind, "{}").await
     }
@@ -111,6 +122,10 @@ impl Operation {
 
 #[track_caller]
 fn came_to(reply: &Reply, (status, code): (u16, &str), operation: &Operation) {
+    if operation.is_oauth() {
+        // What is no parameter list is an invalid request there, whatever is wrong with it.
+        return oauth_refused(reply, status, if status == 415 { "invalid_request" } else { code });
+    }
     assert_eq!(reply.outcome(), (status, code), "{} {}: {}", operation.method, operation.path, reply.text());
     if status >= 400 {
         refused(reply, status, code);
@@ -145,7 +160,7 @@ async fn the_document_tells_what_needs_a_token() {
         let operation = &document["paths"][row.path][row.method.to_lowercase()];
         // By password, an API token can be had without.
         let by_password = (row.method, row.path) == ("POST", paths::TOKENS);
-        let needs = row.nobody == MISSING || row.path == paths::VERIFY || by_password;
+        let needs = row.nobody == MISSING || row.path == paths::VERIFY || by_password || row.is_oauth();
         assert_eq!(operation["security"].is_array(), needs, "{} {}", row.method, row.path);
         assert_eq!(operation["requestBody"].is_object(), row.takes != Nothing, "{} {}", row.method, row.path);
     }

@@ -24,6 +24,11 @@ fn readable() -> impl Iterator<Item = String> {
         paths::PASSWORD_CHANGE,
         paths::SET_UP,
         paths::IMPERSONATION_STOP,
+        paths::OAUTH_TOKEN,
+        paths::OAUTH_INTROSPECT,
+        paths::OAUTH_REVOKE,
+        // Only for administrators.
+        paths::ADMIN_CLIENTS,
         // Only for an API token.
         paths::TOKEN_CURRENT,
     ];

@@ -1,0 +1,178 @@
+//! Token exchange (RFC 8693): an API token becomes a short access token, or an administrator another user.
+//!
+//! 1. The subject token says who asks; what is wrong with it is `invalid_request` (section 2.2.2), whether it is
+//!    unknown, expired or of a kind that may not be exchanged.
+//! 2. With `requested_subject` its session begins to act as that user, under the rules of
+//!    [`Cx::impersonate`]. The token must be the administrator's own, for us alone.
+//! 3. Else it is an API token. What comes of it has the token's id as `sid` and its generation, and so ends with
+//!    it; it never lives longer, and never may more.
+//!
+//! A session's access token is not exchanged for one of another audience: whoever holds a copy, a service behind
+//! us for instance, could make itself one for our own API. The refresh token does that, with `audience`.
+
+use portcullis_core::client::{GrantType, ServiceClient};
+use portcullis_core::scope::Scopes;
+use portcullis_core::session::ActingMode;
+use portcullis_jose::AccessClaims;
+
+use super::client_credentials::asked_scopes;
+use super::{Issued, OAuthError};
+use crate::bearer::{BearerError, Caller, Credential};
+use crate::client::Client;
+use crate::cx::Cx;
+use crate::impersonate::{ImpersonateError, ImpersonationRequest};
+use crate::operator::OperatorError;
+
+/// What a subject token is said to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenType {
+    /// `urn:ietf:params:oauth:token-type:access_token`
+    AccessToken,
+    /// `urn:ietf:params:oauth:token-type:refresh_token`
+    RefreshToken,
+}
+
+/// An exchange that is asked for. Holds a token, and so has no `Debug`.
+pub struct Exchange {
+    /// The token.
+    pub subject_token: String,
+    /// What it is.
+    pub subject_type: TokenType,
+    /// As whom to act.
+    pub acting: Option<Impersonation>,
+    /// Only these scopes.
+    pub scope: Option<String>,
+    /// Only this audience.
+    pub audience: Option<String>,
+}
+
+/// As whom an administrator wants to act.
+pub struct Impersonation {
+    /// Id, e-mail address or user name.
+    pub user: String,
+    /// Why: for the audit log.
+    pub reason: String,
+    /// To look, or to do.
+    pub mode: ActingMode,
+}
+
+impl Cx {
+    pub(super) async fn exchange(
+        &self,
+        wanted: Exchange,
+        by: Option<&ServiceClient>,
+        client: &Client,
+    ) -> Result<Issued, OAuthError> {
+        if by.is_some_and(|by| !by.grant_types.contains(GrantType::TokenExchange)) {
+            return Err(OAuthError::UnauthorizedClient("This client may not use token exchange."));
+        }
+        if wanted.subject_type == TokenType::RefreshToken {
+            let text = "Old refresh tokens are not exchanged in this version; those of ours are refreshed.";
+            return Err(OAuthError::request(text));
+        }
+        // 1.
+        let caller = self.caller(&wanted.subject_token).await.map_err(|error| match error {
+            BearerError::Invalid(why) => OAuthError::SubjectToken(why),
+            BearerError::Fault(fault) => fault.into(),
+        })?;
+        match (wanted.acting, &caller.credential) {
+            // 2.
+            (Some(acting), _) if wanted.scope.is_none() && wanted.audience.is_none() => {
+                self.act_as(&caller, acting, client).await
+            }
+            (Some(_), _) => Err(OAuthError::request("Leave scope and audience out with requested_subject.")),
+            // 3.
+            (None, Credential::ApiToken(_)) => {
+                let issued = self.exchange_api_token(
+                    &caller,
+                    by,
+                    wanted.scope.as_deref(),
+                    wanted.audience.as_deref(),
+                )?;
+                // A service's address says nothing about where the token is kept.
+                if by.is_none() {
+                    self.note_use(&caller, client.address);
+                }
+                Ok(issued)
+            }
+            (None, Credential::Session(_)) => Err(OAuthError::request(
+                "The token of a session is exchanged only with requested_subject; for another audience refresh it with audience.",
+            )),
+            (None, Credential::Exchanged | Credential::Client) => Err(OAuthError::request(
+                "This token was issued for an exchange or to a client; exchange ends there.",
+            )),
+        }
+    }
+
+    fn exchange_api_token(
+        &self,
+        caller: &Caller,
+        by: Option<&ServiceClient>,
+        scope: Option<&str>,
+        audience: Option<&str>,
+    ) -> Result<Issued, OAuthError> {
+        let own = caller.claims.scope.as_deref().map(Scopes::from_stored);
+        let scope = match scope {
+            Some(text) => Some(asked_scopes(text, own.as_ref())?),
+            None => own,
+        };
+        let now = self.clock.now();
+        let exp = caller.claims.exp.min((now + self.settings.lifetimes.access).seconds());
+        let claims = AccessClaims {
+            aud: self.audiences_for(by, audience)?,
+            exp,
+            iat: now.seconds(),
+            nbf: now.seconds(),
+            jti: self.new_token_id(),
+            client_id: by.map_or_else(|| caller.claims.client_id.clone(), |by| by.id.to_string()),
+            scope: scope.as_ref().map(ToString::to_string),
+            ..caller.claims.clone()
+        };
+        let (access_token, expires_in) = self.signed(&claims)?;
+        Ok(Issued { access_token, expires_in, scope: claims.scope, exchanged: true, session: None })
+    }
+
+    async fn act_as(
+        &self,
+        caller: &Caller,
+        acting: Impersonation,
+        client: &Client,
+    ) -> Result<Issued, OAuthError> {
+        may_act(caller).map_err(|why| OAuthError::InvalidRequest(why.into()))?;
+        let nobody = || OAuthError::request("requested_subject names nobody as whom you may act.");
+        let user = self.find_user(&acting.user).await.map_err(|error| match error {
+            OperatorError::Fault(fault) => OAuthError::Fault(fault),
+            _ => nobody(),
+        })?;
+        let request = ImpersonationRequest { user: user.id, reason: acting.reason, mode: acting.mode };
+        match self.impersonate(caller, request, client).await {
+            Ok(tokens) => Ok(Issued { exchanged: true, ..tokens.into() }),
+            Err(ImpersonateError::Invalid(errors)) => {
+                let texts: Vec<_> = errors.into_iter().map(|error| error.message).collect();
+                Err(OAuthError::request(texts.join(" ")))
+            }
+            Err(ImpersonateError::NotFound | ImpersonateError::Forbidden(_)) => Err(nobody()),
+            Err(ImpersonateError::Fault(fault)) => Err(fault.into()),
+        }
+    }
+}
+
+/// Who asks must be an administrator in a session of their own. Why not, for the caller: they hold the token.
+fn may_act(caller: &Caller) -> Result<(), &'static str> {
+    if caller.must_change_password {
+        return Err("password_change_required: change the password first.");
+    }
+    if caller.session().is_none() || caller.claims.bot {
+        return Err("session_required: API tokens, bots and service clients cannot act as somebody.");
+    }
+    if caller.is_acting() {
+        return Err("not_while_acting: stop acting at POST /auth/impersonation/stop first.");
+    }
+    if !caller.own_audience {
+        return Err("wrong_audience: refresh with audience set to the issuer, and use that token here.");
+    }
+    if !caller.role.is_admin() {
+        return Err("forbidden: only administrators act as somebody.");
+    }
+    Ok(())
+}

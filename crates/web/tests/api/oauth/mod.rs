@@ -1,0 +1,11 @@
+mod authentication;
+mod errors;
+mod exchange;
+mod impersonation;
+mod introspect;
+mod limits;
+mod nodes;
+mod refresh;
+mod revoke;
+pub(crate) mod support;
+mod token;
