@@ -175,6 +175,7 @@ impl Cx {
             own_audience: true,
             credential: Credential::ApiToken(TokenUse::new(presented)),
             claims,
+            upstream: UpstreamTokens::default(),
         }
     }
 
