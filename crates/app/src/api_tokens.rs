@@ -132,7 +132,7 @@ impl From<SignInError> for ByPasswordError {
 }
 
 /// A request whose fields are right.
-struct Checked {
+pub(crate) struct Checked {
     session: Option<SessionId>,
     name: String,
     description: Option<String>,
@@ -202,7 +202,7 @@ impl Cx {
         }
     }
 
-    fn check_request(&self, request: TokenRequest) -> Result<Checked, TokenError> {
+    pub(crate) fn check_request(&self, request: TokenRequest) -> Result<Checked, TokenError> {
         let rules = self.settings.api_tokens;
         let name = name(&request.name);
         let description = request.description.as_deref().map_or(Ok(None), description);
@@ -235,6 +235,17 @@ impl Cx {
         checked: Checked,
         client: &Client,
     ) -> Result<NewToken, TokenError> {
+        let event_of = |id| self.token_event(EventKind::ApiTokenCreated, id, user.id, client);
+        self.insert_token(user, checked, event_of).await
+    }
+
+    /// Makes a token, with what the audit log is to say of it.
+    pub(crate) async fn insert_token(
+        &self,
+        user: &User,
+        checked: Checked,
+        event_of: impl FnOnce(ApiTokenId) -> Event,
+    ) -> Result<NewToken, TokenError> {
         let secret = SecretToken::new(Kind::ApiToken, &*self.random);
         // Whole seconds, so that `exp` of what is exchanged for it says the very same moment.
         let now = Timestamp::from_seconds(self.clock.now().seconds());
@@ -252,7 +263,7 @@ impl Cx {
             expires_at: now + DAY * checked.days,
             most: i64::from(self.settings.api_tokens.per_user),
         };
-        let event = self.token_event(EventKind::ApiTokenCreated, new.id, new.user, client);
+        let event = event_of(new.id);
         let view = view(&new);
         let made = self
             .store

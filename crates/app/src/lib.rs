@@ -24,6 +24,7 @@ pub mod me;
 pub mod node;
 pub mod oauth;
 pub mod operator;
+pub mod operator_tokens;
 pub mod refresh;
 pub mod register;
 pub mod revoked;

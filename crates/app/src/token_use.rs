@@ -55,14 +55,15 @@ impl TokenUse {
     }
 
     /// Whether a use now is to be noted.
-    fn due(&self, now: Timestamp, address: IpAddr) -> bool {
+    fn due(&self, now: Timestamp, address: Option<IpAddr>) -> bool {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let rested = |after: Duration| last.at.is_none_or(|at| now >= at + after);
         let known = last.address.as_deref().map(str::parse::<IpAddr>);
-        let elsewhere = known.is_some_and(|known| known != Ok(address));
+        let elsewhere = address.is_some_and(|address| known.is_some_and(|known| known != Ok(address)));
         let due = rested(EVERY) || elsewhere && rested(ADDRESS_EVERY);
         if due {
-            *last = Last { at: Some(now), address: Some(address.to_string()) };
+            let address = address.map(|address| address.to_string()).or_else(|| last.address.take());
+            *last = Last { at: Some(now), address };
         }
         due
     }
@@ -71,6 +72,11 @@ impl TokenUse {
 impl Cx {
     /// Notes that an API token was used; free for whatever else is presented.
     pub fn note_use(&self, caller: &Caller, address: IpAddr) {
+        self.note_use_from(caller, Some(address));
+    }
+
+    /// The same; `None`: a service that was sent the token uses it, and where that is says nothing about its owner.
+    pub(crate) fn note_use_from(&self, caller: &Caller, address: Option<IpAddr>) {
         let Credential::ApiToken(token) = &caller.credential else { return };
         let now = self.clock.now();
         if !token.due(now, address) {
@@ -78,7 +84,7 @@ impl Cx {
         }
         let mut uses = self.uses.0.lock().unwrap_or_else(PoisonError::into_inner);
         if uses.len() < MOST || uses.contains_key(&token.id) {
-            let noted = Use { id: token.id, at: now, address: address.to_string() };
+            let noted = Use { id: token.id, at: now, address: address.map(|address| address.to_string()) };
             uses.insert(token.id, (caller.user, noted));
         }
     }
@@ -125,7 +131,7 @@ impl Cx {
     fn used_elsewhere(&self, user: UserId, noted: &Use) -> Event {
         let mut event = self.event(EventKind::ApiTokenUsedElsewhere);
         (event.at, event.user, event.actor) = (noted.at, Some(user), Some(user));
-        event.address = noted.address.parse().ok();
+        event.address = noted.address.as_deref().and_then(|address| address.parse().ok());
         event.detail.insert("api_token".into(), noted.id.to_string().into());
         event
     }
@@ -139,7 +145,7 @@ mod tests {
     fn noted_every_few_minutes_and_when_the_address_changes() {
         let id = ApiTokenId::from_uuid(uuid::Uuid::nil());
         let token = TokenUse { id, last: Mutex::new(Last { at: None, address: None }) };
-        let [here, there]: [IpAddr; 2] = [[127, 0, 0, 1].into(), [127, 0, 0, 2].into()];
+        let [here, there] = [1, 2].map(|last| Some(IpAddr::from([127, 0, 0, last])));
         let start = Timestamp::from_seconds(1_000);
         let after = |seconds| start + Duration::from_secs(seconds);
         assert!(token.due(start, here));
@@ -149,5 +155,8 @@ mod tests {
         assert!(token.due(after(359), here));
         assert!(!token.due(after(658), here));
         assert!(token.due(after(659), here));
+        assert!(!token.due(after(800), None), "nobody knows from where: that is no other address");
+        assert!(token.due(after(959), None));
+        assert!(!token.due(after(1_100), here), "the last known address is kept");
     }
 }

@@ -64,8 +64,8 @@ const REVOKE_ALL: &str = "UPDATE api_tokens SET revoked_at = $2 WHERE user_id = 
 const RENEW_ALL: &str = "UPDATE api_tokens SET generation = generation + 1 WHERE user_id = $1 \
     AND revoked_at IS NULL";
 /// Every node notes uses by what it remembers; here it is said how often the row is written at the most.
-const USED: &str = "UPDATE api_tokens SET last_used_at = $2, last_address = $3 WHERE id = $1 \
-    AND (last_used_at IS NULL OR last_used_at <= $4)";
+const USED: &str = "UPDATE api_tokens SET last_used_at = $2, last_address = COALESCE($3, last_address) \
+    WHERE id = $1 AND (last_used_at IS NULL OR last_used_at <= $4)";
 const USED_ELSEWHERE: &str = "UPDATE api_tokens SET last_used_at = $2, last_address = $3 WHERE id = $1 \
     AND last_address <> $3 AND last_used_at < $2";
 const PURGE: &str = "DELETE FROM api_tokens WHERE expires_at <= $1 OR revoked_at <= $1";
@@ -372,8 +372,8 @@ pub struct Use {
     pub id: ApiTokenId,
     /// When.
     pub at: Timestamp,
-    /// From where.
-    pub address: String,
+    /// From where, if anybody knows.
+    pub address: Option<String>,
 }
 
 /// Notes a use, unless one was noted within `every` before it. `true`: the one noted last came from elsewhere.

@@ -89,10 +89,7 @@ impl Cx {
                     wanted.scope.as_deref(),
                     wanted.audience.as_deref(),
                 )?;
-                // A service's address says nothing about where the token is kept.
-                if by.is_none() {
-                    self.note_use(&caller, client.address);
-                }
+                self.note_use_from(&caller, by.is_none().then_some(client.address));
                 Ok(issued)
             }
             (None, Credential::Session(_)) => Err(OAuthError::request(

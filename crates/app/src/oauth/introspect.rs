@@ -52,6 +52,7 @@ impl Cx {
         if aud.is_empty() {
             return None;
         }
+        self.note_use_from(caller, None);
         Some(Introspected { claims: AccessClaims { aud, ..caller.claims.clone() }, is_api_token: true })
     }
 

@@ -1,7 +1,9 @@
 //! `kill -9` under load: what was acknowledged holds, what was ended stays ended, and nobody is signed out.
 
+use std::time::Duration;
+
 use portcullis_testkit::postgres::OwnCluster;
-use portcullis_testkit::{Backend, HttpClient, RunningServer};
+use portcullis_testkit::{Backend, HttpClient, RunningServer, eventually};
 
 use crate::load::Load;
 use crate::support::{Tokens, installation, installation_on, login, logout, refresh, register, verify};
@@ -54,8 +56,7 @@ async fn the_server_is_killed_twenty_times(backend: Backend) {
     let load = Load::start(&[server.address()], lasting);
     for tokens in &ending {
         load.more(BETWEEN).await;
-        let reply = logout(&mut server.client(), &tokens.refresh).await.expect("an answer");
-        assert_eq!(reply.status, 204);
+        sign_out(&server, tokens).await;
         // The very moment it was acknowledged.
         server.kill().await;
         server.start_again().await;
@@ -65,6 +66,17 @@ async fn the_server_is_killed_twenty_times(backend: Backend) {
     assert!(load.acknowledged() > BETWEEN * KILLS as u64);
     let last = load.stop().await;
     assert_nothing_was_lost(&server, last, &ending).await;
+}
+
+/// Signs out, and asks again as long as the database is too slow for the moment: what counts is what was said.
+async fn sign_out(server: &RunningServer, tokens: &Tokens) {
+    let mut client = server.client();
+    eventually(Duration::from_secs(20), "the sign-out is acknowledged", async || {
+        let reply = logout(&mut client, &tokens.refresh).await.expect("an answer");
+        assert!(matches!(reply.status, 204 | 503), "{}", reply.text());
+        (reply.status == 204).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -78,8 +90,7 @@ async fn postgres_is_killed_five_times() {
     let load = Load::start(&[server.address()], lasting);
     for tokens in &ending {
         load.more(BETWEEN).await;
-        let reply = logout(&mut server.client(), &tokens.refresh).await.expect("an answer");
-        assert_eq!(reply.status, 204);
+        sign_out(&server, tokens).await;
         let before = load.unavailable();
         tokio::task::block_in_place(|| cluster.kill_hard());
         tokio::task::block_in_place(|| cluster.start_again());

@@ -61,6 +61,22 @@ on_both! {
         assert!(!service(&app, None).await.sees(&token).await, "expired");
     }
 
+    async fn a_service_that_asks_uses_the_token_from_nowhere_else(backend: Backend) {
+        let app = TestApp::with(backend, services).await;
+        let ada = app.sign_up("ada").await;
+        let (token, _) = api_token(&ada, None).await;
+        app.anon().bearing(Some(&token)).from_address("192.0.2.7").get("/auth/me").await;
+        app.clock.advance(Duration::from_mins(10));
+        for _ in 0..2 {
+            assert!(service(&app, Some(&[CHAT])).await.sees(&token).await);
+        }
+        app.cx.write_uses().await.unwrap();
+        let listed = ada.get("/auth/tokens").await;
+        assert_eq!(listed.json["items"][0]["last_used_at"], "2026-01-01T00:10:00Z");
+        let events = app.cx.store.events(None, 100).await.unwrap();
+        assert!(events.iter().all(|event| event.kind != "api_token.used_elsewhere"));
+    }
+
     async fn a_foreign_audience_is_not_told(backend: Backend) {
         let app = TestApp::with(backend, services).await;
         let ada = app.sign_up("ada").await;

@@ -25,7 +25,7 @@ on_both! {
         let mut ada = app.sign_up("ada").await;
         let made = api_token(&ada, &json!({"name": "x"})).await;
         assert_eq!(last_used(&mut ada).await, json!(null));
-        assert_eq!(holder(&app, &made).get("/auth/me").await.status, 200);
+        assert_eq!(holder(&app, &made).from_address("192.0.2.1").get("/auth/me").await.status, 200);
         assert_eq!(last_used(&mut ada).await, json!(null), "off the path of requests");
         for (seconds, node, expected) in [
             (0, &app, "2026-01-01T00:00:00Z"),
@@ -39,7 +39,7 @@ on_both! {
             use_it(node, &made, "192.0.2.1").await;
             assert_eq!(last_used(&mut ada).await, expected, "after {seconds} more");
         }
-        let told = holder(&other, &made).get("/auth/tokens/current").await;
+        let told = holder(&other, &made).from_address("192.0.2.1").get("/auth/tokens/current").await;
         assert_eq!(told.json["last_used_at"], "2026-01-01T00:10:00Z");
         assert!(events(&app, "api_token.used_elsewhere").await.is_empty());
     }
