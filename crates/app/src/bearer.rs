@@ -176,6 +176,7 @@ impl Cx {
             credential: Credential::ApiToken(TokenUse::new(presented)),
             upstream: UpstreamTokens::default(),
             claims,
+            upstream: UpstreamTokens::default(),
         }
     }
 

@@ -10,19 +10,18 @@
 
 use std::any::Any;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use portcullis_core::access::{AudienceId, Decision, Identity, Lack, Rules, Target};
-use portcullis_core::random;
 use portcullis_core::time::Timestamp;
 use portcullis_jose::AccessClaims;
 use thiserror::Error;
 
-use crate::bearer::{BearerError, Caller};
+use crate::bearer::{self, BearerError, Caller};
 use crate::cx::Cx;
 use crate::fault::Fault;
-use crate::tokens::token_id;
 
 /// Longest life of a token for the service behind.
 const LIFETIME: Duration = Duration::from_mins(2);
@@ -144,12 +143,13 @@ impl UpstreamTokens {
 
 impl Cx {
     /// Whether a request may pass. `changes`: whether it may change something, by its method or as a stream both
-    /// ways; asked only where that matters.
+    /// ways. `address`: of the client. Both are asked only where they matter.
     pub async fn forward(
         &self,
         target: &Target<'_>,
         credential: Credential<'_>,
         changes: impl FnOnce() -> bool + Send,
+        address: impl FnOnce() -> IpAddr + Send,
     ) -> Result<Arc<Passed>, ForwardError> {
         let (token, from_cookie) = match credential {
             Credential::None => return self.forward_nobody(target, ForwardError::Missing),
@@ -167,6 +167,9 @@ impl Cx {
             Err(error) if from_cookie => return self.forward_nobody(target, error),
             Err(error) => return Err(error),
         };
+        if let bearer::Credential::ApiToken(_) = &caller.credential {
+            self.note_use(&caller, address());
+        }
         let now = self.clock.now();
         match self.settings.forward_auth.rules.decide(target, Some(&identity(&caller.claims, now))) {
             Decision::Allow(audience) => self.passed(&caller, audience, now),
@@ -246,7 +249,7 @@ impl Cx {
             exp: claims.exp.min((now + LIFETIME).seconds()),
             iat: now.seconds(),
             nbf: now.seconds(),
-            jti: token_id(random::bytes(&*self.random)),
+            jti: self.new_token_id(),
             ..claims.clone()
         };
         let token = self.signer()?.sign_claims(&upstream);

@@ -15,6 +15,7 @@ mod refusal;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 use portcullis_app::forward_auth::{Credential, ForwardError};
 use portcullis_core::access::Target;
@@ -24,6 +25,7 @@ use portcullis_edge::csrf::CsrfFailure;
 use portcullis_edge::problem::Problem;
 use subtle::ConstantTimeEq;
 
+use crate::extract::address;
 use crate::failure::Failure;
 use crate::paths;
 use crate::state::Web;
@@ -59,18 +61,18 @@ const FORWARD: HeaderName = HeaderName::from_static("x-portcullis-forward");
         (status = 401, description = "Nobody, or nobody any more", headers(
             ("X-Portcullis-Redirect" = String, description = "Where to send a page instead (nginx)")))))]
 pub(crate) async fn verify(State(web): State<Web>, request: Request) -> Response {
-    let headers = headers_of(request);
-    if from_our_proxy(&web, &headers) { answer(&web, &headers).await } else { not_found() }
+    let parts = parts_of(request);
+    if from_our_proxy(&web, &parts.headers) { answer(&web, &parts).await } else { not_found() }
 }
 
 /// The same on the listener of its own, for whatever method the proxy asks with.
 pub(crate) async fn verify_inside(State(web): State<Web>, request: Request) -> Response {
-    answer(&web, &headers_of(request)).await
+    answer(&web, &parts_of(request)).await
 }
 
 /// Taken, where axum's extractor would copy them: this is asked before every request of a whole site.
-fn headers_of(request: Request) -> HeaderMap {
-    request.into_parts().0.headers
+fn parts_of(request: Request) -> Parts {
+    request.into_parts().0
 }
 
 fn not_found() -> Response {
@@ -85,7 +87,8 @@ fn from_our_proxy(web: &Web, headers: &HeaderMap) -> bool {
     }
 }
 
-async fn answer(web: &Web, headers: &HeaderMap) -> Response {
+async fn answer(web: &Web, parts: &Parts) -> Response {
+    let headers = &parts.headers;
     let original = match Original::read(web.forward.style, headers) {
         Ok(original) => original,
         Err(detail) => return Failure::told(Code::MalformedRequest, detail).into_response(),
@@ -98,7 +101,9 @@ async fn answer(web: &Web, headers: &HeaderMap) -> Response {
         Ok(found) => found,
         Err(failure) => return failure.into_response(),
     };
-    match web.cx.forward(&target, found.credential, || original.changes(headers)).await {
+    let passed =
+        web.cx.forward(&target, found.credential, || original.changes(headers), || address(parts, web));
+    match passed.await {
         Ok(passed) => passed::response(&passed),
         Err(error) => {
             let page = Page::of(&original, headers, found.credential).filter(|_| found.forged.is_none());

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use portcullis_core::access::Require;
+use portcullis_core::access::{Require, Requirement};
 use portcullis_jose::Actor as ActingUser;
 use portcullis_testkit::{Backend, TestApp};
 use serde_json::json;
 
 use super::{app_with, ask, passes, rule, signing_app};
 use crate::on_both;
-use crate::support::{credentials, made, refused};
+use crate::support::{api_token, claims, credentials, holder, made, refused};
 
 on_both! {
     async fn an_ended_session_is_refused_at_once(backend: Backend) {
@@ -23,6 +23,34 @@ on_both! {
         passes(&ask(&other, "GET", "/").await, ada.user.as_deref());
         app.clock.advance(Duration::from_mins(15));
         refused(&ask(&other, "GET", "/").await, 401, "invalid_token");
+    }
+
+    async fn an_api_token_is_as_good_as_a_session_and_its_use_is_noted(backend: Backend) {
+        let fresh = Require::SignedIn(vec![Requirement::Fresh(Duration::from_hours(1))]);
+        let files = Require::SignedIn(vec![Requirement::Scope("files".into())]);
+        let app = app_with(backend, vec![rule("/pay", fresh), rule("/files", files)]).await;
+        let ada = app.sign_up("ada").await;
+        let whole = api_token(&ada, &json!({"name": "whole"})).await;
+        let scoped = api_token(&ada, &json!({"name": "scoped", "scopes": ["mail"]})).await;
+        let (script, mailer) = (holder(&app, &whole), holder(&app, &scoped));
+        for _ in 0..2 {
+            let reply = ask(&script, "POST", "/files").await;
+            passes(&reply, ada.user.as_deref());
+            let upstream = claims(&reply.header("authorization").unwrap()["Bearer ".len()..]);
+            assert_eq!(upstream["sid"], whole["id"]);
+            assert_eq!(upstream["exp"].as_i64(), upstream["iat"].as_i64().map(|iat| iat + 120));
+        }
+        assert_eq!(ask(&mailer, "GET", "/").await.header("x-auth-scopes"), Some("mail"));
+        refused(&ask(&mailer, "GET", "/files").await, 403, "forbidden");
+        // It stands for no sign-in, however young it is.
+        refused(&ask(&script, "GET", "/pay").await, 403, "fresh_login_required");
+        app.cx.write_uses().await.unwrap();
+        let listed = ada.get("/auth/tokens").await.json["items"].clone();
+        let used = listed.as_array().unwrap().iter().filter(|token| token["last_used_at"].is_string());
+        assert_eq!(used.count(), 2, "{listed}");
+        ada.delete(&format!("/auth/tokens/{}", whole["id"].as_str().unwrap())).await;
+        refused(&ask(&script, "GET", "/").await, 401, "invalid_token");
+        passes(&ask(&mailer, "GET", "/").await, ada.user.as_deref());
     }
 
     async fn who_must_change_the_password_passes_nowhere(backend: Backend) {
