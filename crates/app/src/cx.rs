@@ -20,7 +20,9 @@ use crate::hashing::Hasher;
 use crate::lifetime::LongestLifetime;
 use crate::limits::Memory;
 use crate::node::Walk;
+use crate::outbound::Outbound;
 use crate::revoked::Revoked;
+use crate::scanning_keys::ScanningKeys;
 use crate::server_keys::KnownServerKeys;
 use crate::settings::Settings;
 use crate::signing_keys::SigningKeys;
@@ -44,6 +46,8 @@ pub struct Parts {
     pub random: Arc<dyn Random>,
     /// Hashes passwords.
     pub hasher: Hasher,
+    /// Fetches from elsewhere.
+    pub outbound: Arc<dyn Outbound>,
     /// Settings.
     pub settings: Settings,
 }
@@ -65,6 +69,8 @@ pub struct Cx {
     /// Names this node among those of its database.
     pub(crate) node: String,
     pub(crate) hasher: Hasher,
+    pub(crate) outbound: Arc<dyn Outbound>,
+    pub(crate) scanning_keys: ScanningKeys,
     pub(crate) keys: SigningKeys,
     pub(crate) known_server_keys: KnownServerKeys,
     pub(crate) longest: LongestLifetime,
@@ -90,6 +96,8 @@ impl Cx {
             ring: parts.ring,
             revoked: Revoked::default(),
             hasher: parts.hasher,
+            outbound: parts.outbound,
+            scanning_keys: ScanningKeys::default(),
             keys: SigningKeys::default(),
             known_server_keys: KnownServerKeys::default(),
             longest: LongestLifetime::default(),

@@ -41,6 +41,8 @@ pub struct Settings {
     pub api_tokens: ApiTokenRules,
     /// Most bots of one user.
     pub bots_per_user: u32,
+    /// Where the keys of scanners of source code are, who report API tokens; `None`: nobody does.
+    pub scanning_keys_url: Option<String>,
     /// Longest time for which an administrator may act as another user.
     pub impersonation: Duration,
     /// Who may ask for what behind a proxy.

@@ -9,11 +9,13 @@ use std::sync::Arc;
 
 use portcullis_app::hashing::{HashParams, Hasher, HasherConfig};
 use portcullis_app::{Cx, Parts};
+use portcullis_core::outbound::AddressBlock;
 use portcullis_store::{DatabaseOptions, Store, StoreError};
 
 use crate::clock::SystemClock;
-use crate::config::{Config, Loaded};
+use crate::config::{AddressRange, Config, Loaded};
 use crate::failure::Failure;
+use crate::outbound::Client;
 use crate::random::SystemRandom;
 use crate::{files, server_keys, settings};
 
@@ -68,8 +70,21 @@ pub async fn prepare(loaded: &Loaded, how: How) -> Result<Node, Failure> {
     let clock = Arc::new(SystemClock::default());
     clock.measure(&store).await.map_err(|error| at_database(config, error))?;
     let hasher = Hasher::start(hasher_config(config, how.hashing_workers))?;
-    let parts = Parts { store, ring, clock: clock.clone(), random: Arc::new(SystemRandom), hasher, settings };
+    let parts = Parts {
+        store,
+        ring,
+        clock: clock.clone(),
+        random: Arc::new(SystemRandom),
+        hasher,
+        outbound: Arc::new(outbound(config)),
+        settings,
+    };
     Ok(Node { cx: Arc::new(Cx::new(parts)), clock })
+}
+
+fn outbound(config: &Config) -> Client {
+    let block = |range: &AddressRange| AddressBlock { address: range.address, prefix: range.prefix };
+    Client::new(config.outbound.allow.iter().map(block).collect())
 }
 
 /// Opens the database. An embedded one is made for the owner's eyes alone.

@@ -12,6 +12,7 @@ pub mod failure;
 mod files;
 mod logging;
 mod open_files;
+pub mod outbound;
 mod output;
 mod password_input;
 pub mod random;

@@ -51,6 +51,7 @@ pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, ConfigError> {
             default_days: config.api_tokens.default_days,
             max_days: config.api_tokens.max_days,
         },
+        scanning_keys_url: config.api_tokens.scanning_keys_url.clone(),
         bots_per_user: config.bots.max_per_user,
         impersonation: config.impersonation.max_duration,
         forward_auth: forward_auth(config),

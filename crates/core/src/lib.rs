@@ -11,6 +11,7 @@ pub mod base62;
 pub mod client;
 pub mod device_token;
 pub mod ids;
+pub mod outbound;
 pub mod password;
 pub mod random;
 pub mod rate;

@@ -71,6 +71,7 @@ const USED_ELSEWHERE: &str = "UPDATE api_tokens SET last_used_at = $2, last_addr
 const PURGE: &str = "DELETE FROM api_tokens WHERE expires_at <= $1 OR revoked_at <= $1";
 const BY_DIGEST: &str = "SELECT id, user_id FROM api_tokens WHERE token_hash = $1 AND revoked_at IS NULL \
     AND expires_at > $2";
+const EVER: &str = "SELECT id FROM api_tokens WHERE token_hash = $1";
 
 row! {
     struct TokenRow {
@@ -275,6 +276,15 @@ impl Store {
             .bind(now.micros())
             .fetch_optional(db))?;
         Ok(row.map(|row| (ApiTokenId::from_uuid(row.id), UserId::from_uuid(row.user_id))))
+    }
+}
+
+impl Store {
+    /// The token with this digest, live or not.
+    pub async fn api_token_ever(&self, digest: SecretDigest) -> Result<Option<ApiTokenId>, StoreError> {
+        let id: Option<Uuid> =
+            on!(&self.db, db => sqlx::query_scalar(EVER).bind(&digest.0[..]).fetch_optional(db))?;
+        Ok(id.map(ApiTokenId::from_uuid))
     }
 }
 

@@ -31,7 +31,7 @@ use tokio::task::JoinHandle;
 pub use actor::{Actor, PASSWORD};
 pub use reply::Reply;
 
-use crate::{Backend, Database, ManualClock, SeededRandom};
+use crate::{Backend, Database, FakeOutbound, ManualClock, SeededRandom};
 
 /// The secret that forward-auth asks for in tests.
 pub const FORWARD_SECRET: &str = "forward-secret-of-the-tests";
@@ -72,6 +72,7 @@ impl Default for Setup {
                 max_staleness: Duration::from_mins(1),
                 api_tokens: ApiTokenRules { per_user: 20, default_days: 90, max_days: 365 },
                 bots_per_user: 5,
+                scanning_keys_url: None,
                 impersonation: Duration::from_hours(1),
                 forward_auth: ForwardAuth {
                     rules: Rules::new(&format!("{issuer}/upstream"), vec![]),
@@ -109,6 +110,8 @@ pub struct TestApp {
     pub clock: Arc<ManualClock>,
     /// Its database, shared with other nodes of the test.
     pub database: Arc<Database>,
+    /// What it finds outside.
+    pub outbound: Arc<FakeOutbound>,
     random: Arc<SeededRandom>,
     follower: JoinHandle<()>,
 }
@@ -168,18 +171,20 @@ impl TestApp {
         let params = HashParams { memory_kib: 8, iterations: 1, parallelism: 1 };
         let workers = NonZeroUsize::new(2).expect("not zero");
         let hasher = HasherConfig { params, workers, max_queue_wait: setup.max_queue_wait };
+        let outbound = Arc::new(FakeOutbound::default());
         let cx = Arc::new(Cx::new(Parts {
             store,
             ring,
             clock: clock.clone(),
             random: random.clone(),
             hasher: Hasher::start(hasher).expect("threads"),
+            outbound: outbound.clone(),
             settings: setup.settings,
         }));
         cx.start().await?;
         let follower = tokio::spawn(cx.clone().follow());
         let app = portcullis_web::app(cx.clone(), setup.web).expect("the setup is usable");
-        Ok(Self { cx, app, clock, database, random, follower })
+        Ok(Self { cx, app, clock, database, outbound, random, follower })
     }
 
     /// Somebody who presents nothing.

@@ -33,6 +33,8 @@ paths! {
     TOKEN_CURRENT = "/auth/tokens/current",
     /// What a scanner of source code finds API tokens by.
     TOKEN_PATTERN = "/auth/tokens/secret-scanning-pattern",
+    /// API tokens that somebody has found in public.
+    TOKEN_SCANNING = "/auth/tokens/secret-scanning",
     /// One API token.
     TOKEN = "/auth/tokens/{id}",
     /// Bots.

@@ -22,6 +22,7 @@ pub(crate) fn table() -> OpenApiRouter<Web> {
         .routes(routes!(api::tokens::list, api::tokens::create))
         .routes(routes!(api::tokens::current, api::tokens::revoke_current))
         .routes(routes!(api::tokens::pattern))
+        .routes(routes!(api::secret_scanning::report))
         .routes(routes!(api::tokens::update, api::tokens::revoke))
         .routes(routes!(api::bots::list, api::bots::create))
         .routes(routes!(api::bots::update, api::bots::delete))

@@ -81,6 +81,20 @@ pub(super) fn socket_address(text: &str) -> Result<SocketAddr, Problem> {
     })
 }
 
+/// A URL that we fetch by ourselves.
+pub(super) fn fetched_url(text: &str) -> Result<String, Problem> {
+    let url = url::Url::parse(text).ok().filter(|url| {
+        matches!(url.scheme(), "https" | "http")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.fragment().is_none()
+    });
+    url.map(String::from).ok_or_else(|| {
+        Problem::new("is no URL to fetch from", r#"write one such as "https://scanner.example/keys""#)
+    })
+}
+
 /// A `Host` value in small letters: a name or address, with a port if it is sent with one.
 pub(super) fn host(text: &str) -> Result<String, Problem> {
     let host = url::Url::parse(&format!("http://{text}/")).ok().filter(|url| {

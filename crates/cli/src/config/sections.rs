@@ -40,6 +40,8 @@ pub struct Config {
     pub forward_auth: ForwardAuthConfig,
     /// `[revocations]`
     pub revocations: RevocationsConfig,
+    /// `[outbound]`
+    pub outbound: OutboundConfig,
     /// `[telemetry]`
     pub telemetry: TelemetryConfig,
 }
@@ -224,7 +226,7 @@ pub struct RateLimitConfig {
 }
 
 /// `[api_tokens]`
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ApiTokensConfig {
     /// Live ones.
     pub max_per_user: u32,
@@ -232,6 +234,8 @@ pub struct ApiTokensConfig {
     pub default_days: u32,
     /// In days.
     pub max_days: u32,
+    /// Where scanners of source code have their keys.
+    pub scanning_keys_url: Option<String>,
 }
 
 /// `[bots]`
@@ -239,6 +243,13 @@ pub struct ApiTokensConfig {
 pub struct BotsConfig {
     /// Zero: there are none.
     pub max_per_user: u32,
+}
+
+/// `[outbound]`
+#[derive(Debug, Clone)]
+pub struct OutboundConfig {
+    /// Not public, and fetched from all the same.
+    pub allow: Vec<AddressRange>,
 }
 
 /// `[impersonation]`

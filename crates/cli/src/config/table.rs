@@ -124,6 +124,11 @@ pub const KEYS: &[KeySpec] = &[
     key("api_tokens.max_per_user", Integer(1, 1_000), "20", "live API tokens a user may have"),
     key("api_tokens.default_days", Integer(1, 3_650), "90", "lifetime of an API token that asks for none"),
     key("api_tokens.max_days", Integer(1, 3_650), "365", "longest lifetime of an API token"),
+    unset(
+        "api_tokens.scanning_keys_url",
+        Text,
+        "keys of scanners of source code that report API tokens; nobody does",
+    ),
     key("bots.max_per_user", Integer(0, 1_000), "5", "bots a user may have"),
     key("impersonation.max_duration", secs(60, 86_400), "60m", "longest time acting as another user"),
     key("forward_auth.listen", Text, "off", "address and port on which proxies ask without a secret")
@@ -139,6 +144,7 @@ pub const KEYS: &[KeySpec] = &[
         "longest time without news before our API answers 503",
     ),
     key("revocations.stale", Text, "serve", "what forward-auth does without news: serve or refuse"),
+    key("outbound.allow", List, "", "addresses or ranges that we fetch from although they are not public"),
     key("telemetry.log", Text, "auto", "text, json, or auto: text on a terminal, else json"),
     key("telemetry.level", Text, "info", "log level, or target=level pairs with commas"),
     key("telemetry.listen", Text, "off", "address and port of /metrics").or_off(),

@@ -16,6 +16,7 @@ pub(crate) mod password;
 pub(crate) mod refresh;
 pub(crate) mod register;
 pub(crate) mod revocations;
+pub(crate) mod secret_scanning;
 pub(crate) mod sessions;
 pub(crate) mod setup;
 pub(crate) mod token_response;

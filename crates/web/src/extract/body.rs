@@ -20,6 +20,9 @@ const LIMIT: usize = 64 * 1024;
 /// A JSON body.
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
+/// A JSON body that is read later: its bytes are signed.
+pub(crate) struct RawJson(pub(crate) Bytes);
+
 /// A JSON body or a form.
 pub(crate) struct BodyOrForm<T>(pub(crate) T);
 
@@ -71,6 +74,18 @@ impl<T: DeserializeOwned> FromRequest<Web> for JsonBody<T> {
             return Err(Failure::new(Code::UnsupportedMediaType));
         }
         parsed(body::json(&read(&parts.headers, body).await?)).map(Self)
+    }
+}
+
+impl FromRequest<Web> for RawJson {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &Web) -> Result<Self, Failure> {
+        let (parts, body) = request.into_parts();
+        if kind(&parts.headers) != Kind::Json {
+            return Err(Failure::new(Code::UnsupportedMediaType));
+        }
+        read(&parts.headers, body).await.map(Self)
     }
 }
 

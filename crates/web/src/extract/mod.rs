@@ -8,6 +8,6 @@ mod id;
 pub(crate) use bearer::{
     Acting, AnySession, MustChangeToo, Own, OwnMustChangeToo, OwnSession, OwnSessionMustChangeToo,
 };
-pub(crate) use body::{BodyOrForm, JsonBody, optional_json};
+pub(crate) use body::{BodyOrForm, JsonBody, RawJson, optional_json};
 pub(crate) use client::{ClientInfo, address};
 pub(crate) use id::{PathId, QueryString};

@@ -10,8 +10,8 @@ use std::path::Path;
 use super::entries::Entries;
 use super::error::{ConfigError, Problem};
 use super::sections::{
-    ApiTokensConfig, BotsConfig, Config, ImpersonationConfig, LogFormat, RateLimitConfig, RegistrationConfig,
-    RegistrationMode, RevocationsConfig, StaleMode, TelemetryConfig,
+    ApiTokensConfig, BotsConfig, Config, ImpersonationConfig, LogFormat, OutboundConfig, RateLimitConfig,
+    RegistrationConfig, RegistrationMode, RevocationsConfig, StaleMode, TelemetryConfig,
 };
 use super::{network, text};
 
@@ -32,6 +32,9 @@ pub(super) fn config(entries: &mut Entries, cwd: &Path) -> Result<Config, Config
         rate_limit: rate_limit(entries),
         api_tokens: api_tokens(entries)?,
         bots: BotsConfig { max_per_user: entries.integer("bots.max_per_user") },
+        outbound: OutboundConfig {
+            allow: entries.parse_list("outbound.allow", network::AddressRange::parse)?,
+        },
         impersonation: ImpersonationConfig { max_duration: entries.duration("impersonation.max_duration") },
         revocations: revocations(entries)?,
         telemetry: telemetry(entries)?,
@@ -80,7 +83,12 @@ fn api_tokens(entries: &Entries) -> Result<ApiTokensConfig, ConfigError> {
         let problem = format!("is longer than {MAX} ({max_days})");
         return Err(entries.fault(DEFAULT, Problem::new(problem, format!("shorten it or raise {MAX}"))));
     }
-    Ok(ApiTokensConfig { max_per_user: entries.integer("api_tokens.max_per_user"), default_days, max_days })
+    Ok(ApiTokensConfig {
+        max_per_user: entries.integer("api_tokens.max_per_user"),
+        default_days,
+        max_days,
+        scanning_keys_url: entries.parse_optional("api_tokens.scanning_keys_url", network::fetched_url)?,
+    })
 }
 
 fn revocations(entries: &Entries) -> Result<RevocationsConfig, ConfigError> {

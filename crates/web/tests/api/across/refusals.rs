@@ -63,6 +63,7 @@ const TABLE: &[Operation] = &[
     op("GET", paths::TOKEN_CURRENT, Nothing, MISSING),
     op("DELETE", paths::TOKEN_CURRENT, Nothing, MISSING),
     op("GET", paths::TOKEN_PATTERN, Nothing, OPEN),
+    op("POST", paths::TOKEN_SCANNING, Json, (404, "not_found")),
     owned("PATCH", paths::TOKEN, Json),
     owned("DELETE", paths::TOKEN, Nothing),
     op("GET", paths::BOTS, Nothing, MISSING),

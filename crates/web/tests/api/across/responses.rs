@@ -24,6 +24,7 @@ fn readable() -> impl Iterator<Item = String> {
         paths::PASSWORD_CHANGE,
         paths::SET_UP,
         paths::IMPERSONATION_STOP,
+        paths::TOKEN_SCANNING,
         paths::OAUTH_TOKEN,
         paths::OAUTH_INTROSPECT,
         paths::OAUTH_REVOKE,

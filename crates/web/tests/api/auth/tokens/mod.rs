@@ -7,5 +7,6 @@ mod current;
 mod expiry;
 mod list;
 mod revoke;
+mod scanning;
 pub(crate) mod shut_out;
 mod uses;

@@ -1,0 +1,27 @@
+//! What we fetch from elsewhere goes through one client, which `cli` makes: addresses are checked before they are
+//! connected to ([`portcullis_core::outbound`]), nothing is followed to another place, time and size have limits.
+
+use std::pin::Pin;
+
+use bytes::Bytes;
+use thiserror::Error;
+
+/// Why nothing came back.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum OutboundError {
+    /// We do not go there.
+    #[error("not allowed: {0}")]
+    Refused(String),
+    /// The other side did not answer, or not with what was asked for.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// What came back, later.
+pub type Fetched<'a> = Pin<Box<dyn Future<Output = Result<Bytes, OutboundError>> + Send + 'a>>;
+
+/// The one way out.
+pub trait Outbound: Send + Sync {
+    /// The body of a 200 to `GET url`, at most `most` bytes.
+    fn get<'a>(&'a self, url: &'a str, most: usize) -> Fetched<'a>;
+}
