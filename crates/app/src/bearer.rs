@@ -174,7 +174,6 @@ impl Cx {
             must_change_password: false,
             own_audience: true,
             credential: Credential::ApiToken(TokenUse::new(presented)),
-            upstream: UpstreamTokens::default(),
             claims,
             upstream: UpstreamTokens::default(),
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
-use portcullis_core::ids::SessionId;
+use portcullis_core::ids::{ApiTokenId, ClientId, SessionId};
 
 /// Accounts, sessions and tokens for your services, in one binary. Without a command it serves.
 #[derive(Debug, Parser)]
@@ -67,6 +67,12 @@ pub enum Command {
     /// List and end sessions
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Make, list and revoke users' API tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Make, list and revoke service clients
+    #[command(subcommand)]
+    Client(ClientCommand),
     /// List and change the keys that sign access tokens
     #[command(subcommand)]
     Key(KeyCommand),
@@ -204,6 +210,83 @@ pub enum SessionCommand {
         /// All of the user's sessions
         #[arg(long, requires = "user")]
         all: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `portcullis token …`
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make an API token for a user; it is shown once
+    Create {
+        /// E-mail address, user name or id
+        #[arg(long)]
+        user: String,
+        /// What the token is called
+        #[arg(long)]
+        name: String,
+        /// Lifetime in days; by default `api_tokens.default_days`
+        #[arg(long, value_name = "DAYS")]
+        expires_in_days: Option<i64>,
+        /// What it may do, once for each; by default whatever the user may
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List a user's live API tokens
+    List {
+        /// E-mail address, user name or id
+        #[arg(long)]
+        user: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Revoke an API token, and what was exchanged for it
+    Revoke {
+        /// The token's id
+        id: ApiTokenId,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `portcullis client …`
+#[derive(Debug, Subcommand)]
+pub enum ClientCommand {
+    /// Make a service client; its secret is shown once
+    Create {
+        /// What it is called
+        #[arg(long)]
+        name: String,
+        /// A grant that it may use, once for each; none: it may only introspect
+        #[arg(long = "grant-type", value_name = "GRANT")]
+        grant_types: Vec<String>,
+        /// A scope that it may ask for, once for each
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<String>,
+        /// An audience that it serves, once for each; by default all
+        #[arg(long = "audience", value_name = "AUDIENCE")]
+        audiences: Vec<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the service clients
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Revoke a service client, and the access tokens it has got
+    Revoke {
+        /// `client_id`
+        id: ClientId,
         /// Print JSON
         #[arg(long)]
         json: bool,

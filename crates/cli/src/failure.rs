@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use portcullis_app::api_tokens::TokenError;
+use portcullis_app::clients::ClientError;
 use portcullis_app::fault::Fault;
 use portcullis_app::hashing::HasherStartError;
 use portcullis_app::node::StartError;
@@ -134,6 +136,35 @@ impl From<OperatorError> for Failure {
             | OperatorError::EmailTaken
             | OperatorError::UsernameTaken
             | OperatorError::Moved => Self::new(error),
+        }
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Fault(fault) => fault.into(),
+            ClientError::Invalid(_) => Self::new(error),
+        }
+    }
+}
+
+impl From<TokenError> for Failure {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Fault(fault) => fault.into(),
+            TokenError::Invalid(errors) => {
+                Self::new(errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join(" "))
+            }
+            TokenError::TooMany => Self::mend(
+                "the user has as many API tokens as api_tokens.max_per_user allows",
+                "revoke one that is no longer needed",
+            ),
+            TokenError::Moved => Self::mend(
+                "the user is disabled, a bot, or was changed at the same moment",
+                "look, and try again",
+            ),
+            TokenError::NotFound => Self::new("there is no such token"),
         }
     }
 }

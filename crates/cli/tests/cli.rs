@@ -6,6 +6,8 @@ mod support;
 
 #[path = "cli/backup.rs"]
 mod backup;
+#[path = "cli/clients.rs"]
+mod clients;
 #[path = "cli/config_commands.rs"]
 mod config_commands;
 #[path = "cli/doctor.rs"]
@@ -20,6 +22,8 @@ mod postgres;
 mod sessions;
 #[path = "cli/shutdown.rs"]
 mod shutdown;
+#[path = "cli/tokens.rs"]
+mod tokens;
 #[path = "cli/usage.rs"]
 mod usage;
 #[path = "cli/users.rs"]

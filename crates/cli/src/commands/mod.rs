@@ -1,6 +1,7 @@
 //! One file per command. Each reads its arguments, calls a use case, and prints what came of it.
 
 mod backup;
+mod client;
 mod completions;
 mod config;
 mod doctor;
@@ -9,6 +10,7 @@ mod migrate;
 mod purge;
 mod serve;
 mod session;
+mod token;
 mod user;
 
 use std::thread::available_parallelism;
@@ -53,6 +55,8 @@ async fn dispatch(loaded: &Loaded, command: Command) -> Result<(), Failure> {
         Command::Migrate { dry_run, json } => migrate::run(loaded, dry_run, json).await,
         Command::User(command) => user::run(loaded, command).await,
         Command::Session(command) => session::run(loaded, command).await,
+        Command::Token(command) => token::run(loaded, command).await,
+        Command::Client(command) => client::run(loaded, command).await,
         Command::Key(command) => key::run(loaded, command).await,
         Command::Purge { json } => purge::run(loaded, json).await,
         Command::Backup { file, json } => backup::run(&loaded.config, &file, json).await,

@@ -16,6 +16,10 @@ fn wrong_usage_ends_with_2() {
         &["session", "revoke", "no-id"],
         &["session", "revoke", "--user", "a"],
         &["key", "import"],
+        &["token", "create", "--user", "a"],
+        &["token", "revoke", "no-id"],
+        &["client", "create"],
+        &["client", "revoke", "no-id"],
         &["completions", "tcsh"],
     ] {
         let ran = place.run(args);
@@ -33,9 +37,20 @@ fn wrong_usage_ends_with_2() {
 fn help_and_version_end_with_0() {
     let place = Place::new();
     let help = place.run(&["--help"]).ok().stdout;
-    for command in
-        ["serve", "migrate", "user", "session", "key", "purge", "backup", "doctor", "config", "completions"]
-    {
+    for command in [
+        "serve",
+        "migrate",
+        "user",
+        "session",
+        "token",
+        "client",
+        "key",
+        "purge",
+        "backup",
+        "doctor",
+        "config",
+        "completions",
+    ] {
         assert!(help.contains(&format!("\n  {command} ")), "{command} is missing: {help}");
     }
     assert_eq!(place.run(&["--version"]).ok().stdout, format!("portcullis {}\n", env!("CARGO_PKG_VERSION")));
@@ -63,6 +78,12 @@ fn the_page_describes_every_command() {
         "user set-password",
         "session list",
         "session revoke",
+        "token create",
+        "token list",
+        "token revoke",
+        "client create",
+        "client list",
+        "client revoke",
         "key list",
         "key rotate",
         "key import",

@@ -27,6 +27,7 @@ pub(crate) const REFRESH_GRANT: &str = "refresh_token";
 
 /// Parameters of the token endpoint. Which are needed, `grant_type` says; an empty one is an absent one.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = OAuthTokenRequest)]
 pub(crate) struct TokenRequest {
     /// `refresh_token`, `client_credentials` or `urn:ietf:params:oauth:grant-type:token-exchange`.
     #[serde(default, deserialize_with = "given")]
@@ -88,35 +89,32 @@ pub(crate) struct TokenAnswer {
     /// After an exchange.
     #[serde(skip_serializing_if = "Option::is_none")]
     issued_token_type: Option<&'static str>,
-    #[serde(flatten)]
-    session: Option<SessionAnswer>,
-}
-
-/// What a session gets besides.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct SessionAnswer {
-    refresh_token: String,
+    /// Of a session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
     /// Seconds until the refresh token expires if it is not used.
-    refresh_expires_in: u64,
-    session_id: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_expires_in: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_id: Option<Uuid>,
     /// Until the password is changed nothing but that works.
-    must_change_password: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    must_change_password: Option<bool>,
 }
 
 impl From<Issued> for TokenAnswer {
     fn from(issued: Issued) -> Self {
+        let session = issued.session.as_ref();
         Self {
             access_token: issued.access_token,
             token_type: "Bearer",
             expires_in: issued.expires_in.as_secs(),
             scope: issued.scope,
             issued_token_type: issued.exchanged.then_some(ACCESS_TOKEN),
-            session: issued.session.map(|session| SessionAnswer {
-                refresh_token: session.refresh_token,
-                refresh_expires_in: session.refresh_expires_in.as_secs(),
-                session_id: session.session.uuid(),
-                must_change_password: session.must_change_password,
-            }),
+            refresh_expires_in: session.map(|session| session.refresh_expires_in.as_secs()),
+            session_id: session.map(|session| session.session.uuid()),
+            must_change_password: session.map(|session| session.must_change_password),
+            refresh_token: issued.session.map(|session| session.refresh_token),
         }
     }
 }

@@ -4,11 +4,15 @@
 use std::time::{Duration, Instant};
 
 use portcullis_app::forward_auth::Stale;
+use portcullis_core::secret_token::{Kind, SecretToken};
 use portcullis_testkit::postgres::OwnCluster;
-use portcullis_testkit::{Actor, Database, PASSWORD, Reply, TestApp};
+use portcullis_testkit::{Actor, Database, PASSWORD, Reply, SeededRandom, TestApp};
 use serde_json::json;
 
-use crate::support::{credentials, eventually, private, refused};
+use crate::oauth::support::{INTROSPECT, REVOKE, TOKEN, post};
+use crate::support::{credentials, eventually, oauth_refused, private, refused};
+
+const NO_CLIENT: &str = "00000000-0000-7000-8000-000000000000";
 
 /// The promise for whatever needs the database is two seconds; the rest is for a busy machine.
 const ANSWER: Duration = Duration::from_millis(2_500);
@@ -80,6 +84,20 @@ async fn what_does_not(app: &TestApp) {
 }
 
 async fn is_out(app: &TestApp, ada: &Actor) {
+    let oauth = async |path: &str, parameters: &[(&str, &str)]| {
+        oauth_refused(&post(&app.anon(), path, parameters).await, 503, "temporarily_unavailable");
+    };
+    let secret = SecretToken::new(Kind::ClientSecret, &SeededRandom::new(7));
+    let pair = [("client_id", NO_CLIENT), ("client_secret", secret.expose())];
+    let pair = [&pair[..], &[("grant_type", "client_credentials")]].concat();
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", ada.refresh_token.as_deref().unwrap())];
+    let token = [("token", ada.refresh_token.as_deref().unwrap())];
+    tokio::join!(
+        oauth(TOKEN, &pair),
+        oauth(INTROSPECT, &pair),
+        oauth(TOKEN, &refresh),
+        oauth(REVOKE, &token)
+    );
     for (name, reply) in what_needs_it(app, ada).await {
         assert_eq!(reply.outcome(), (503, "store_unavailable"), "{name}");
         refused(&reply, 503, "store_unavailable");

@@ -11,10 +11,11 @@ use portcullis_core::server_key::{KeyRing, ServerKey};
 use portcullis_core::user::{Email, Login};
 use portcullis_jose::{Algorithm, SigningKey};
 use portcullis_testkit::app::FORWARD_SECRET;
-use portcullis_testkit::{Backend, PASSWORD, SeededRandom, TestApp};
+use portcullis_testkit::{Actor, Backend, PASSWORD, SeededRandom, TestApp};
 use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::oauth::support::{REVOKE, TOKEN, api_token, basic, exchange, post, service};
 use crate::support::{OTHER_PASSWORD, credentials, forged, made};
 
 #[derive(Clone, Default)]
@@ -76,6 +77,7 @@ async fn flow(app: &TestApp) -> Vec<String> {
     secrets.push("5550199".into());
     ada.get("/auth/sessions").await;
     ada.get(&format!("/auth/sessions?cursor={}", ada.refresh_token.as_deref().unwrap())).await;
+    secrets.extend(oauth(app, &ada).await);
     app.cx.rotate_signing_key().await.unwrap();
     app.cx.keep_house_once("test").await.unwrap();
     ada.post("/auth/logout", &json!({})).await;
@@ -83,6 +85,29 @@ async fn flow(app: &TestApp) -> Vec<String> {
     made(app, "made", |_| {}).await;
     app.clock.advance(Duration::from_hours(1));
     ada.refresh().await;
+    secrets
+}
+
+/// Everything that goes through `/oauth/*`, right and wrong.
+async fn oauth(app: &TestApp, ada: &Actor) -> Vec<String> {
+    let one = service(app, None).await;
+    let (api, _) = api_token(ada, None).await;
+    let wrong = forged(&one.secret);
+    let mut secrets = vec![one.secret.clone(), api.clone(), wrong.clone(), basic(&one.id, &one.secret)];
+    secrets.push(one.token().await);
+    for token in [&api, ada.access_token.as_ref().unwrap(), ada.refresh_token.as_ref().unwrap()] {
+        one.introspect(token).await;
+        one.with_secret(&wrong).introspect(token).await;
+        secrets.extend(exchange(ada, token, &[]).await.json["access_token"].as_str().map(str::to_owned));
+        one.post(REVOKE, &[("token", token)]).await;
+    }
+    let pair = [("client_id", &*one.id), ("client_secret", &*one.secret)];
+    for grant in ["client_credentials", "refresh_token", &api] {
+        post(&app.anon(), TOKEN, &[&pair[..], &[("grant_type", grant), ("refresh_token", &api)]].concat())
+            .await;
+    }
+    post(&app.anon(), REVOKE, &[("token", &api)]).await;
+    exchange(ada, &api, &[]).await;
     secrets
 }
 
