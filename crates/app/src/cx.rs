@@ -25,6 +25,7 @@ use crate::revoked::Revoked;
 use crate::server_keys::KnownServerKeys;
 use crate::settings::Settings;
 use crate::signing_keys::SigningKeys;
+use crate::status_lists::StatusLists;
 use crate::token_use::Uses;
 
 /// Caches forget what was not used for this long.
@@ -67,6 +68,7 @@ pub struct Cx {
     pub(crate) node: String,
     pub(crate) hasher: Hasher,
     pub(crate) keys: SigningKeys,
+    pub(crate) status_lists: StatusLists,
     pub(crate) known_server_keys: KnownServerKeys,
     pub(crate) longest: LongestLifetime,
     pub(crate) purged_to: Walk,
@@ -93,6 +95,7 @@ impl Cx {
             revoked: Revoked::default(),
             hasher: parts.hasher,
             keys: SigningKeys::default(),
+            status_lists: StatusLists::default(),
             known_server_keys: KnownServerKeys::default(),
             longest: LongestLifetime::default(),
             purged_to: Walk::default(),

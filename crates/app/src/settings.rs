@@ -41,6 +41,8 @@ pub struct Settings {
     pub api_tokens: ApiTokenRules,
     /// Most bots of one user.
     pub bots_per_user: u32,
+    /// Where status lists are published, without the number of the list; `None`: they are off.
+    pub status_lists: Option<String>,
     /// Longest time for which an administrator may act as another user.
     pub impersonation: Duration,
     /// Who may ask for what behind a proxy.

@@ -72,6 +72,7 @@ impl Default for Setup {
                 max_staleness: Duration::from_mins(1),
                 api_tokens: ApiTokenRules { per_user: 20, default_days: 90, max_days: 365 },
                 bots_per_user: 5,
+                status_lists: None,
                 impersonation: Duration::from_hours(1),
                 forward_auth: ForwardAuth {
                     rules: Rules::new(&format!("{issuer}/upstream"), vec![]),
