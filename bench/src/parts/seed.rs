@@ -96,6 +96,7 @@ fn rows(random: &Counter, number: usize) -> Result<(NewUser, NewSession)> {
         device: "bench".to_owned(),
         address: "127.0.0.1".to_owned(),
         acting: None,
+        status: false,
     };
     Ok((user, session))
 }

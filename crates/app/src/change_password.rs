@@ -192,7 +192,7 @@ impl Cx {
                         return Ok(None);
                     }
                     // A session that was ended meanwhile may not change anything: all of it is undone.
-                    let Some(grant) = sessions::renew(tx, &renewal).await? else {
+                    let Some(mut grant) = sessions::renew(tx, &renewal).await? else {
                         return Err(StoreError::Refused);
                     };
                     let others = Some(renewal.session);
@@ -207,7 +207,9 @@ impl Cx {
                     audit::append(tx, &event).await?;
                     // The list comes last: whoever holds its lock waits for no row.
                     let before = grant.generation.saturating_sub(1);
-                    revocations::append_upto(tx, renewal.session.uuid(), before, span).await?;
+                    // The tokens that are handed out now name another place than the ones that end here.
+                    grant.status_index =
+                        revocations::append_upto(tx, renewal.session.uuid(), before, span).await?;
                     revocations::append_ended(tx, new.user, span).await?;
                     revocations::append_all(tx, &tokens, span).await?;
                     ended.extend(tokens);

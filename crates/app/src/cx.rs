@@ -26,6 +26,7 @@ use crate::scanning_keys::ScanningKeys;
 use crate::server_keys::KnownServerKeys;
 use crate::settings::Settings;
 use crate::signing_keys::SigningKeys;
+use crate::status_lists::StatusLists;
 use crate::token_use::Uses;
 
 /// Caches forget what was not used for this long.
@@ -72,6 +73,7 @@ pub struct Cx {
     pub(crate) outbound: Arc<dyn Outbound>,
     pub(crate) scanning_keys: ScanningKeys,
     pub(crate) keys: SigningKeys,
+    pub(crate) status_lists: StatusLists,
     pub(crate) known_server_keys: KnownServerKeys,
     pub(crate) longest: LongestLifetime,
     pub(crate) purged_to: Walk,
@@ -99,6 +101,7 @@ impl Cx {
             outbound: parts.outbound,
             scanning_keys: ScanningKeys::default(),
             keys: SigningKeys::default(),
+            status_lists: StatusLists::default(),
             known_server_keys: KnownServerKeys::default(),
             longest: LongestLifetime::default(),
             purged_to: Walk::default(),

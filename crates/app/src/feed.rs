@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use portcullis_core::revocation::Numbered;
 pub use portcullis_core::revocation_log::{Cursor, Part, Published};
 use portcullis_core::revocation_log::{RevocationLog, Standing};
+use portcullis_core::status_list::StatusIndex;
 use portcullis_core::time::Timestamp;
 use tokio::sync::watch;
 
@@ -53,6 +54,15 @@ impl Feed {
     /// Whether `look` shows another list than the one that was followed until now.
     pub(crate) fn contradicts(&self, look: &[Numbered]) -> bool {
         self.read().contradicts(look)
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        self.read().version()
+    }
+
+    /// The places in status list `list` whose tokens are ended.
+    pub(crate) fn ended_in(&self, list: u64) -> Vec<StatusIndex> {
+        self.read().ended_in(list)
     }
 
     pub(crate) fn add(&self, look: &[Numbered], now: Timestamp) {

@@ -38,6 +38,7 @@ pub mod set_up;
 pub mod settings;
 pub mod sign_in;
 pub mod signing_keys;
+pub mod status_lists;
 pub mod token_use;
 pub mod tokens;
 

@@ -43,6 +43,8 @@ pub struct Settings {
     pub bots_per_user: u32,
     /// Where the keys of scanners of source code are, who report API tokens; `None`: nobody does.
     pub scanning_keys_url: Option<String>,
+    /// Where status lists are published, without the number of the list; `None`: they are off.
+    pub status_lists: Option<String>,
     /// Longest time for which an administrator may act as another user.
     pub impersonation: Duration,
     /// Who may ask for what behind a proxy.

@@ -170,6 +170,7 @@ impl Cx {
             device: client.device.clone(),
             address: client.address.to_string(),
             acting,
+            status: self.settings.status_lists.is_some(),
         };
         let event = self.started(&new, proof.acting.as_ref(), client);
         if proof.forgive.is_none()

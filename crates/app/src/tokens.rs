@@ -88,6 +88,7 @@ impl Cx {
             act: grant.acting.map(|acting| Actor { sub: acting.actor.to_string() }),
             bot: grant.acting.is_some_and(|acting| acting.mode == ActingMode::Bot),
             read_only: grant.acting.is_some_and(|acting| acting.mode == ActingMode::Read),
+            status: self.token_status(grant),
             extra: self.settings.claims.clone(),
             ..AccessClaims::default()
         };

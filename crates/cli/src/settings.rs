@@ -7,6 +7,7 @@ use portcullis_core::password::PasswordPolicy;
 use portcullis_core::rate::Rate;
 use portcullis_core::user::Role;
 use portcullis_jose::{Algorithm, SigningKey};
+use portcullis_web::paths;
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
 
@@ -53,9 +54,15 @@ pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, ConfigError> {
         },
         scanning_keys_url: config.api_tokens.scanning_keys_url.clone(),
         bots_per_user: config.bots.max_per_user,
+        status_lists: config.tokens.status_list.then(|| status_lists(config)),
         impersonation: config.impersonation.max_duration,
         forward_auth: forward_auth(config),
     })
+}
+
+fn status_lists(config: &Config) -> String {
+    let path = paths::STATUS_LIST.trim_end_matches("/{list}");
+    format!("{}{path}", config.server.public_url)
 }
 
 fn forward_auth(config: &Config) -> ForwardAuth {

@@ -26,6 +26,7 @@ pub mod set_up;
 pub mod sign_in;
 pub mod signing_key;
 pub mod slow_down;
+pub mod status_list;
 pub mod time;
 pub mod user;
 pub mod validation;

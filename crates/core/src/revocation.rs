@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::status_list::StatusIndex;
 use crate::time::Timestamp;
 
 /// How much longer than an access token its revocation is kept: the largest leeway of a verifier and more.
@@ -29,6 +30,8 @@ pub struct Numbered {
     pub number: i64,
     /// What it ends.
     pub revocation: Revocation,
+    /// The place in the status lists of the tokens that it ends, if they have one.
+    pub status_index: Option<StatusIndex>,
 }
 
 /// All revocations that can still matter, by session.

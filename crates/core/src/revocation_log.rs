@@ -12,6 +12,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use uuid::Uuid;
 
 use crate::revocation::{Numbered, Revocation};
+use crate::status_list::StatusIndex;
 use crate::time::Timestamp;
 
 /// A place in the list: behind everything up to one entry. The default one is before all.
@@ -116,6 +117,7 @@ pub struct Part {
 
 struct Kept {
     published: Published,
+    status_index: Option<StatusIndex>,
     mark: u64,
     expires_at: Timestamp,
 }
@@ -176,7 +178,8 @@ impl RevocationLog {
             }
             if expires_at > now {
                 let published = Published::of(&entry.revocation);
-                self.entries.insert(entry.number, Kept { published, mark: cursor.mark, expires_at });
+                let (mark, status_index) = (cursor.mark, entry.status_index);
+                self.entries.insert(entry.number, Kept { published, status_index, mark, expires_at });
             }
         }
         let changed = before != (self.head, self.entries.len());
@@ -214,6 +217,12 @@ impl RevocationLog {
         }
     }
 
+    /// The places in status list `list` whose tokens are ended.
+    pub fn ended_in(&self, list: u64) -> Vec<StatusIndex> {
+        let places = self.entries.values().filter_map(|kept| kept.status_index);
+        places.filter(|place| place.list() == list).collect()
+    }
+
     /// At most `most` entries after number `after`; 0: from the beginning.
     pub fn part(&self, after: i64, most: usize) -> Part {
         let mut following = self.entries.range(after.saturating_add(1)..);
@@ -239,6 +248,7 @@ mod tests {
         Numbered {
             number,
             revocation: Revocation { session: Uuid::from_u128(session), upto: None, expires_at },
+            status_index: StatusIndex::from_stored(number << 19),
         }
     }
 
@@ -334,6 +344,22 @@ mod tests {
         log.replace(&[entry(1, 1), entry(2, 2), entry(3, 7), entry(4, 8)], NOW);
         assert_eq!(log.standing(before), Standing::Lost);
         assert_eq!(ids(&log.part(0, 9)), hashed(&[1, 2, 7, 8]));
+    }
+
+    #[test]
+    fn status_lists_hold_what_is_ended_and_has_not_expired() {
+        let mut log = log(&[1, 2, 3]);
+        let in_list = |log: &RevocationLog, list| -> Vec<u32> {
+            log.ended_in(list).into_iter().map(StatusIndex::bit).collect()
+        };
+        assert_eq!(in_list(&log, 0), [1 << 19]);
+        assert_eq!(in_list(&log, 1), [0, 1 << 19]);
+        assert_eq!(in_list(&log, 2), [0; 0]);
+        log.forget_expired(Timestamp::from_seconds(102));
+        assert_eq!((in_list(&log, 0), in_list(&log, 1)), (vec![], vec![1 << 19]));
+        let nowhere = Numbered { status_index: None, ..entry(4, 4) };
+        assert!(log.add(&[nowhere], NOW));
+        assert_eq!(in_list(&log, 2), [0; 0]);
     }
 
     #[test]

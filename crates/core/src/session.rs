@@ -13,6 +13,7 @@ use thiserror::Error;
 use crate::ids::{AccountId, SessionId, UserId};
 use crate::refresh_token::{RefreshToken, SecretHash};
 use crate::server_key::KeyId;
+use crate::status_list::StatusIndex;
 use crate::time::Timestamp;
 use crate::user::Role;
 
@@ -154,6 +155,8 @@ pub struct Grant {
     pub user_version: i64,
     /// Who really acts, if it is not the user.
     pub acting: Option<Acting>,
+    /// Place in the status lists, if it was made while they were on.
+    pub status_index: Option<StatusIndex>,
 }
 
 /// The chain of refresh tokens, as stored.

@@ -63,6 +63,9 @@ pub struct AccessClaims {
     /// When the user did so (Unix time).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<i64>,
+    /// Where a status list tells whether the token still holds (draft-ietf-oauth-status-list section 6.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<TokenStatus>,
     /// Claims of the operator's, beside the ones above. Names that are [reserved](AccessClaims::is_reserved)
     /// fail to serialise.
     #[serde(flatten, serialize_with = "extra_claims")]
@@ -77,9 +80,33 @@ pub struct Actor {
     pub sub: String,
 }
 
+/// A place in a status list: `{"status_list": {"idx": …, "uri": …}}`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TokenStatus {
+    /// The place in the list, from 0.
+    pub idx: u64,
+    /// The list.
+    pub uri: String,
+}
+
+impl Serialize for TokenStatus {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Status<'a> {
+            status_list: Place<'a>,
+        }
+        #[derive(Serialize)]
+        struct Place<'a> {
+            idx: u64,
+            uri: &'a str,
+        }
+        Status { status_list: Place { idx: self.idx, uri: &self.uri } }.serialize(serializer)
+    }
+}
+
 impl AccessClaims {
     /// Every claim that is a field here.
-    const RESERVED: [&str; 20] = [
+    const RESERVED: [&str; 21] = [
         "iss",
         "sub",
         "aud",
@@ -100,6 +127,7 @@ impl AccessClaims {
         "pwd_change",
         "amr",
         "auth_time",
+        "status",
     ];
 
     /// Whether a claim of this name is a field of its own, and so cannot stand in `extra`.

@@ -85,7 +85,7 @@ mod sign;
 mod verify;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
-pub use claims::{AccessClaims, Actor};
+pub use claims::{AccessClaims, Actor, TokenStatus};
 pub use error::{JwkError, KeyError};
 pub use jwk::Jwk;
 pub use jwks::Jwks;

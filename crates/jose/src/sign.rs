@@ -125,11 +125,22 @@ impl SigningKey {
         if typ == ACCESS_TOKEN {
             return self.sign_with_prefix(&self.access_token_prefix, payload);
         }
+        let prefix = self.prefix_for(typ)?;
+        self.sign_with_prefix(&prefix, payload)
+    }
+
+    /// The same of any size: for lists that whoever asks for them has room for, and that [`verify`](crate::verify)
+    /// never sees.
+    pub fn sign_list(&self, typ: &str, payload: &[u8]) -> Result<String, SignError> {
+        self.signed(&self.prefix_for(typ)?, payload)
+    }
+
+    fn prefix_for(&self, typ: &str) -> Result<String, SignError> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"+-._/".contains(&byte);
         if typ.is_empty() || typ.len() > 64 || !typ.bytes().all(allowed) {
             return Err(SignError::Typ);
         }
-        self.sign_with_prefix(&prefix(typ, &self.verifying), payload)
+        Ok(prefix(typ, &self.verifying))
     }
 
     /// Signs an access token (`typ: at+jwt`).
@@ -140,11 +151,18 @@ impl SigningKey {
     }
 
     fn sign_with_prefix(&self, prefix: &str, payload: &[u8]) -> Result<String, SignError> {
-        let length = prefix.len() + payload.len().div_ceil(3) * 4 + 1 + self.private.signature_text_length();
-        if length > MAX_TOKEN_BYTES {
+        if self.length(prefix, payload) > MAX_TOKEN_BYTES {
             return Err(SignError::TooLarge);
         }
-        let mut token = String::with_capacity(length);
+        self.signed(prefix, payload)
+    }
+
+    fn length(&self, prefix: &str, payload: &[u8]) -> usize {
+        prefix.len() + payload.len().div_ceil(3) * 4 + 1 + self.private.signature_text_length()
+    }
+
+    fn signed(&self, prefix: &str, payload: &[u8]) -> Result<String, SignError> {
+        let mut token = String::with_capacity(self.length(prefix, payload));
         token.push_str(prefix);
         base64url::encode_into(payload, &mut token);
         self.private.sign_and_append(&mut token).map_err(|_| SignError::Failed)?;

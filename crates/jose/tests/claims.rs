@@ -3,11 +3,11 @@
 mod common;
 
 use common::{AUDIENCE, ISSUER, NOW, Signer, claims, with};
-use portcullis_jose::{AccessClaims, Actor, VerifyError, verify};
+use portcullis_jose::{AccessClaims, Actor, TokenStatus, VerifyError, verify};
 use serde_json::{Map, Value, json};
 
 /// JSON values of every type, as text: some of them no `Value` can hold.
-const VALUES: [&str; 21] = [
+const VALUES: [&str; 28] = [
     "null",
     "true",
     "false",
@@ -29,10 +29,17 @@ const VALUES: [&str; 21] = [
     "{}",
     "{\"sub\":\"x\"}",
     "{\"sub\":\"x\",\"sub\":\"y\"}",
+    "{\"status_list\":{\"idx\":7,\"uri\":\"u\"}}",
+    "{\"other\":1,\"status_list\":{\"idx\":0,\"uri\":\"u\",\"more\":1}}",
+    "{\"status_list\":{\"idx\":-1,\"uri\":\"u\"}}",
+    "{\"status_list\":{\"idx\":7,\"uri\":\"\"}}",
+    "{\"status_list\":{\"idx\":7}}",
+    "{\"status_list\":{\"uri\":\"u\"}}",
+    "{\"status_list\":{\"idx\":7,\"idx\":8,\"uri\":\"u\"}}",
 ];
 
 /// For each claim, which of [`VALUES`] have the right type and range.
-const ACCEPTED: [(&str, &[&str]); 20] = [
+const ACCEPTED: [(&str, &[&str]); 21] = [
     ("iss", &["\"text\"", "\"1767225700\""]),
     ("sub", &["\"text\"", "\"1767225700\""]),
     ("jti", &["\"text\"", "\"1767225700\""]),
@@ -53,6 +60,13 @@ const ACCEPTED: [(&str, &[&str]); 20] = [
     ("read_only", &["true", "false"]),
     ("pwd_change", &["true", "false"]),
     ("amr", &["[]", "[\"text\"]"]),
+    (
+        "status",
+        &[
+            "{\"status_list\":{\"idx\":7,\"uri\":\"u\"}}",
+            "{\"other\":1,\"status_list\":{\"idx\":0,\"uri\":\"u\",\"more\":1}}",
+        ],
+    ),
 ];
 
 fn payload(name: &str, value: &str) -> String {
@@ -171,6 +185,7 @@ fn what_is_present_is_written_and_read_again() {
         pwd_change: true,
         amr: vec!["pwd".into()],
         auth_time: Some(1),
+        status: Some(TokenStatus { idx: 7, uri: "u".into() }),
         extra: Map::from_iter([("user_id".to_owned(), json!(42)), ("tags".to_owned(), json!(["x", null]))]),
         ..plain()
     };
@@ -180,6 +195,7 @@ fn what_is_present_is_written_and_read_again() {
     assert_eq!(value["aud"], json!(["a", "b"]));
     assert_eq!(value["gen"], json!(4));
     assert_eq!(value["act"], json!({"sub": "admin"}));
+    assert_eq!(value["status"], json!({"status_list": {"idx": 7, "uri": "u"}}));
     assert_eq!(value["user_id"], json!(42));
     assert_eq!(value.get("extra"), None);
 }

@@ -101,8 +101,19 @@ fn what_cannot_be_signed() {
         assert_eq!(key.sign(typ, b"{}"), Err(SignError::Typ), "{typ:?}");
     }
     assert_eq!(key.sign("at+jwt", &vec![b' '; 64 * 1024]), Err(SignError::TooLarge));
+    assert_eq!(key.sign_list("a b", b"{}"), Err(SignError::Typ));
     let extra = Map::from_iter([("sub".to_owned(), json!("someone else"))]);
     assert_eq!(key.sign_claims(&AccessClaims { extra, ..claims() }), Err(SignError::Claims));
+}
+
+#[test]
+fn a_list_may_be_longer_than_a_token() {
+    let key = SigningKey::generate(Algorithm::EdDsa).expect("generates");
+    let short = key.sign_list("statuslist+jwt", b"{}").expect("signs");
+    assert_eq!(short, key.sign("statuslist+jwt", b"{}").expect("signs"), "EdDSA is deterministic");
+    let payload = vec![b' '; 256 * 1024];
+    let long = key.sign_list("statuslist+jwt", &payload).expect("signs");
+    assert_eq!(long.split('.').nth(1).map(str::len), Some(payload.len().div_ceil(3) * 4 - 2));
 }
 
 #[test]

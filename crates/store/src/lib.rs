@@ -21,6 +21,7 @@ mod rotate;
 mod rotate_plan;
 mod session_rows;
 mod sqlite_writer;
+mod status_indexes;
 mod writer;
 
 pub mod api_tokens;

@@ -13,6 +13,7 @@ use crate::db::{Tx, affected, on_tx};
 use crate::error::StoreError;
 use crate::session_rows::{CreatedRow, GrantRow, grant_columns};
 use crate::sessions::end_acting_from;
+use crate::status_indexes;
 
 /// From this many live sessions on they are counted one after the other.
 const MANY: i64 = MAX_PER_USER / 2;
@@ -46,6 +47,8 @@ pub struct NewSession {
     pub address: String,
     /// Who really acts, if it is not the user.
     pub acting: Option<ActingFrom>,
+    /// It gets a place in the status lists.
+    pub status: bool,
 }
 
 /// Who really acts in a session, and from which session of their own.
@@ -83,8 +86,8 @@ macro_rules! insert_from {
             "INSERT INTO sessions (id, user_id, secret_hash, generation, key_id, rotated_at, idle_ends_at, \
              ends_at, window_at, window_count, role, account_id, account_role, must_change_password, \
              user_version, methods, authenticated_at, delivery, device, address, created_at, acting, actor_id, \
-             actor_session_id) SELECT $1, u.id, $3, 1, $4, $5, $6, $7, $5, 0, u.role, u.account_id, \
-             u.account_role, u.must_change_password, u.version, $8, $5, $9, $10, $11, $5, $13, $14, $15 FROM ",
+             actor_session_id, status_index) SELECT $1, u.id, $3, 1, $4, $5, $6, $7, $5, 0, u.role, u.account_id, \
+             u.account_role, u.must_change_password, u.version, $8, $5, $9, $10, $11, $5, $13, $14, $15, $16 FROM ",
             $users,
             " AS u RETURNING ",
             grant_columns!()
@@ -104,13 +107,13 @@ const CREATE: &str =
 /// is far from having too many sessions. The count is as old as the statement, which may have waited for others
 /// who sign in as the same user: that is what the distance is for.
 const CREATE_AT_ONCE: &str = concat!(
-    "WITH touched AS (UPDATE users SET last_login_at = $5 WHERE id = $2 AND credential_epoch = $16 \
+    "WITH touched AS (UPDATE users SET last_login_at = $5 WHERE id = $2 AND credential_epoch = $17 \
      AND disabled_at IS NULL AND owner_id IS NULL AND ",
     live!(),
     " < $12 RETURNING *), made AS (",
     insert_from!("touched"),
     "), noted AS (INSERT INTO audit_events (id, at, kind, actor_id, user_id, session_id, address, detail) \
-     SELECT $17, $18, $19, $20, $21, $22, $23, $24 FROM made) SELECT * FROM made"
+     SELECT $18, $19, $20, $21, $22, $23, $24, $25 FROM made) SELECT * FROM made"
 );
 /// Whoever acts as a user pushes none of the user's own sessions out.
 const DISPLACE: &str = "UPDATE sessions SET ended_at = $2, end_cause = 'displaced' WHERE id IN \
@@ -123,6 +126,8 @@ struct Row<'a> {
     ends_at: Timestamp,
     /// Live sessions are counted up to so many.
     most: i64,
+    /// Place in the status lists.
+    status_index: Option<i64>,
 }
 
 impl Row<'_> {
@@ -132,7 +137,7 @@ impl Row<'_> {
     }
 }
 
-/// The values of a row, as `$1` to `$15`.
+/// The values of a row, as `$1` to `$16`.
 macro_rules! bound {
     ($query:expr, $row:expr) => {
         $query
@@ -151,14 +156,16 @@ macro_rules! bound {
             .bind($row.new.acting.map(|from| from.acting.mode.as_str()))
             .bind($row.new.acting.map(|from| from.acting.actor.uuid()))
             .bind($row.actor_session())
+            .bind($row.status_index)
     };
 }
 
 impl Store {
     /// Makes a session of a user who signs in for themselves, with its audit event, in one round trip. `None`: not
-    /// so; [`create`] tells why, or makes it. Always `None` on SQLite, where round trips cost nothing.
+    /// so; [`create`] tells why, or makes it. Always `None` on SQLite, where round trips cost nothing, and of a session
+    /// with a place in the status lists, which is a number of its own.
     pub async fn create_at_once(&self, new: &NewSession, event: &Event) -> Result<Option<Grant>, StoreError> {
-        if self.engine() == "sqlite" || new.acting.is_some() {
+        if self.engine() == "sqlite" || new.acting.is_some() || new.status {
             return Ok(None);
         }
         let (new, event) = (new.clone(), event.clone());
@@ -166,7 +173,7 @@ impl Store {
             .write_one(move |tx| {
                 let (new, event) = (new.clone(), event.clone());
                 Box::pin(async move {
-                    let row = Row { new: &new, ends_at: new.ends_at, most: MANY };
+                    let row = Row { new: &new, ends_at: new.ends_at, most: MANY, status_index: None };
                     let detail = serde_json::Value::Object(event.detail).to_string();
                     Ok(on_tx!(tx, db => bound!(sqlx::query_as(CREATE_AT_ONCE), row)
                         .bind(new.epoch)
@@ -191,7 +198,9 @@ impl Store {
 /// for the revocation list.
 pub async fn create(tx: &mut Tx, new: &NewSession) -> Result<Option<(Grant, Vec<Uuid>)>, StoreError> {
     let Some(ends_at) = hold(tx, new).await? else { return Ok(None) };
-    let row = Row { new, ends_at, most: MAX_PER_USER };
+    let status_index =
+        if new.status { Some(status_indexes::allocate(tx, new.id.uuid()).await?) } else { None };
+    let row = Row { new, ends_at, most: MAX_PER_USER, status_index };
     let created: CreatedRow = on_tx!(tx, db => bound!(sqlx::query_as(CREATE), row).fetch_one(db))?;
     let grant = Grant::try_from(created.grant)?;
     // Counted before or after the new one was in, as the database likes: one too few never.

@@ -3,6 +3,7 @@
 
 use portcullis_core::ids::UserId;
 use portcullis_core::revocation::{Numbered, Revocation};
+use portcullis_core::status_list::StatusIndex;
 use portcullis_core::time::Timestamp;
 use uuid::Uuid;
 
@@ -10,16 +11,17 @@ use crate::Store;
 use crate::db::{Tx, affected, on, row};
 use crate::dialect::{APPEND_LOCK, NOTIFY, control_postgres};
 use crate::error::StoreError;
+use crate::status_indexes;
 
-const APPEND: &str =
-    "INSERT INTO revocations (session_id, upto, created_at, expires_at) VALUES ($1, $2, $3, $4)";
-const APPEND_LIVE: &str = "INSERT INTO revocations (session_id, upto, created_at, expires_at) \
-    SELECT id, generation, $2, $3 FROM sessions WHERE user_id = $1 AND ended_at IS NULL";
-const APPEND_ENDED: &str = "INSERT INTO revocations (session_id, upto, created_at, expires_at) \
-    SELECT id, NULL, $2, $3 FROM sessions WHERE (user_id = $1 OR actor_id = $1) AND ended_at = $2";
+const APPEND: &str = "INSERT INTO revocations (session_id, upto, created_at, expires_at, status_index) \
+    VALUES ($1, $2, $3, $4, (SELECT MAX(idx) FROM status_indexes WHERE session_id = $1))";
+const APPEND_LIVE: &str = "INSERT INTO revocations (session_id, upto, created_at, expires_at, status_index) \
+    SELECT id, generation, $2, $3, status_index FROM sessions WHERE user_id = $1 AND ended_at IS NULL";
+const APPEND_ENDED: &str = "INSERT INTO revocations (session_id, upto, created_at, expires_at, status_index) \
+    SELECT id, NULL, $2, $3, status_index FROM sessions WHERE (user_id = $1 OR actor_id = $1) AND ended_at = $2";
 const APPEND_TOKENS: &str = "INSERT INTO revocations (session_id, upto, created_at, expires_at) \
     SELECT id, generation - 1, $2, $3 FROM api_tokens WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2";
-const AFTER: &str = "SELECT seq, session_id, upto, expires_at FROM revocations \
+const AFTER: &str = "SELECT seq, session_id, upto, expires_at, status_index FROM revocations \
     WHERE ((seq > $1 OR created_at > $2) AND expires_at > $3) \
     OR seq = (SELECT MAX(seq) FROM revocations) ORDER BY seq";
 /// The last row stays: whoever follows the list knows by it where the list ends, and whether it is the same list.
@@ -27,7 +29,7 @@ const PURGE: &str =
     "DELETE FROM revocations WHERE expires_at <= $1 AND seq < (SELECT MAX(seq) FROM revocations)";
 
 row! {
-    struct RevocationRow { seq: i64, session_id: Uuid, upto: Option<i64>, expires_at: i64 }
+    struct RevocationRow { seq: i64, session_id: Uuid, upto: Option<i64>, expires_at: i64, status_index: Option<i64> }
 }
 
 /// When an entry is made, and when it may be forgotten.
@@ -49,9 +51,16 @@ pub async fn append_ended(tx: &mut Tx, user: UserId, span: Span) -> Result<(), S
     append_of(tx, APPEND_ENDED, user, span).await
 }
 
-/// Ends access tokens of one session up to a generation.
-pub async fn append_upto(tx: &mut Tx, session: Uuid, upto: u32, span: Span) -> Result<(), StoreError> {
-    append_one(tx, session, Some(i64::from(upto)), span).await
+/// Ends access tokens of one session up to a generation. If it has a place in the status lists it lives on at
+/// another, which is what its next tokens must name.
+pub async fn append_upto(
+    tx: &mut Tx,
+    session: Uuid,
+    upto: u32,
+    span: Span,
+) -> Result<Option<StatusIndex>, StoreError> {
+    append_one(tx, session, Some(i64::from(upto)), span).await?;
+    status_indexes::renew(tx, session).await
 }
 
 /// Ends all access tokens of several sessions.
@@ -63,9 +72,10 @@ pub async fn append_all(tx: &mut Tx, sessions: &[Uuid], span: Span) -> Result<()
 }
 
 /// Ends the access tokens that the live sessions of `user` have got so far; the sessions live on, and their
-/// next tokens say what is true then.
+/// next tokens say what is true then, from another place in the status lists.
 pub async fn append_user(tx: &mut Tx, user: UserId, span: Span) -> Result<(), StoreError> {
-    append_of(tx, APPEND_LIVE, user, span).await
+    append_of(tx, APPEND_LIVE, user, span).await?;
+    status_indexes::renew_all(tx, user).await
 }
 
 /// Ends the access tokens exchanged for API tokens of `user` before [`crate::api_tokens::renew_all`] in the same
@@ -118,6 +128,7 @@ impl Store {
                 upto: row.upto.map(|upto| upto as u32),
                 expires_at: Timestamp::from_micros(row.expires_at),
             },
+            status_index: row.status_index.and_then(StatusIndex::from_stored),
         };
         Ok(rows.into_iter().map(entry).collect())
     }

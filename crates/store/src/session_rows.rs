@@ -4,6 +4,7 @@ use portcullis_core::ids::{AccountId, SessionId, UserId};
 use portcullis_core::refresh_token::SecretHash;
 use portcullis_core::server_key::KeyId;
 use portcullis_core::session::{Acting, Chain, Grant, SessionState};
+use portcullis_core::status_list::StatusIndex;
 use portcullis_core::time::Timestamp;
 use portcullis_core::user::Role;
 use uuid::Uuid;
@@ -15,7 +16,7 @@ use crate::error::StoreError;
 macro_rules! grant_columns {
     () => {
         "id, user_id, generation, role, account_id, account_role, must_change_password, user_version, \
-         methods, authenticated_at, delivery, ends_at, acting, actor_id"
+         methods, authenticated_at, delivery, ends_at, acting, actor_id, status_index"
     };
 }
 pub(crate) use grant_columns;
@@ -37,6 +38,7 @@ row! {
         ends_at: i64,
         acting: Option<String>,
         actor_id: Option<Uuid>,
+        status_index: Option<i64>,
     }
 }
 
@@ -138,6 +140,10 @@ fn acting(mode: Option<String>, actor: Option<Uuid>, id: Uuid) -> Result<Option<
     }
 }
 
+fn status_index(index: i64, id: Uuid) -> Result<StatusIndex, StoreError> {
+    StatusIndex::from_stored(index).ok_or_else(|| corrupt("status_index", id))
+}
+
 pub(crate) fn account(id: Option<Uuid>, role: Option<String>) -> Option<(AccountId, Role)> {
     Some((AccountId::from_uuid(id?), Role::from_stored(role?)))
 }
@@ -159,6 +165,7 @@ impl TryFrom<GrantRow> for Grant {
             ends_at: Timestamp::from_micros(row.ends_at),
             user_version: row.user_version,
             acting: acting(row.acting, row.actor_id, row.id)?,
+            status_index: row.status_index.map(|index| status_index(index, row.id)).transpose()?,
         })
     }
 }

@@ -14,6 +14,7 @@ pub use crate::new_session::{ActingFrom, NewSession, create};
 use crate::rotate::Rotate;
 pub use crate::session_rows::Judged;
 use crate::session_rows::{GrantRow, JudgedRow, grant_columns};
+use crate::status_indexes;
 
 /// A session as its owner sees it.
 #[derive(Clone, Debug)]
@@ -276,9 +277,8 @@ pub async fn purge(tx: &mut Tx, slice: Slice, before: Timestamp) -> Result<(u64,
         .bind(slice.after)
         .bind(slice.length - 1)
         .fetch_optional(db))?;
-    let gone = affected!(
-        tx,
-        sqlx::query(PURGE).bind(slice.after).bind(end.unwrap_or(Uuid::max())).bind(before.micros())
-    )?;
+    let last = end.unwrap_or(Uuid::max());
+    let gone = affected!(tx, sqlx::query(PURGE).bind(slice.after).bind(last).bind(before.micros()))?;
+    status_indexes::purge(tx, slice.after, last).await?;
     Ok((gone, end))
 }

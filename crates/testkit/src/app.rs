@@ -73,6 +73,7 @@ impl Default for Setup {
                 api_tokens: ApiTokenRules { per_user: 20, default_days: 90, max_days: 365 },
                 bots_per_user: 5,
                 scanning_keys_url: None,
+                status_lists: None,
                 impersonation: Duration::from_hours(1),
                 forward_auth: ForwardAuth {
                     rules: Rules::new(&format!("{issuer}/upstream"), vec![]),

@@ -73,6 +73,8 @@ paths! {
     METADATA = "/.well-known/oauth-authorization-server",
     /// Revoked sessions, for resource servers.
     REVOCATIONS = "/.well-known/portcullis/revocations",
+    /// Status lists (draft-ietf-oauth-status-list).
+    STATUS_LIST = "/.well-known/portcullis/status/{list}",
     /// The API in `OpenAPI` form.
     OPENAPI = "/openapi.json",
     /// The API for people.

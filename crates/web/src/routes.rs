@@ -41,6 +41,7 @@ pub(crate) fn table() -> OpenApiRouter<Web> {
         .routes(routes!(api::jwks::jwks))
         .routes(routes!(api::metadata::metadata))
         .routes(routes!(api::revocations::feed, api::revocations::preflight))
+        .routes(routes!(api::status_list::status_list))
         .routes(routes!(api::openapi::openapi))
         .routes(routes!(api::health::live))
         .routes(routes!(api::health::ready))

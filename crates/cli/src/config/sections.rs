@@ -130,6 +130,8 @@ pub struct TokensConfig {
     pub session_max_age: Duration,
     /// Zero is strict single use.
     pub refresh_grace: Duration,
+    /// Sessions get a place in the status lists.
+    pub status_list: bool,
     /// The operator's claims; none has the name of a claim of ours.
     pub claims: BTreeMap<String, ClaimSource>,
 }

@@ -76,6 +76,7 @@ pub const KEYS: &[KeySpec] = &[
     ),
     key("tokens.session_max_age", secs(1, 3_650 * DAY), "180d", "a session ends this long after sign-in"),
     key("tokens.refresh_grace", secs(0, 600), "60s", "time in which a replayed refresh gets the same answer"),
+    key("tokens.status_list", Boolean, "false", "publishes revocations as IETF token status lists, too"),
     unset("tokens.claims.<name>", Claim, "a claim of your own: a static value, or where it comes from"),
     unset(
         "cookies.domain",

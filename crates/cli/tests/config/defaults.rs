@@ -38,6 +38,7 @@ fn tokens() {
     assert_eq!(tokens.audience, ["http://localhost:8400"]);
     assert_eq!(tokens.algorithm, SigningAlgorithm::Es256);
     assert!(tokens.private_key.is_none() && tokens.key_rotation.is_none() && tokens.claims.is_empty());
+    assert!(!tokens.status_list);
     assert_eq!(
         (tokens.access_ttl, tokens.refresh_ttl, tokens.session_max_age, tokens.refresh_grace),
         (15 * MINUTE, 30 * DAY, 180 * DAY, MINUTE)

@@ -49,7 +49,8 @@ fn database_and_tokens() {
         access_ttl = "2s"
         refresh_ttl = "3s"
         session_max_age = "4s"
-        refresh_grace = "0""#,
+        refresh_grace = "0"
+        status_list = true"#,
     )
     .good();
     assert_eq!(
@@ -64,6 +65,7 @@ fn database_and_tokens() {
         (2, 3, 4)
     );
     assert!(tokens.refresh_grace.is_zero());
+    assert!(tokens.status_list);
 }
 
 #[test]

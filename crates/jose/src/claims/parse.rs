@@ -9,7 +9,7 @@ use serde::{
 };
 use serde_json::{Map, error::Category};
 
-use super::{AccessClaims, Actor};
+use super::{AccessClaims, Actor, TokenStatus};
 use crate::{
     VerifyError,
     json::{self, Text},
@@ -80,6 +80,7 @@ struct Draft {
     pwd_change: Option<bool>,
     amr: Option<Vec<String>>,
     auth_time: Option<NumericDate>,
+    status: Option<TokenStatus>,
     extra: Map<String, serde_json::Value>,
 }
 
@@ -115,6 +116,7 @@ impl<'de> Visitor<'de> for ClaimsVisitor<'_> {
                 "pwd_change" => self.read("pwd_change", &mut draft.pwd_change, map)?,
                 "amr" => self.read("amr", &mut draft.amr, map)?,
                 "auth_time" => self.read("auth_time", &mut draft.auth_time, map)?,
+                "status" => self.read("status", &mut draft.status, map)?,
                 _ => {
                     // Any JSON value will do, so a duplicate is all that can be wrong with it.
                     self.fault.set(Fault::Duplicate);
@@ -164,6 +166,7 @@ impl ClaimsVisitor<'_> {
             pwd_change: draft.pwd_change.unwrap_or(false),
             amr: draft.amr.unwrap_or_default(),
             auth_time: draft.auth_time.map(|date| date.0),
+            status: draft.status,
             extra: draft.extra,
         })
     }
@@ -221,6 +224,22 @@ impl<'de> Deserialize<'de> for Actor {
                 _ => Err(D::Error::custom("an actor needs a sub")),
             },
             _ => Err(D::Error::custom("an actor is an object")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for TokenStatus {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Through a value, as an actor. Other mechanisms may stand beside the list.
+        let serde_json::Value::Object(mut members) = json::Unique::deserialize(deserializer)?.0 else {
+            return Err(D::Error::custom("a status is an object"));
+        };
+        let Some(serde_json::Value::Object(mut place)) = members.remove("status_list") else {
+            return Err(D::Error::custom("a status needs a status_list"));
+        };
+        match (place.get("idx").and_then(serde_json::Value::as_u64), place.remove("uri")) {
+            (Some(idx), Some(serde_json::Value::String(uri))) if !uri.is_empty() => Ok(Self { idx, uri }),
+            _ => Err(D::Error::custom("a place in a status list needs idx and uri")),
         }
     }
 }

@@ -29,6 +29,7 @@ mod rotate_many;
 mod sessions;
 mod set_up;
 mod slow_downs;
+mod status_indexes;
 mod users;
 mod write_one;
 mod writes;

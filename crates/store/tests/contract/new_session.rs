@@ -41,6 +41,8 @@ contract! {
         let acting = Some(ActingFrom { acting, session: from.id });
         let acting = NewSession { acting, ..new_session(t, &ada) };
         assert!(at_once(t, &acting).await.is_none(), "whoever acts is guarded by more");
+        let listed = NewSession { status: true, ..new_session(t, &ada) };
+        assert!(at_once(t, &listed).await.is_none(), "its place is a number of its own");
         for _ in 1..MAX_PER_USER / 2 {
             make_session(t, &ada).await;
         }

@@ -35,6 +35,7 @@ contract! {
             ends_at: t.now() + LIFE,
             user_version: 1,
             acting: None,
+            status_index: None,
         };
         assert_eq!(grant, expected);
         assert_eq!(judged(t, new.id).await.grant, expected);

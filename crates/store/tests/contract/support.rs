@@ -147,6 +147,7 @@ pub(crate) fn new_session(t: &TestStore, user: &User) -> NewSession {
         device: "Firefox on Linux".into(),
         address: "192.0.2.1".into(),
         acting: None,
+        status: false,
     }
 }
 

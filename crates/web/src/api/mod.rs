@@ -19,6 +19,7 @@ pub(crate) mod revocations;
 pub(crate) mod secret_scanning;
 pub(crate) mod sessions;
 pub(crate) mod setup;
+pub(crate) mod status_list;
 pub(crate) mod token_response;
 pub(crate) mod tokens;
 pub(crate) mod user;

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_app::operator::NewUserRequest;
 use portcullis_core::ids::{SessionId, UserId};
 use portcullis_core::user::User;
-use portcullis_testkit::{Actor, PASSWORD, Reply, TestApp};
+use portcullis_testkit::{Actor, PASSWORD, Reply, Setup, TestApp};
 use serde_json::{Value, json};
 
 /// A second password, as good as [`PASSWORD`].
@@ -203,6 +203,14 @@ pub(crate) async fn eventually<F: AsyncFnMut() -> bool>(what: &str, mut done: F)
     };
     let limit = std::time::Duration::from_secs(10);
     tokio::time::timeout(limit, waiting).await.unwrap_or_else(|_| panic!("{what}, within {limit:?}"));
+}
+
+/// Status lists.
+pub(crate) const STATUS_LISTS: &str = "/.well-known/portcullis/status";
+
+/// Turns them on.
+pub(crate) fn with_status_lists(setup: &mut Setup) {
+    setup.settings.status_lists = Some(format!("http://localhost:8400{STATUS_LISTS}"));
 }
 
 /// The feed of revocations.

@@ -38,6 +38,7 @@ pub(super) fn tokens(entries: &mut Entries, public_url: &PublicUrl) -> Result<To
         refresh_ttl: not_under_access(entries, "tokens.refresh_ttl", access_ttl)?,
         session_max_age: not_under_access(entries, "tokens.session_max_age", access_ttl)?,
         refresh_grace: entries.duration("tokens.refresh_grace"),
+        status_list: entries.boolean("tokens.status_list"),
         claims: entries.claims.iter().map(|(name, (source, _))| (name.clone(), source.clone())).collect(),
     })
 }

@@ -73,11 +73,21 @@ CREATE TABLE sessions (
     -- Who really acts, if it is not the user, and from which session.
     acting               TEXT,
     actor_id             UUID,
-    actor_session_id     UUID
+    actor_session_id     UUID,
+    -- Its place in the status lists now; none where they were off when it was made.
+    status_index         BIGINT
 ) WITH (fillfactor = 70);
 CREATE INDEX sessions_user ON sessions (user_id, created_at);
 CREATE INDEX sessions_actor ON sessions (actor_id) WHERE actor_id IS NOT NULL;
 CREATE INDEX sessions_actor_session ON sessions (actor_session_id) WHERE actor_session_id IS NOT NULL;
+
+-- Where places in the status lists come from: numbers that grow and never come again. The highest of a session is
+-- its place now. No foreign key: what ends a session asks for its place, also after the row is gone.
+CREATE TABLE status_indexes (
+    idx        BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    session_id UUID NOT NULL
+);
+CREATE INDEX status_indexes_session ON status_indexes (session_id, idx);
 
 CREATE TABLE api_tokens (
     id           UUID   NOT NULL PRIMARY KEY,
@@ -109,11 +119,13 @@ CREATE TABLE service_clients (
 );
 
 CREATE TABLE revocations (
-    seq        BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    session_id UUID   NOT NULL,
-    upto       BIGINT,
-    created_at BIGINT NOT NULL,
-    expires_at BIGINT NOT NULL
+    seq          BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    session_id   UUID   NOT NULL,
+    upto         BIGINT,
+    created_at   BIGINT NOT NULL,
+    expires_at   BIGINT NOT NULL,
+    -- The place in the status lists of the tokens that it ends, if they have one.
+    status_index BIGINT
 );
 CREATE INDEX revocations_created ON revocations (created_at);
 

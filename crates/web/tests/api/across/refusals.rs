@@ -88,6 +88,7 @@ const TABLE: &[Operation] = &[
     op("GET", paths::METADATA, Nothing, OPEN),
     op("GET", paths::REVOCATIONS, Nothing, OPEN),
     op("OPTIONS", paths::REVOCATIONS, Nothing, (204, "")),
+    op("GET", paths::STATUS_LIST, Nothing, (404, "not_found")),
     op("GET", paths::OPENAPI, Nothing, OPEN),
     op("GET", paths::DOCS, Nothing, OPEN),
     op("GET", paths::DOCS_PROBLEMS, Nothing, OPEN),
@@ -99,7 +100,7 @@ const TABLE: &[Operation] = &[
 impl Operation {
     /// The path as somebody asks for it.
     fn asked(&self, session: &str) -> String {
-        self.path.replace("{id}", session).replace("{name}", "portcullis.css")
+        self.path.replace("{id}", session).replace("{name}", "portcullis.css").replace("{list}", "0")
     }
 
     /// Answers in the form of RFC 6749.

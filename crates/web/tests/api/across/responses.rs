@@ -6,7 +6,7 @@ use portcullis_testkit::{Actor, Backend, Reply, TestApp};
 use portcullis_web::paths;
 use serde_json::json;
 
-use crate::support::{common_headers, refused};
+use crate::support::{common_headers, refused, with_status_lists};
 
 /// Somebody who may read everything.
 async fn reader(app: &TestApp) -> Actor {
@@ -34,7 +34,7 @@ fn readable() -> impl Iterator<Item = String> {
         paths::TOKEN_CURRENT,
     ];
     let readable = paths::ALL.iter().filter(move |path| !posts.contains(path) && !path.contains("{id}"));
-    readable.map(|path| path.replace("{name}", "portcullis.css"))
+    readable.map(|path| path.replace("{name}", "portcullis.css").replace("{list}", "0"))
 }
 
 async fn head(actor: &Actor, path: &str) -> Reply {
@@ -43,7 +43,7 @@ async fn head(actor: &Actor, path: &str) -> Reply {
 
 #[tokio::test]
 async fn head_is_get_without_the_body() {
-    let app = TestApp::new(Backend::Sqlite).await;
+    let app = TestApp::with(Backend::Sqlite, with_status_lists).await;
     let ada = reader(&app).await;
     for path in readable() {
         let (get, head) = (ada.get(&path).await, head(&ada, &path).await);
@@ -61,7 +61,7 @@ async fn head_is_get_without_the_body() {
 
 #[tokio::test]
 async fn one_trailing_slash_changes_nothing_and_two_are_another_path() {
-    let app = TestApp::new(Backend::Sqlite).await;
+    let app = TestApp::with(Backend::Sqlite, with_status_lists).await;
     let ada = reader(&app).await;
     for path in readable().filter(|path| path != "/") {
         let (plain, slash) = (ada.get(&path).await, ada.get(&format!("{path}/")).await);

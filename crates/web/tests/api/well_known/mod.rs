@@ -3,3 +3,4 @@ mod metadata;
 mod revocations;
 mod revocations_nodes;
 mod revocations_waiting;
+mod status_list;
