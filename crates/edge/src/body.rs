@@ -53,6 +53,26 @@ pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BodyError> {
     from_value(json::parse(bytes)?)
 }
 
+/// Reads a JSON body that is a list of objects: where somebody else has said so.
+///
+/// # Errors
+/// [`BodyError`]; a [`Problem`] can be made of it.
+pub fn json_list<T: DeserializeOwned>(bytes: &[u8]) -> Result<Vec<T>, BodyError> {
+    let Value::Array(items) = json::parse(bytes)? else {
+        return Err(BodyError::Field(FieldError::new("", "wrong_type", "must be a list")));
+    };
+    let read = |(at, item)| {
+        from_value(item).map_err(|error| match error {
+            BodyError::Field(FieldError { field, code, message }) => {
+                let dot = if field.is_empty() { "" } else { "." };
+                BodyError::Field(FieldError { field: format!("[{at}]{dot}{field}"), code, message })
+            }
+            malformed @ BodyError::Malformed { .. } => malformed,
+        })
+    };
+    items.into_iter().enumerate().map(read).collect()
+}
+
 /// Reads an `application/x-www-form-urlencoded` body; every field is a string.
 ///
 /// # Errors

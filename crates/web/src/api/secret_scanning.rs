@@ -81,7 +81,7 @@ pub(crate) async fn report(
 ) -> Answer {
     web.cx.check_leak_report(signed(&headers), &body).await?;
     let found: Vec<FoundToken> =
-        portcullis_edge::body::json(&body).map_err(|error| Failure::from(Problem::from(error)))?;
+        portcullis_edge::body::json_list(&body).map_err(|error| Failure::from(Problem::from(error)))?;
     let mut judged = Vec::with_capacity(found.len());
     for FoundToken { token, kind, url, source } in found {
         let leak = Leak { token, url, source };

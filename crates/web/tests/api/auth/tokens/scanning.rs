@@ -170,7 +170,9 @@ async fn a_report_is_json_of_its_form_and_size() {
         (json!({}), "", "wrong_type"),
         (json!([{"type": "x"}]), "[0].token", "required"),
         (json!([{"token": "x"}]), "[0].type", "required"),
-        (json!([{"token": 1, "type": "x"}]), "[0].token", "wrong_type"),
+        (json!([{"token": "x", "type": "x"}, {"token": 1, "type": "x"}]), "[1].token", "wrong_type"),
+        (json!([{"token": "a\u{0}b", "type": "x"}]), "[0].token", "nul_character"),
+        (json!(["x"]), "[0]", "wrong_type"),
     ] {
         invalid(&scanner.report(&anon, "one", &report).await, &[(field, code)]);
     }
