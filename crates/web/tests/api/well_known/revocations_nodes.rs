@@ -165,6 +165,11 @@ async fn a_database_that_is_set_back_under_running_nodes_is_noticed() {
     let expected = [id(&ada.session)];
     assert_eq!((&told.json["complete"], &told.json["cursor"]), (&json!(true), &kept));
     assert_eq!(ids(&told), expected);
+    let at_once = lost.replace("&wait=30", "");
+    eventually("the other node notices it, too", async || {
+        feed(&app, &at_once).await.json["complete"] == true
+    })
+    .await;
     eve.post("/auth/logout", &json!({})).await;
     for node in [&app, &other] {
         let told = feed(node, &format!("?after={}&wait=30", kept.as_str().unwrap())).await;
