@@ -8,8 +8,9 @@ use std::time::Duration;
 use portcullis_core::audit::{Event, EventKind};
 use portcullis_core::ids::{ApiTokenId, UserId};
 use portcullis_core::time::Timestamp;
-use portcullis_store::api_tokens::{self, Presented, Use};
-use portcullis_store::audit;
+use portcullis_store::api_tokens::Presented;
+use portcullis_store::token_uses::TokenUse as Use;
+use portcullis_store::{audit, token_uses};
 
 use crate::bearer::{Caller, Credential};
 use crate::cx::Cx;
@@ -118,7 +119,7 @@ impl Cx {
             let batch = batch.clone();
             Box::pin(async move {
                 for (event, used) in &batch {
-                    if api_tokens::note_use(tx, used, EVERY).await? {
+                    if token_uses::note(tx, used, EVERY).await? {
                         audit::append(tx, event).await?;
                     }
                 }

@@ -1,7 +1,5 @@
 //! API tokens. Only their SHA-256 is kept.
 
-use std::time::Duration;
-
 use portcullis_core::ids::{ApiTokenId, SessionId, UserId};
 use portcullis_core::scope::Scopes;
 use portcullis_core::secret_token::SecretDigest;
@@ -63,11 +61,6 @@ const REVOKE_ALL: &str = "UPDATE api_tokens SET revoked_at = $2 WHERE user_id = 
     AND expires_at > $2 RETURNING id";
 const RENEW_ALL: &str = "UPDATE api_tokens SET generation = generation + 1 WHERE user_id = $1 \
     AND revoked_at IS NULL";
-/// Every node notes uses by what it remembers; here it is said how often the row is written at the most.
-const USED: &str = "UPDATE api_tokens SET last_used_at = $2, last_address = COALESCE($3, last_address) \
-    WHERE id = $1 AND (last_used_at IS NULL OR last_used_at <= $4)";
-const USED_ELSEWHERE: &str = "UPDATE api_tokens SET last_used_at = $2, last_address = $3 WHERE id = $1 \
-    AND last_address <> $3 AND last_used_at < $2";
 const PURGE: &str = "DELETE FROM api_tokens WHERE expires_at <= $1 OR revoked_at <= $1";
 const BY_DIGEST: &str = "SELECT id, user_id FROM api_tokens WHERE token_hash = $1 AND revoked_at IS NULL \
     AND expires_at > $2";
@@ -373,37 +366,6 @@ pub async fn revoke_all(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Vec
 pub async fn renew_all(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
     affected!(tx, sqlx::query(RENEW_ALL).bind(user.uuid()))?;
     Ok(())
-}
-
-/// A use of a token.
-#[derive(Clone, Debug)]
-pub struct Use {
-    /// Which token.
-    pub id: ApiTokenId,
-    /// When.
-    pub at: Timestamp,
-    /// From where, if anybody knows.
-    pub address: Option<String>,
-}
-
-/// Notes a use, unless one was noted within `every` before it. `true`: the one noted last came from elsewhere.
-pub async fn note_use(tx: &mut Tx, used: &Use, every: Duration) -> Result<bool, StoreError> {
-    let elsewhere = affected!(
-        tx,
-        sqlx::query(USED_ELSEWHERE).bind(used.id.uuid()).bind(used.at.micros()).bind(&used.address)
-    )?;
-    if elsewhere > 0 {
-        return Ok(true);
-    }
-    affected!(
-        tx,
-        sqlx::query(USED)
-            .bind(used.id.uuid())
-            .bind(used.at.micros())
-            .bind(&used.address)
-            .bind((used.at - every).micros())
-    )?;
-    Ok(false)
 }
 
 /// Deletes what expired or was revoked before `before`.

@@ -33,6 +33,7 @@ pub mod limits;
 pub mod revocations;
 pub mod sessions;
 pub mod set_up;
+pub mod token_uses;
 pub mod users;
 
 use futures_util::future::BoxFuture;

@@ -6,8 +6,9 @@ use portcullis_core::revocation::Revocation;
 use portcullis_core::scope::Scopes;
 use portcullis_core::time::Timestamp;
 use portcullis_core::user::User;
-use portcullis_store::api_tokens::{self, ApiTokenView, NewApiToken, Update, Use};
+use portcullis_store::api_tokens::{self, ApiTokenView, NewApiToken, Update};
 use portcullis_store::revocations::{self, Span};
+use portcullis_store::token_uses::{self, TokenUse};
 use portcullis_testkit::TestStore;
 use uuid::Uuid;
 
@@ -158,8 +159,8 @@ contract! {
         let token = make_token(t, &ada).await;
         let note = async |after: u64, address: Option<&str>| {
             let at = token.now + Duration::from_secs(after);
-            let used = Use { id: token.id, at, address: address.map(str::to_owned) };
-            let elsewhere = commit!(t.store, [used] tx => api_tokens::note_use(tx, &used, EVERY)).expect("noted");
+            let used = TokenUse { id: token.id, at, address: address.map(str::to_owned) };
+            let elsewhere = commit!(t.store, [used] tx => token_uses::note(tx, &used, EVERY)).expect("noted");
             (elsewhere, view(t, &token).await.last_used_at.map(|at| at.since(token.now).as_secs()))
         };
         assert_eq!(note(10, Some("192.0.2.1")).await, (false, Some(10)), "the first comes from nowhere else");
