@@ -18,6 +18,23 @@ use crate::stats::spread;
 /// After its start a server comes to rest within that time.
 const REST: Duration = Duration::from_secs(2);
 
+/// A protected call, by one kind of token.
+struct Protection {
+    call: &'static str,
+    ratio: &'static str,
+    headers: fn(&Session) -> String,
+    goal: f64,
+}
+
+const ACCESS_TOKEN: Protection =
+    Protection { call: "GET /auth/verify", ratio: "protected", headers: Session::verify_headers, goal: 0.75 };
+const API_TOKEN: Protection = Protection {
+    call: "GET /auth/verify, API token",
+    ratio: "API token",
+    headers: Session::api_token_headers,
+    goal: 0.7,
+};
+
 impl Bench<'_> {
     pub(super) fn light(
         &mut self,
@@ -40,13 +57,13 @@ impl Bench<'_> {
             sessions = self.refresh(database, target, sessions, child)?;
         }
         if wanted(&[Protected]) {
-            self.protected(database, target, &sessions, child)?;
+            self.protected((database, target), &sessions, &ACCESS_TOKEN, child)?;
         }
         if wanted(&[ApiToken, Users]) {
             sessions = runtime()?.block_on(product::make_api_tokens(server.address, sessions))?;
         }
         if wanted(&[ApiToken]) {
-            self.api_token(database, target, &sessions, child)?;
+            self.protected((database, target), &sessions, &API_TOKEN, child)?;
         }
         if wanted(&[Feed]) {
             self.feed(database, target, &server)?;
@@ -106,45 +123,26 @@ impl Bench<'_> {
         Ok(sessions)
     }
 
+    /// The protected call beside the same answer of the bare framework; `what` tells the two kinds of token apart.
     fn protected(
         &mut self,
-        database: Database,
-        target: Target,
+        (database, target): (Database, Target),
         sessions: &[Session],
+        what: &Protection,
         child: &Child,
     ) -> Result<()> {
-        let name = database.name();
-        let headers = Session::verify_headers;
+        let (name, Protection { call, ratio, headers, goal }) = (database.name(), what);
         let Beside { ours, bare } =
-            product::tokens::protected(target, sessions, headers, child, self.options)?;
-        self.report.runs(&format!("{name}: GET /auth/verify"), &ours);
-        self.report.runs(&format!("bare framework: GET /hello (in turn with verify on {name})"), &bare);
+            product::tokens::protected(target, sessions, *headers, child, self.options)?;
+        self.report.runs(&format!("{name}: {call}"), &ours);
+        self.report.runs(&format!("bare framework: GET /hello (in turn with {ratio} on {name})"), &bare);
         let (ours, bare) = (ours.median(), bare.median());
         let shown = format!("{} / {}", thousands(ours.rate), thousands(bare.rate));
-        let what = format!("{name}: protected / bare");
-        self.report.judge(&what, ours.rate / bare.rate, Goal::AtLeast(0.75), shown);
+        let judged = format!("{name}: {ratio} / bare");
+        self.report.judge(&judged, ours.rate / bare.rate, Goal::AtLeast(*goal), shown);
         let shown = format!("{:.1} µs / {:.1} µs", bare.server_cpu, ours.server_cpu);
-        let what = format!("{name}: CPU per call, bare / protected");
-        self.report.judge(&what, bare.server_cpu / ours.server_cpu, Goal::None, shown);
-        Ok(())
-    }
-
-    fn api_token(
-        &mut self,
-        database: Database,
-        target: Target,
-        sessions: &[Session],
-        child: &Child,
-    ) -> Result<()> {
-        let name = database.name();
-        let headers = Session::api_token_headers;
-        let Beside { ours, bare } =
-            product::tokens::protected(target, sessions, headers, child, self.options)?;
-        self.report.runs(&format!("{name}: GET /auth/verify, API token"), &ours);
-        self.report.runs(&format!("bare framework: GET /hello (in turn with API tokens on {name})"), &bare);
-        let (ours, bare) = (ours.median().rate, bare.median().rate);
-        let shown = format!("{} / {}", thousands(ours), thousands(bare));
-        self.report.judge(&format!("{name}: API token / bare"), ours / bare, Goal::AtLeast(0.7), shown);
+        let judged = format!("{name}: CPU per call, bare / {ratio}");
+        self.report.judge(&judged, bare.server_cpu / ours.server_cpu, Goal::None, shown);
         Ok(())
     }
 
