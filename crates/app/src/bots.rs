@@ -7,7 +7,7 @@ use portcullis_core::session::{Acting, ActingMode, Delivery, EndCause};
 use portcullis_core::user::{Role, User};
 use portcullis_core::validation::{FieldError, line};
 use portcullis_store::bots::{self, Made, NewBot};
-use portcullis_store::sessions::{self, ActingFrom};
+use portcullis_store::sessions::ActingFrom;
 use portcullis_store::{audit, revocations};
 use thiserror::Error;
 
@@ -114,7 +114,6 @@ impl Cx {
                 Box::pin(async move {
                     let done = bots::rename(tx, id, owner, &name, now).await?;
                     if done {
-                        sessions::copy_user(tx, id).await?;
                         audit::append(tx, &event).await?;
                     }
                     Ok(done)
@@ -143,7 +142,6 @@ impl Cx {
             })
             .await?;
         let Some(ended) = ended else { return Ok(false) };
-        self.users.invalidate(&id);
         self.revoke_here(&ended, span);
         Ok(true)
     }

@@ -6,8 +6,6 @@
 //! 3. End what the cap on sessions displaces.
 //! 4. Sign, outside of the transaction.
 
-use std::sync::Arc;
-
 use portcullis_core::audit::{Event, EventKind};
 use portcullis_core::device_token;
 use portcullis_core::ids::{DeviceId, SessionId};
@@ -108,8 +106,6 @@ impl Cx {
         }
         // Nobody else's device becomes known to the user.
         let device_token = grant.acting.is_none().then(|| self.device_token(&user, proof.device));
-        let user = Arc::new(user);
-        self.users.insert(user.id, user.clone());
         let tokens = self.first_tokens(grant, secret, wish.audiences, user)?;
         Ok(Tokens { device_token, ..tokens })
     }
@@ -125,7 +121,7 @@ impl Cx {
         grant: Grant,
         secret: SessionSecret,
         audiences: Vec<String>,
-        user: Arc<User>,
+        user: User,
     ) -> Result<Tokens, Fault> {
         let (access_token, expires_in) = self.sign_access(&grant, audiences)?;
         let refresh = RefreshToken { session: grant.session, generation: grant.generation, secret };

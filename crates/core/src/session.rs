@@ -151,8 +151,6 @@ pub struct Grant {
     pub delivery: Delivery,
     /// Absolute end of the session.
     pub ends_at: Timestamp,
-    /// Version of the user's row that this session knows: a cached copy of that version is still good.
-    pub user_version: i64,
     /// Who really acts, if it is not the user.
     pub acting: Option<Acting>,
     /// Place in the status lists, if it was made while they were on.

@@ -25,6 +25,7 @@ pub(crate) const BUSY_LIMIT: Duration = Duration::from_secs(5);
 const ACQUIRE_LIMIT: Duration = Duration::from_millis(1_200);
 
 /// Where reads go, and where PostgreSQL's closures get their connections.
+#[derive(Clone)]
 pub(crate) enum Db {
     Sqlite { read: SqlitePool, options: SqliteConnectOptions },
     Postgres { pool: PgPool, options: PgConnectOptions },

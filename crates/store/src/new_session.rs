@@ -85,20 +85,21 @@ macro_rules! insert_from {
         concat!(
             "INSERT INTO sessions (id, user_id, secret_hash, generation, key_id, rotated_at, idle_ends_at, \
              ends_at, window_at, window_count, role, account_id, account_role, must_change_password, \
-             user_version, methods, authenticated_at, delivery, device, address, created_at, acting, actor_id, \
+             methods, authenticated_at, delivery, device, address, created_at, acting, actor_id, \
              actor_session_id, status_index) SELECT $1, u.id, $3, 1, $4, $5, $6, $7, $5, 0, u.role, u.account_id, \
-             u.account_role, u.must_change_password, u.version, $8, $5, $9, $10, $11, $5, $13, $14, $15, $16 FROM ",
+             u.account_role, u.must_change_password, $8, $5, $9, $10, $11, $5, $13, $14, $15, $16 FROM ",
             $users,
             " AS u RETURNING ",
             grant_columns!()
         )
     };
 }
-/// How many live sessions a user has, at most so many as are asked for.
+/// How many live sessions a user has, at most so many as are asked for. SQLite looks at a bare `LIMIT $12` while it
+/// prepares the statement, and prepares it again each time it is bound; it does not look into a sum.
 macro_rules! live {
     () => {
         "(SELECT COUNT(*) FROM (SELECT 1 FROM sessions AS s WHERE s.user_id = $2 AND s.ended_at IS NULL \
-         AND s.idle_ends_at > $5 AND s.ends_at > $5 AND (s.acting IS NULL) = ($13 IS NULL) LIMIT $12) AS others)"
+         AND s.idle_ends_at > $5 AND s.ends_at > $5 AND (s.acting IS NULL) = ($13 IS NULL) LIMIT ($12 + 0)) AS others)"
     };
 }
 const CREATE: &str =

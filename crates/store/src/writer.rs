@@ -134,7 +134,7 @@ impl Writer {
 }
 
 /// Sends a job and waits for its answer, both within `limit`.
-async fn answered<T>(
+pub(crate) async fn answered<T>(
     limit: Duration,
     send: impl Future<Output = Result<(), impl Sized>>,
     answer: oneshot::Receiver<Result<T, StoreError>>,

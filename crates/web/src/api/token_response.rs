@@ -46,7 +46,7 @@ impl From<Tokens> for TokenBody {
             refresh_expires_in: tokens.refresh_expires_in.as_secs(),
             session_id: tokens.grant.session.uuid(),
             must_change_password: tokens.grant.must_change_password,
-            user: UserBody::from(&*tokens.user),
+            user: UserBody::from(&tokens.user),
             device_token: tokens.device_token,
         }
     }
