@@ -128,7 +128,7 @@ contract! {
         let mut told = commit!(t.store, [] tx => async move {
             let told = sessions::end_all(tx, id, None, now, EndCause::LogoutEverywhere).await?;
             let span = revocations::Span { now, expires_at: now + LIFE };
-            revocations::append_ended(tx, id, span).await?;
+            revocations::append_all(tx, &told, span).await?;
             Ok(told)
         })
         .expect("ended");
