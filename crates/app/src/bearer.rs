@@ -6,7 +6,9 @@
 //! 4. Without news from the database for too long, nobody can say whether it was revoked: a fault of ours.
 //!
 //! An API token is looked up by its digest, once, and kept in the same place. Whatever changes about it or its
-//! user revokes the generation that is kept, and it is looked up again.
+//! user revokes the generation that is kept, and it is looked up again. So it is when what is kept is as old as an
+//! access token gets: a revocation is forgotten a little after that, and a node that was cut off from the database
+//! for longer never hears of it.
 
 use std::sync::Arc;
 
@@ -120,7 +122,7 @@ impl Cx {
         let key: [u8; 32] = hash.as_ref().try_into().map_err(|_| BearerError::Invalid("digest"))?;
         let caller = match self.callers.get(&key) {
             // It may have been given a new generation, with another role or fewer scopes.
-            Some(caller) if self.is_outdated(&caller) => self.read_anew(token, key, now).await?,
+            Some(caller) if self.is_outdated(&caller, now) => self.read_anew(token, key, now).await?,
             Some(caller) => caller,
             None => self.read_anew(token, key, now).await?,
         };
@@ -133,9 +135,15 @@ impl Cx {
         Ok(caller)
     }
 
-    fn is_outdated(&self, caller: &Caller) -> bool {
+    fn is_outdated(&self, caller: &Caller, now: Timestamp) -> bool {
         matches!(caller.credential, Credential::ApiToken(_))
-            && self.revoked.revokes(caller.sid, caller.claims.generation)
+            && (self.revoked.revokes(caller.sid, caller.claims.generation)
+                || self.is_too_old(Timestamp::from_seconds(caller.claims.iat), now))
+    }
+
+    /// Whether what was read at `read_at` is so old that its revocation may have been forgotten since.
+    pub(crate) fn is_too_old(&self, read_at: Timestamp, now: Timestamp) -> bool {
+        now >= read_at + self.settings.lifetimes.access
     }
 
     async fn read_anew(

@@ -2,7 +2,8 @@
 //!
 //! Nodes remember clients for a while, so that who introspects does not cost a statement each time. Whoever
 //! revokes one puts its id on the list of revocations, and that list is asked every time: the client ends at once
-//! on every node, and its access tokens with it, whose `sid` it is.
+//! on every node, and its access tokens with it, whose `sid` it is. As that list forgets, so do nodes: what they
+//! remember of a client is never older than an access token gets.
 
 use std::sync::Arc;
 
@@ -11,10 +12,12 @@ use portcullis_core::client::{GrantTypes, ServiceClient};
 use portcullis_core::ids::{ClientId, UserId};
 use portcullis_core::scope::Scopes;
 use portcullis_core::secret_token::{Kind, SecretToken};
+use portcullis_core::time::Timestamp;
 use portcullis_core::validation::{FieldError, line};
 use portcullis_store::{audit, clients, revocations};
 use thiserror::Error;
 
+use crate::bearer::Caller;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
@@ -42,6 +45,13 @@ pub struct NewClient {
     pub secret: SecretToken,
     /// The client.
     pub client: ServiceClient,
+}
+
+/// What a node remembers of a client.
+#[derive(Clone)]
+pub(crate) struct KnownClient {
+    client: Arc<ServiceClient>,
+    read_at: Timestamp,
 }
 
 /// Who makes or revokes.
@@ -169,19 +179,21 @@ impl Cx {
     /// A client that has not been revoked.
     pub(crate) async fn service_client(&self, id: ClientId) -> Result<Option<Arc<ServiceClient>>, Fault> {
         let is_revoked = || self.revoked.revokes(id.uuid(), GENERATION);
-        let found = match self.clients.get(&id).filter(|_| !is_revoked()) {
-            Some(client) => Some(client),
-            None => self.read_client(id).await?,
+        let now = self.clock.now();
+        let known = self.clients.get(&id).filter(|known| !self.is_too_old(known.read_at, now));
+        let found = match known.filter(|_| !is_revoked()) {
+            Some(known) => Some(known.client),
+            None => self.read_client(id, now).await?,
         };
         self.fresh_for()?;
         // Revoked while it was read.
         Ok(found.filter(|_| !is_revoked()))
     }
 
-    async fn read_client(&self, id: ClientId) -> Result<Option<Arc<ServiceClient>>, Fault> {
+    async fn read_client(&self, id: ClientId, now: Timestamp) -> Result<Option<Arc<ServiceClient>>, Fault> {
         let found = self.store.client(id).await?.map(Arc::new);
         match &found {
-            Some(client) => self.clients.insert(id, client.clone()),
+            Some(client) => self.clients.insert(id, KnownClient { client: client.clone(), read_at: now }),
             None => self.clients.invalidate(&id),
         }
         Ok(found)
