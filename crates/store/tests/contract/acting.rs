@@ -194,6 +194,29 @@ contract! {
         }
     }
 
+    async fn no_acting_outlives_a_sign_out_everywhere(t: &TestStore) {
+        for round in 0..6 {
+            let admin = make_admin(t, &format!("root{round}")).await;
+            let own = make_session(t, &admin).await.0;
+            let mut asked = Vec::new();
+            for at in 0..6 {
+                let user = make_user(t, &format!("ada{round}.{at}")).await;
+                asked.push(acting(t, &admin, &own, &user));
+            }
+            let beginning = crate::support::parallel(6, |at| {
+                let (store, new) = (t.store.clone(), asked[at].clone());
+                async move { create(&store, &new).await.expect("answered, not an error").is_some() }
+            });
+            let (id, now) = (admin.id, t.now());
+            let ending = async {
+                commit!(t.store, [] tx => sessions::end_all(tx, id, None, now, EndCause::LogoutEverywhere))
+            };
+            let (_, told) = tokio::join!(beginning, ending);
+            assert!(told.expect("committed").contains(&own.id.uuid()));
+            assert_eq!(number(&t.store, "SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL").await, 0);
+        }
+    }
+
     async fn half_an_actor_is_no_actor(t: &TestStore) {
         let (_, _, _, first) = begun(t).await;
         execute(&t.store, "UPDATE sessions SET actor_id = NULL WHERE acting IS NOT NULL").await;
