@@ -19,6 +19,7 @@ use portcullis_core::time::Timestamp;
 use portcullis_core::user::Role;
 use portcullis_jose::{AccessClaims, Checks, VerifyError, verify, verify_at_any_time};
 use portcullis_store::api_tokens::Presented;
+use portcullis_store::sessions::Asker;
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -72,6 +73,11 @@ impl Caller {
             Credential::Session(session) => Some(session),
             _ => None,
         }
+    }
+
+    /// Who asks for what outlives the request; `None`: not a session.
+    pub(crate) fn asker(&self) -> Option<Asker> {
+        Some(Asker { user: self.user, session: self.session()? })
     }
 
     /// Who really acts: the user, unless the token names another.

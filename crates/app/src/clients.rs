@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use portcullis_core::audit::{Event, EventKind};
 use portcullis_core::client::{GrantTypes, ServiceClient};
-use portcullis_core::ids::{ClientId, UserId};
+use portcullis_core::ids::ClientId;
 use portcullis_core::scope::Scopes;
 use portcullis_core::secret_token::{Kind, SecretToken};
 use portcullis_core::time::Timestamp;
@@ -57,8 +57,8 @@ pub(crate) struct KnownClient {
 /// Who makes or revokes.
 #[derive(Clone, Copy, Debug)]
 pub enum By<'a> {
-    /// An administrator, over HTTP.
-    Administrator(UserId, &'a Client),
+    /// An administrator in a session of their own, over HTTP.
+    Administrator(&'a Caller, &'a Client),
     /// Whoever may run commands on the server.
     Operator,
 }
@@ -69,6 +69,9 @@ pub enum ClientError {
     /// Fields are wrong.
     #[error("{}", .0.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join(" "))]
     Invalid(Vec<FieldError>),
+    /// Who asks is no administrator any more, or their session has ended.
+    #[error("the administrator has changed meanwhile")]
+    Moved,
     /// A fault.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -81,16 +84,23 @@ impl Cx {
         let client = self.check_client(request, &secret).map_err(ClientError::Invalid)?;
         let mut event = self.client_event(EventKind::ClientCreated, client.id, by);
         event.detail.insert("name".into(), client.name.as_str().into());
+        let asker = match by {
+            By::Administrator(caller, _) => Some(caller.asker().ok_or(ClientError::Moved)?),
+            By::Operator => None,
+        };
         let new = client.clone();
         let done = self.store.write(move |tx| {
             let (new, event) = (new.clone(), event.clone());
             Box::pin(async move {
-                clients::insert(tx, &new).await?;
-                audit::append(tx, &event).await
+                let done = clients::insert(tx, &new, asker).await?;
+                if done {
+                    audit::append(tx, &event).await?;
+                }
+                Ok(done)
             })
         });
-        done.await.map_err(Fault::from)?;
-        Ok(NewClient { secret, client })
+        let done = done.await.map_err(Fault::from)?;
+        if done { Ok(NewClient { secret, client }) } else { Err(ClientError::Moved) }
     }
 
     fn check_client(
@@ -202,8 +212,8 @@ impl Cx {
     fn client_event(&self, kind: EventKind, id: ClientId, by: By<'_>) -> Event {
         let mut event = self.event(kind);
         match by {
-            By::Administrator(user, client) => {
-                (event.actor, event.address) = (Some(user), Some(client.address));
+            By::Administrator(caller, client) => {
+                (event.actor, event.address) = (Some(caller.user), Some(client.address));
             }
             By::Operator => {
                 event.detail.insert("by".into(), "operator".into());
