@@ -45,7 +45,7 @@ contract! {
     async fn only_an_administrator_in_a_session_of_theirs_makes_one(t: &TestStore) {
         let (root, ada) = (make_user(t, "root").await, make_user(t, "ada").await);
         let made = make(t, None).await;
-        let asked = || ServiceClient { id: ClientId::new(t.now(), &*t.random), ..made.clone() };
+        let next = || ServiceClient { id: ClientId::new(t.now(), &*t.random), ..made.clone() };
         let (own, foreign) = (make_session(t, &root).await.0, make_session(t, &ada).await.0);
         let asker = Asker { user: root.id, session: own.id };
         let (user, now) = (root.id, t.now());
@@ -53,13 +53,13 @@ contract! {
             let role = Role::from_stored(role);
             commit!(t.store, [role] tx => users::set_role(tx, user, &role, now)).expect("answered");
         };
-        assert!(!insert(t, &asked(), Some(asker)).await, "no administrator");
+        assert!(!insert(t, &next(), Some(asker)).await, "no administrator");
         set_role(Role::ADMIN).await;
-        assert!(!insert(t, &asked(), Some(Asker { session: foreign.id, ..asker })).await, "another's session");
-        assert!(insert(t, &asked(), Some(asker)).await);
+        assert!(!insert(t, &next(), Some(Asker { session: foreign.id, ..asker })).await, "another's session");
+        assert!(insert(t, &next(), Some(asker)).await);
         let id = own.id;
         commit!(t.store, [] tx => sessions::end(tx, End::Any(id), now, EndCause::Logout)).expect("ended");
-        assert!(!insert(t, &asked(), Some(asker)).await, "a session that has ended");
+        assert!(!insert(t, &next(), Some(asker)).await, "a session that has ended");
         assert_eq!(t.store.clients(None, 10).await.expect("read").len(), 2);
     }
 
@@ -71,10 +71,10 @@ contract! {
             commit!(t.store, [] tx => users::set_role(tx, user, &Role::from_stored(Role::ADMIN), now)).expect("set");
             let asker = Asker { user, session: make_session(t, &root).await.0.id };
             let model = make(t, None).await;
-            let asked: Vec<_> =
+            let wanted: Vec<_> =
                 (0..6).map(|_| ServiceClient { id: ClientId::new(now, &*t.random), ..model.clone() }).collect();
             let asking = crate::support::parallel(6, |at| {
-                let (store, new) = (t.store.clone(), asked[at].clone());
+                let (store, new) = (t.store.clone(), wanted[at].clone());
                 async move { commit!(store, [new] tx => clients::insert(tx, &new, Some(asker))).expect("answered") }
             });
             // Whoever is told that one was made was an administrator when it was: so says the database, which
