@@ -5,6 +5,9 @@
 //! 3. Expired? Revoked? Asked every time, cached or not.
 //! 4. Without news from the database for too long, nobody can say whether it was revoked: a fault of ours.
 //!
+//! A token that was made for a service behind a proxy opens nothing here, whatever its audience: that service has it
+//! of everybody who calls it. It may be asked about, like any other.
+//!
 //! An API token is looked up by its digest, once, and kept in the same place. Whatever changes about it or its
 //! user revokes the generation that is kept, and it is looked up again. So it is when what is kept is as old as an
 //! access token gets: a revocation is forgotten a little after that, and a node that was cut off from the database
@@ -106,6 +109,11 @@ pub enum BearerError {
 /// Seconds that the clocks of two nodes may differ before `nbf` is taken seriously.
 const CLOCK_LEEWAY: u32 = 10;
 
+/// That a token may be used here.
+const fn for_us(claims: &AccessClaims) -> Result<(), BearerError> {
+    if claims.upstream { Err(BearerError::Invalid("made for a service behind a proxy")) } else { Ok(()) }
+}
+
 enum Verified {
     Caller(Arc<Caller>),
     UnknownKey,
@@ -115,14 +123,25 @@ impl Cx {
     /// Who presents `token`.
     pub async fn caller(&self, token: &str) -> Result<Arc<Caller>, BearerError> {
         let caller = self.caller_as_known(token).await?;
-        if self.revoked.staleness() > self.settings.max_staleness {
-            return Err(Fault::Stale.into());
-        }
+        self.fresh_for()?;
         Ok(caller)
     }
 
     /// The same by what is known here, however old: without news from the database a revocation may be missed.
     pub(crate) async fn caller_as_known(&self, token: &str) -> Result<Arc<Caller>, BearerError> {
+        let caller = self.known_token(token).await?;
+        for_us(&caller.claims)?;
+        Ok(caller)
+    }
+
+    /// What `token` says, be it for us or for a service behind us.
+    pub(crate) async fn any_token(&self, token: &str) -> Result<Arc<Caller>, BearerError> {
+        let caller = self.known_token(token).await?;
+        self.fresh_for()?;
+        Ok(caller)
+    }
+
+    async fn known_token(&self, token: &str) -> Result<Arc<Caller>, BearerError> {
         let now = self.clock.now();
         let hash = digest::digest(&digest::SHA256, token.as_bytes());
         let key: [u8; 32] = hash.as_ref().try_into().map_err(|_| BearerError::Invalid("digest"))?;
@@ -228,7 +247,10 @@ impl Cx {
             verified = self.verify_past(token);
         }
         match verified {
-            Ok(claims) => self.read_claims(claims),
+            Ok(claims) => {
+                for_us(&claims)?;
+                self.read_claims(claims)
+            }
             Err(VerifyError::UnknownKey) => Err(self.unknown_key()),
             Err(_) => Err(BearerError::Invalid("malformed")),
         }
