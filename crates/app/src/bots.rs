@@ -32,6 +32,9 @@ pub enum BotError {
     /// No such bot of the caller's.
     #[error("no such bot")]
     NotFound,
+    /// The session that asks has ended, or its user was disabled, in between.
+    #[error("the session has ended")]
+    SessionEnded,
     /// Not an audience of ours.
     #[error("unknown audience")]
     UnknownAudience,
@@ -58,7 +61,8 @@ impl From<SignInError> for BotError {
 
 impl Cx {
     /// Makes a bot.
-    pub async fn create_bot(&self, owner: UserId, name: &str, client: &Client) -> Result<User, BotError> {
+    pub async fn create_bot(&self, caller: &Caller, name: &str, client: &Client) -> Result<User, BotError> {
+        let owner = caller.asker().ok_or(BotError::SessionEnded)?;
         let name = line("name", name, LONGEST_NAME).map_err(|error| BotError::Invalid(vec![error]))?;
         let now = self.clock.now();
         let new = NewBot {
@@ -69,7 +73,7 @@ impl Cx {
             now,
             most: i64::from(self.settings.bots_per_user),
         };
-        let (id, event) = (new.id, self.bot_event(EventKind::BotCreated, new.id, owner, client));
+        let (id, event) = (new.id, self.bot_event(EventKind::BotCreated, new.id, owner.user, client));
         let made = self
             .store
             .write(move |tx| {
@@ -85,9 +89,9 @@ impl Cx {
             .await
             .map_err(Fault::from)?;
         match made {
-            Made::Done => self.bot(id, owner).await,
+            Made::Done => self.bot(id, owner.user).await,
             Made::TooMany => Err(BotError::TooMany),
-            Made::NoOwner => Err(BotError::NotFound),
+            Made::NoOwner => Err(BotError::SessionEnded),
         }
     }
 

@@ -208,9 +208,8 @@ impl Cx {
                     // The tokens that are handed out now name another place than the ones that end here.
                     grant.status_index =
                         revocations::append_upto(tx, renewal.session.uuid(), before, span).await?;
-                    revocations::append_ended(tx, new.user, span).await?;
-                    revocations::append_all(tx, &tokens, span).await?;
                     ended.extend(tokens);
+                    revocations::append_all(tx, &ended, span).await?;
                     Ok(Some((grant, ended)))
                 })
             })

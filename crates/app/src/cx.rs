@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 use portcullis_core::audit::{Event, EventKind};
-use portcullis_core::client::ServiceClient;
 use portcullis_core::ids::{ClientId, EventId};
 use portcullis_core::random::{self, Random};
 use portcullis_core::server_key::KeyRing;
@@ -15,6 +14,7 @@ use serde_json::Map;
 
 use crate::attempts::Turns;
 use crate::bearer::Caller;
+use crate::clients::KnownClient;
 use crate::hashing::Hasher;
 use crate::lifetime::LongestLifetime;
 use crate::limits::Memory;
@@ -79,7 +79,7 @@ pub struct Cx {
     pub(crate) turns: Turns,
     pub(crate) uses: Uses,
     pub(crate) callers: Cache<[u8; 32], Arc<Caller>>,
-    pub(crate) clients: Cache<ClientId, Arc<ServiceClient>>,
+    pub(crate) clients: Cache<ClientId, KnownClient>,
 }
 
 impl Cx {

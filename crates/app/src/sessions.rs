@@ -118,7 +118,7 @@ impl Cx {
                     let ended = sessions::end_all(tx, user, None, span.now, cause).await?;
                     event.detail.insert("sessions".into(), ended.len().into());
                     audit::append(tx, &event).await?;
-                    revocations::append_ended(tx, user, span).await?;
+                    revocations::append_all(tx, &ended, span).await?;
                     Ok(ended)
                 })
             })

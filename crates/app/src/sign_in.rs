@@ -186,9 +186,7 @@ impl Cx {
                         limits::forgive(tx, bucket).await?;
                     }
                     audit::append(tx, &event).await?;
-                    if !displaced.is_empty() {
-                        revocations::append_ended(tx, new.user, span).await?;
-                    }
+                    revocations::append_all(tx, &displaced, span).await?;
                     Ok(Some((grant, displaced)))
                 })
             })

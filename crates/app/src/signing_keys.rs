@@ -18,8 +18,15 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub struct SigningKeys {
     loaded: RwLock<Arc<Loaded>>,
-    /// When an unknown `kid` last made us read the table, and one reading at a time.
-    turn: tokio::sync::Mutex<Option<Instant>>,
+    /// How it went when an unknown `kid` last made us read the table, and one reading at a time.
+    turn: tokio::sync::Mutex<Option<Look>>,
+}
+
+/// A reading that is done.
+struct Look {
+    at: Instant,
+    /// Why it failed: nobody knows then which keys there are.
+    fault: Option<String>,
 }
 
 /// One reading of the table.
@@ -172,14 +179,19 @@ impl Cx {
     }
 
     /// Reads the table because a token names a key that is not in it: at most once a second, one at a time,
-    /// however many such tokens come in, and whether or not the database answers.
+    /// however many such tokens come in, and whether or not the database answers. Whoever comes within that
+    /// second is told what the reading told, be it a fault.
     pub(crate) async fn look_for_new_keys(&self) -> Result<(), Fault> {
         let mut last = self.keys.turn.lock().await;
-        if last.is_some_and(|at| at.elapsed() < LOOK_AGAIN) {
-            return Ok(());
+        if let Some(look) = last.as_ref().filter(|look| look.at.elapsed() < LOOK_AGAIN) {
+            let again = |fault: &String| Err(Fault::StoreUnavailable(fault.clone()));
+            return look.fault.as_ref().map_or(Ok(()), again);
         }
-        *last = Some(Instant::now());
-        self.reload_signing_keys().await
+        let read = self.reload_signing_keys().await;
+        // Whoever asks may have gone away before this. Then nothing is known, and the next one looks.
+        let fault = read.as_ref().err().map(ToString::to_string);
+        *last = Some(Look { at: Instant::now(), fault });
+        read
     }
 
     /// The public keys of every token that may still live, and of the next ones.

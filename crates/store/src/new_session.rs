@@ -64,6 +64,19 @@ impl ActingFrom {
     const fn is_bot(self) -> bool {
         matches!(self.acting.mode, ActingMode::Bot)
     }
+
+    const fn asker(self) -> Asker {
+        Asker { user: self.acting.actor, session: self.session }
+    }
+}
+
+/// Who asks for something that outlives their request, and from which session of their own.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker {
+    /// Who.
+    pub user: UserId,
+    /// It must be live.
+    pub session: SessionId,
 }
 
 /// The guard of a new session. It takes the user's row until the commit, so that whoever moves the epoch comes
@@ -228,7 +241,9 @@ async fn displace(tx: &mut Tx, new: &NewSession) -> Result<Vec<Uuid>, StoreError
 async fn hold(tx: &mut Tx, new: &NewSession) -> Result<Option<Timestamp>, StoreError> {
     let mut ends_at = new.ends_at;
     if let Some(from) = new.acting {
-        let Some(held) = hold_actor(tx, from, new.now).await? else { return Ok(None) };
+        let Some(held) = hold_asker(tx, from.asker(), !from.is_bot(), new.now).await? else {
+            return Ok(None);
+        };
         if !from.is_bot() {
             ends_at = ends_at.min(held);
         }
@@ -243,15 +258,21 @@ async fn hold(tx: &mut Tx, new: &NewSession) -> Result<Option<Timestamp>, StoreE
     Ok((touched > 0).then_some(ends_at))
 }
 
-/// When the session ends from which somebody acts; `None`: they may not, or it has ended.
-async fn hold_actor(tx: &mut Tx, from: ActingFrom, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-    let actor = from.acting.actor.uuid();
-    if affected!(tx, sqlx::query(HOLD_ACTOR).bind(actor).bind(from.is_bot()))? == 0 {
+/// When the session ends from which somebody asks; `None`: it has ended, or they may not: they are disabled, or no
+/// administrator where one is needed.
+pub(crate) async fn hold_asker(
+    tx: &mut Tx,
+    asker: Asker,
+    admin: bool,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    let user = asker.user.uuid();
+    if affected!(tx, sqlx::query(HOLD_ACTOR).bind(user).bind(!admin))? == 0 {
         return Ok(None);
     }
     let ends_at: Option<i64> = on_tx!(tx, db => sqlx::query_scalar(HOLD_SESSION)
-        .bind(from.session.uuid())
-        .bind(actor)
+        .bind(asker.session.uuid())
+        .bind(user)
         .bind(now.micros())
         .fetch_optional(db))?;
     Ok(ends_at.map(Timestamp::from_micros))

@@ -188,6 +188,13 @@ impl TestApp {
         Ok(Self { cx, app, clock, database, outbound, random, follower })
     }
 
+    /// From now on it hears of nothing by itself, as a node that is cut off from its database.
+    pub async fn cut_off(&mut self) {
+        self.follower.abort();
+        // An error: it was aborted. From here on it reads no more.
+        let _ = (&mut self.follower).await;
+    }
+
     /// Somebody who presents nothing.
     pub fn anon(&self) -> Actor {
         Actor::new(self.app.clone())

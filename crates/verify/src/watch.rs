@@ -24,7 +24,7 @@
 
 use std::{future::Future, time::Duration};
 
-use crate::{Claims, Verifier};
+use crate::{Claims, Verifier, revocations::Revoked};
 
 /// The longest sleep: what a clock that is set forward may be late by.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -66,7 +66,7 @@ impl Verifier {
     fn rest(&self, claims: &Claims) -> Result<Duration, Ended> {
         let core = self.core();
         let standing = core.revocations.standing(claims.session_hash(), claims.generation());
-        if standing.revoked {
+        if standing.revoked != Revoked::Not {
             return Err(Ended::Revoked);
         }
         let left = core.end_of(claims).saturating_sub(core.context.clock.unix_seconds());

@@ -90,6 +90,52 @@ async fn a_revoked_one_is_refused_without_asking() {
 }
 
 #[tokio::test]
+async fn one_whose_rights_have_changed_is_asked_about_again_and_lives_on() {
+    let (issuer, clock, verifier) = with_credentials().await;
+    let before = verifier.verify(TOKEN).await.expect("active");
+    assert_eq!(before.generation(), 1);
+    let ended = verifier.watch(&before);
+    issuer.api_token(TOKEN, &[("gen", json!(2)), ("scope", json!("a"))]);
+    issuer.revoke("api-token-1", Some(1));
+    assert_eq!(ended.await, Ended::Revoked, "a stream goes on with the new rights or not at all");
+    for _ in 0..3 {
+        let now = verifier.verify(TOKEN).await.expect("it lives on");
+        assert_eq!((now.generation(), now.has_scope("b")), (2, false));
+        tokio::select! {
+            biased;
+            why = verifier.watch(&now) => panic!("a stream would end: {why:?}"),
+            () = std::future::ready(()) => {}
+        }
+        clock.forward(5);
+    }
+    assert_eq!(issuer.asked(INTROSPECT), 4, "as often as of any other");
+}
+
+#[tokio::test]
+async fn an_issuer_that_is_behind_its_own_revocations_is_no_401() {
+    let (issuer, _clock, verifier) = with_credentials().await;
+    let ended = verifier.watch(&verifier.verify(TOKEN).await.expect("active"));
+    issuer.revoke("api-token-1", Some(1));
+    assert_eq!(ended.await, Ended::Revoked);
+    // The node that is asked still says what was true before.
+    let answer = verifier.verify(TOKEN).await;
+    assert!(matches!(answer, Err(VerifyError::Unavailable { .. })), "{answer:?}");
+    issuer.api_token(TOKEN, &[("gen", json!(2))]);
+    assert!(verifier.verify(TOKEN).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_operators_claims_are_told() {
+    let (issuer, _clock, verifier) = with_credentials().await;
+    issuer.api_token(TOKEN, &[("user_id", json!(17)), ("plan", json!({"name": "team"}))]);
+    let claims = verifier.verify(TOKEN).await.expect("active");
+    assert_eq!(claims.claim_as::<u64>("user_id"), Some(17));
+    assert_eq!(claims.claim("plan"), Some(&json!({"name": "team"})));
+    let extra: Vec<_> = claims.as_access_claims().extra.keys().collect();
+    assert_eq!(extra, ["plan", "user_id"], "nothing that is said of the answer");
+}
+
+#[tokio::test]
 async fn it_expires_whatever_the_cache_says() {
     let (issuer, clock, verifier) = with_credentials().await;
     issuer.api_token(TOKEN, &[("exp", json!(START + 2))]);
@@ -114,6 +160,7 @@ async fn answers_for_others_are_refused() {
         ("sub", Value::Null),
         ("sid", Value::Null),
         ("sid", json!("")),
+        ("gen", Value::Null),
         ("role", Value::Null),
         ("active", json!(false)),
     ]

@@ -103,10 +103,19 @@ impl FakeIssuer {
         self.signer.token(&claims)
     }
 
-    /// An active API token, as introspection tells of it.
+    /// An active API token, as introspection tells of it: without what only a JWT has.
     pub fn api_token(&self, token: &str, changes: &[(&str, Value)]) {
         let mut answer = with(&self.claims(), "active", Some(json!(true)));
-        for (name, value) in [("sid", json!("api-token-1")), ("gen", Value::Null)].iter().chain(changes) {
+        let own = [
+            ("token_type", json!("Bearer")),
+            ("sid", json!("api-token-1")),
+            ("gen", json!(1)),
+            ("client_id", json!("portcullis-api-token")),
+            ("jti", Value::Null),
+            ("iat", Value::Null),
+            ("nbf", Value::Null),
+        ];
+        for (name, value) in own.iter().chain(changes) {
             answer = with(&answer, name, Some(value.clone()).filter(|value| !value.is_null()));
         }
         self.knobs().tokens.insert(token.to_owned(), answer);

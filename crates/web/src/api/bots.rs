@@ -71,6 +71,7 @@ impl From<BotError> for Failure {
             BotError::Invalid(errors) => Self::fields(errors),
             BotError::TooMany => Self::new(Code::TooManyBots),
             BotError::NotFound => Self::new(Code::NotFound),
+            BotError::SessionEnded => Self::logged(Code::InvalidToken, "the session has ended"),
             BotError::UnknownAudience => login::unknown_audience(),
             BotError::Fault(fault) => fault.into(),
         }
@@ -86,7 +87,7 @@ pub(crate) async fn create(
     Own(caller): Own,
     JsonBody(body): JsonBody<BotName>,
 ) -> Answer {
-    let bot = web.cx.create_bot(caller.user, &body.name, &client).await?;
+    let bot = web.cx.create_bot(&caller, &body.name, &client).await?;
     Ok(private_json(StatusCode::CREATED, &BotBody::from(bot)))
 }
 

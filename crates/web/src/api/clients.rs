@@ -84,6 +84,7 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Invalid(errors) => Self::fields(errors),
+            ClientError::Moved => Self::logged(Code::InvalidToken, "the administrator has changed meanwhile"),
             ClientError::Fault(fault) => fault.into(),
         }
     }
@@ -106,7 +107,7 @@ pub(crate) async fn create(
     let caller = administrator(own)?;
     let ClientCreate { name, grant_types, scopes, audience } = body;
     let request = ClientRequest { name, grant_types, scopes, audience };
-    let made = web.cx.create_client(request, By::Administrator(caller.user, &client)).await?;
+    let made = web.cx.create_client(request, By::Administrator(&caller, &client)).await?;
     let client_secret = made.secret.expose().to_owned();
     let body = NewClientBody { client_secret, client: ClientBody::from(&made.client) };
     Ok(private_json(StatusCode::CREATED, &body))
@@ -139,7 +140,7 @@ pub(crate) async fn revoke(
     PathId(id): PathId<ClientId>,
 ) -> Answer {
     let caller = administrator(own)?;
-    if web.cx.revoke_client(id, By::Administrator(caller.user, &client)).await? {
+    if web.cx.revoke_client(id, By::Administrator(&caller, &client)).await? {
         Ok(no_content())
     } else {
         Err(Failure::new(Code::NotFound))
