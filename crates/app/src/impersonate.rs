@@ -18,7 +18,7 @@ use crate::bearer::Caller;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
-use crate::sign_in::{Actor, Proof, SignInError, Wish};
+use crate::sign_in::{Actor, Handover, Proof, SignInError, Wish};
 use crate::tokens::Tokens;
 
 const LONGEST_REASON: usize = 500;
@@ -32,6 +32,8 @@ pub struct ImpersonationRequest {
     pub reason: String,
     /// To look, or to do.
     pub mode: ActingMode,
+    /// How the tokens travel.
+    pub delivery: Delivery,
 }
 
 /// Why there is no session.
@@ -87,8 +89,15 @@ impl Cx {
         let acting = Acting { actor: caller.user, mode: request.mode };
         let actor = Actor { from: ActingFrom { acting, session }, reason: Some(reason) };
         let proof = Proof { acting: Some(actor), ..Proof::own(user, &[]) };
-        let wish = Wish { delivery: Delivery::Body, audiences: self.settings.audiences.clone() };
+        let handover = Handover { delivery: request.delivery, replaces: Vec::new() };
+        let wish = Wish { handover, audiences: self.settings.audiences.clone() };
         Ok(self.sign_in(proof, wish, client).await?)
+    }
+
+    /// How the tokens of the caller's session travel: whoever acts from it does so in the same browser.
+    pub async fn delivery_of(&self, caller: &Caller) -> Result<Delivery, Fault> {
+        let Some(session) = caller.session() else { return Ok(Delivery::Body) };
+        Ok(self.store.judged(session).await?.map_or(Delivery::Body, |judged| judged.grant.delivery))
     }
 
     /// Stops acting; `false`: the caller does not act as another.

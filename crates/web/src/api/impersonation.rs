@@ -1,7 +1,7 @@
 //! An administrator acts as another user, and stops.
 
 use axum::extract::State;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use portcullis_app::impersonate::{ImpersonateError, ImpersonationRequest};
 use portcullis_core::ids::UserId;
 use portcullis_core::session::ActingMode;
@@ -9,6 +9,7 @@ use portcullis_edge::code::Code;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::forget::forget_dead;
 use super::no_content;
 use super::token_response::{TokenBody, answer};
 use crate::extract::{AnySession, ClientInfo, JsonBody, Own, PathId};
@@ -52,14 +53,19 @@ pub(crate) async fn start(
     State(web): State<Web>,
     ClientInfo(client): ClientInfo,
     Own(caller): Own,
-    PathId(user): PathId<UserId>,
+    asked: (PathId<UserId>, HeaderMap),
     JsonBody(body): JsonBody<ImpersonateBody>,
 ) -> Answer {
+    let (PathId(user), headers) = asked;
     if !caller.role.is_admin() {
         return Err(Failure::new(Code::Forbidden));
     }
-    let request = ImpersonationRequest { user, reason: body.reason, mode: mode(body.mode.as_deref())? };
-    Ok(answer(StatusCode::OK, web.cx.impersonate(&caller, request, &client).await?))
+    let mode = mode(body.mode.as_deref())?;
+    let delivery = web.cx.delivery_of(&caller).await?;
+    let request = ImpersonationRequest { user, reason: body.reason, mode, delivery };
+    let admitted = caller.admitted(&web, &headers).await;
+    let tokens = web.cx.impersonate(&caller, request, &client).await?;
+    Ok(answer(StatusCode::OK, tokens, admitted.as_ref().map(|admitted| (&web, admitted))))
 }
 
 /// Stop acting as another user.
@@ -69,10 +75,14 @@ pub(crate) async fn stop(
     State(web): State<Web>,
     ClientInfo(client): ClientInfo,
     AnySession(caller): AnySession,
+    headers: HeaderMap,
 ) -> Answer {
-    if web.cx.stop_impersonating(&caller, &client).await? {
-        Ok(no_content())
-    } else {
-        Err(Failure::told(Code::Conflict, "This session does not act as another user."))
+    if !web.cx.stop_impersonating(&caller, &client).await? {
+        return Err(Failure::told(Code::Conflict, "This session does not act as another user."));
     }
+    let mut response = no_content();
+    if let Some(admitted) = caller.holder(&web, &headers).await {
+        forget_dead(&web, &mut response, &admitted)?;
+    }
+    Ok(response)
 }
