@@ -7,8 +7,8 @@
 //! 3. It ends after `impersonation.max_duration`, whatever is refreshed, and with the administrator's session or
 //!    role ([`portcullis_store::sessions::create`]).
 
-use portcullis_core::audit::EventKind;
 use portcullis_core::ids::UserId;
+use portcullis_core::refresh_token::RefreshToken;
 use portcullis_core::session::{Acting, ActingMode, Delivery, EndCause};
 use portcullis_core::validation::{FieldError, line};
 use portcullis_store::sessions::{ActingFrom, End};
@@ -103,13 +103,17 @@ impl Cx {
     /// Stops acting; `false`: the caller does not act as another.
     pub async fn stop_impersonating(&self, caller: &Caller, client: &Client) -> Result<bool, Fault> {
         let Some(session) = caller.session().filter(|_| caller.is_acting()) else { return Ok(false) };
-        let mut event = self.event(EventKind::SessionEnded);
-        event.session = Some(session);
+        let mut event = self.ended(session, EndCause::ActingEnded, client);
         event.actor = Some(caller.actor());
-        event.address = Some(client.address);
-        event.detail.insert("cause".into(), EndCause::ActingEnded.as_str().into());
         let which = End::Own(session, caller.user);
         self.end_one(which, session, EndCause::ActingEnded, event).await?;
         Ok(true)
+    }
+
+    /// The same for whoever holds a refresh token of the session, of whatever generation. One that has ended is no error.
+    pub async fn stop_impersonating_with(&self, token: &RefreshToken, client: &Client) -> Result<(), Fault> {
+        let event = self.ended(token.session, EndCause::ActingEnded, client);
+        let which = End::BySecret(token.session, token.secret.hash());
+        self.end_one(which, token.session, EndCause::ActingEnded, event).await.map(drop)
     }
 }

@@ -119,6 +119,14 @@ impl<'a> Browser<'a> {
         self.admit(None).await.map(Some)
     }
 
+    /// The same for what ends acting as another user; `None`: no cookie holds its refresh token.
+    pub(crate) async fn admit_acting(self) -> Result<Option<Admitted>, Failure> {
+        if self.brought()?.acting.refresh.is_none() {
+            return Ok(None);
+        }
+        self.admit(None).await.map(Some)
+    }
+
     /// The session for which `GET /auth/csrf` makes a token: the one that would be asked for it.
     pub(crate) async fn session(self) -> Result<Option<SessionId>, Failure> {
         let brought = self.brought()?;
@@ -165,6 +173,11 @@ impl Admitted {
     /// The session in which whoever it is does not act as another user.
     pub(crate) fn own_session(&self) -> Option<SessionId> {
         self.held.own.as_ref().map(|token| token.session)
+    }
+
+    /// The refresh token of acting as another user.
+    pub(crate) const fn acting(&self) -> Option<&RefreshToken> {
+        self.held.acting.as_ref()
     }
 
     /// The refresh tokens that it brought, the one of acting as another user first.

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{cleared_names, set, set_names, signed_in};
 use crate::on_both;
-use crate::support::{admin, claims, private, refused};
+use crate::support::{admin, claims, events, private, refused};
 
 /// An administrator in a browser, acting as `ada`.
 async fn acting(app: &TestApp, delivery: &str, mode: &str) -> (Browser, Reply) {
@@ -62,6 +62,27 @@ on_both! {
         assert_eq!(root.fetch_csrf_token().await, own);
         assert_eq!(root.refresh().await.json["user"]["email"], "root@example.org");
         refused(&before.get("/auth/me").await, 401, "invalid_token");
+    }
+
+    async fn stopping_needs_no_access_token_that_is_still_good(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let (root, _) = acting(&app, "cookies", "read").await;
+        let twice = root.copied();
+        app.clock.advance(Duration::from_mins(16));
+        for root in [&root, &twice] {
+            refused(&root.get("/auth/me").await, 401, "invalid_token");
+            refused(&root.saying(&[]).post("/auth/impersonation/stop", &json!({})).await, 403, "csrf_failed");
+            let reply = root.post("/auth/impersonation/stop", &json!({})).await;
+            private(&reply, 204);
+            assert_eq!(cleared_names(&reply), ["pc_act_access", "pc_act_refresh"]);
+        }
+        let stopped = events(&app, "session.ended").await;
+        assert_eq!((stopped.len(), &stopped[0]["detail"]["cause"]), (1, &json!("acting_ended")));
+        let mut root = root;
+        root.fetch_csrf_token().await;
+        assert_eq!(root.refresh().await.json["user"]["email"], "root@example.org");
+        // With nothing to stop, it says so.
+        refused(&root.post("/auth/impersonation/stop", &json!({})).await, 409, "conflict");
     }
 
     async fn signing_out_ends_both(backend: Backend) {

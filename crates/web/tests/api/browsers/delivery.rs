@@ -240,6 +240,17 @@ async fn cookies_do_not_travel_in_clear() {
 }
 
 #[tokio::test]
+async fn cookies_without_secure_are_told_at_start() {
+    for (url, told) in
+        [("http://localhost:8400", true), ("https://localhost", false), ("http://auth.example", false)]
+    {
+        let app = TestApp::with(Backend::Sqlite, |setup| setup.web.public_url = url.parse().unwrap()).await;
+        let warnings = app.app.warnings();
+        assert_eq!(warnings.iter().any(|warning| warning.contains("without Secure")), told, "{warnings:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_that_no_cookie_holds_is_a_fault_of_ours() {
     let app = TestApp::with(Backend::Sqlite, |setup| {
         setup.settings.claims.insert("long".into(), "x".repeat(4_000).into());
