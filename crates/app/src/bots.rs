@@ -3,7 +3,7 @@
 
 use portcullis_core::audit::EventKind;
 use portcullis_core::ids::UserId;
-use portcullis_core::session::{Acting, ActingMode, Delivery, EndCause};
+use portcullis_core::session::{Acting, ActingMode, EndCause};
 use portcullis_core::user::{Role, User};
 use portcullis_core::validation::{FieldError, line};
 use portcullis_store::bots::{self, Made, NewBot};
@@ -164,7 +164,7 @@ impl Cx {
         let acting = Acting { actor: caller.user, mode: ActingMode::Bot };
         let from = Actor { from: ActingFrom { acting, session }, reason: None };
         let proof = Proof { acting: Some(from), ..Proof::own(user, &[]) };
-        Ok(self.sign_in(proof, Wish { delivery: Delivery::Body, audiences }, client).await?)
+        Ok(self.sign_in(proof, Wish::in_body(audiences), client).await?)
     }
 
     async fn bot(&self, id: UserId, owner: UserId) -> Result<User, BotError> {

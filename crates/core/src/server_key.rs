@@ -42,6 +42,8 @@ pub enum Purpose {
     SetUp,
     /// Names of rate limit and slow-down counters, so that the store holds no addresses or e-mails in them.
     Counter,
+    /// Tokens that show that a page has read an answer of ours.
+    Csrf,
 }
 
 /// A server key is too short to be safe.
@@ -64,7 +66,7 @@ pub enum OpenError {
 pub struct ServerKey {
     id: KeyId,
     check: [u8; 32],
-    macs: [hmac::Key; 4],
+    macs: [hmac::Key; 5],
     seal: LessSafeKey,
 }
 
@@ -98,7 +100,7 @@ impl ServerKey {
         Ok(Self {
             id: KeyId(u32::from_be_bytes(*derive::<4>(&root, "id"))),
             check: *derive::<32>(&root, "check value"),
-            macs: [mac("refresh"), mac("device"), mac("set-up"), mac("counter")],
+            macs: [mac("refresh"), mac("device"), mac("set-up"), mac("counter"), mac("csrf")],
             seal: LessSafeKey::new(seal),
         })
     }

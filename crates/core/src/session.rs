@@ -78,6 +78,8 @@ pub enum EndCause {
     ActingEnded,
     /// Its user was deleted.
     UserDeleted,
+    /// Somebody signed in in the browser that held it.
+    Replaced,
 }
 
 /// A word that is none of an enum's.
@@ -111,7 +113,7 @@ words!(Delivery: Body = "body", Cookie = "cookie", Cookies = "cookies");
 words!(EndCause: Logout = "logout", LogoutEverywhere = "logout_everywhere", Revoked = "revoked",
     RevokedByOperator = "revoked_by_operator", Reused = "reused", PasswordChanged = "password_changed",
     UserDisabled = "user_disabled", Displaced = "displaced", ActingEnded = "acting_ended",
-    UserDeleted = "user_deleted");
+    UserDeleted = "user_deleted", Replaced = "replaced");
 words!(ActingMode: Bot = "bot", Read = "read", Full = "full");
 
 /// Whether a session still lives.

@@ -12,7 +12,7 @@
 
 use portcullis_core::client::{GrantType, ServiceClient};
 use portcullis_core::scope::Scopes;
-use portcullis_core::session::ActingMode;
+use portcullis_core::session::{ActingMode, Delivery};
 use portcullis_jose::AccessClaims;
 
 use super::client_credentials::asked_scopes;
@@ -141,7 +141,8 @@ impl Cx {
             OperatorError::Fault(fault) => OAuthError::Fault(fault),
             _ => nobody(),
         })?;
-        let request = ImpersonationRequest { user: user.id, reason: acting.reason, mode: acting.mode };
+        let Impersonation { reason, mode, .. } = acting;
+        let request = ImpersonationRequest { user: user.id, reason, mode, delivery: Delivery::Body };
         match self.impersonate(caller, request, client).await {
             Ok(tokens) => Ok(Issued { exchanged: true, ..tokens.into() }),
             Err(ImpersonateError::Invalid(errors)) => {

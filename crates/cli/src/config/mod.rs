@@ -51,8 +51,8 @@ pub use secret_key::{SecretKey, parse_secret_key};
 pub use sections::{
     ApiTokensConfig, BotsConfig, Config, CookiesConfig, CsrfConfig, DatabaseConfig, ForwardAuthConfig,
     ForwardAuthStyle, ImpersonationConfig, LogFormat, OutboundConfig, PasswordBlocklist, PasswordConfig,
-    RateLimitConfig, RegistrationConfig, RegistrationMode, RevocationsConfig, ServerConfig, SigningAlgorithm,
-    StaleMode, TelemetryConfig, TokensConfig,
+    RateLimitConfig, RegistrationConfig, RegistrationMode, RevocationsConfig, SameSitePolicy, ServerConfig,
+    SigningAlgorithm, StaleMode, TelemetryConfig, TokensConfig,
 };
 pub use show::{Loaded, ShownKey};
 pub use table::KEYS;
