@@ -2,26 +2,32 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ADA, refusal, signedIn, world } from "./support/world.js";
 
-test("the first sign-in needs no token, a session's refresh gets one by itself", async () => {
-  const { client, done, issuer } = world();
+test("where the cookie can be read, no request is made for the token", async () => {
+  const { browser, client, done, issuer } = world();
   await done(client.login(ADA));
   await done(client.refresh());
+  const other = browser.tab({ channel: () => undefined });
+  await done(other.client.getUser());
+  assert.deepEqual(issuer.log, ["POST /auth/login 200", "POST /auth/refresh 200", "POST /auth/refresh 200"]);
+});
+
+test("where it cannot, the token is asked for once, and again after signing in", async () => {
+  const { client, done, issuer, page } = world();
+  page.elsewhere = true;
+  await done(client.login(ADA));
+  await done(client.refresh());
+  await done(client.refresh());
+  await done(client.login(ADA));
   await done(client.refresh());
   assert.deepEqual(issuer.log, [
     "POST /auth/login 200",
     "GET /auth/csrf 200",
     "POST /auth/refresh 200",
     "POST /auth/refresh 200",
+    "POST /auth/login 200",
+    "GET /auth/csrf 200",
+    "POST /auth/refresh 200",
   ]);
-});
-
-test("after loading the page the readable cookie saves a request", async () => {
-  const made = await signedIn();
-  await made.done(made.client.refresh());
-  made.issuer.log.length = 0;
-  const { client } = made.browser.tab({ channel: () => undefined });
-  await made.done(client.getUser());
-  assert.deepEqual(made.issuer.log, ["POST /auth/refresh 200"]);
 });
 
 test("a cookie that is another application's is not believed twice", async () => {
@@ -41,7 +47,8 @@ test("a cookie that is another application's is not believed twice", async () =>
 
 test("signing in over a session that is there proves that it may", async () => {
   const made = await signedIn();
-  const { client } = made.browser.tab({ channel: () => undefined });
+  const { client, page } = made.browser.tab({ channel: () => undefined });
+  page.elsewhere = true;
   await made.done(client.login(ADA));
   assert.deepEqual(made.issuer.log, ["POST /auth/login 403", "GET /auth/csrf 200", "POST /auth/login 200"]);
   await made.done(client.refresh());

@@ -13,32 +13,27 @@ export interface Csrf {
 
 export function createCsrf(issuer: Issuer, cookies: () => string): Csrf {
   let token: string | undefined;
-  // The cookie saves a request after loading the page. It is a carrier only, and may be another application's.
+  // Every answer with tokens sets the cookie too, which saves a request. It may be another application's.
   let believeCookie = true;
 
-  function known(): string | undefined {
-    return token ?? (believeCookie ? COOKIE.exec(cookies())?.[1] : undefined);
-  }
-
   async function renew(): Promise<string> {
-    believeCookie = false;
-    token = undefined;
     const answer = await issuer<{ csrf_token: string }>("/auth/csrf");
     return (token = answer.csrf_token);
   }
 
   return {
     async guard(session, send) {
-      const first = known() ?? (session ? await renew() : undefined);
+      const carried = believeCookie ? COOKIE.exec(cookies())?.[1] : undefined;
+      const first = token ?? carried ?? (session ? await renew() : undefined);
       try {
         return await send(first === undefined ? {} : { "x-csrftoken": first });
       } catch (error) {
         if (!isPortcullisError(error, "csrf_failed")) throw error;
+        if (first === carried) believeCookie = false;
         return send({ "x-csrftoken": await renew() });
       }
     },
     forget() {
-      believeCookie = false;
       token = undefined;
     },
   };

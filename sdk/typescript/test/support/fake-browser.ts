@@ -16,12 +16,14 @@ export class FakePage implements Page {
   hidden = false;
   watcher: PageWatcher | undefined;
   keeps = true;
+  /** Portcullis is on another host: its cookies are not to be read here. */
+  elsewhere = false;
 
   constructor(readonly browser: FakeBrowser) {}
 
   keepsCookies = () => this.keeps;
   cookies = () => {
-    const token = this.browser.jar.get("csrftoken");
+    const token = this.elsewhere ? undefined : this.browser.jar.get("csrftoken");
     return `other=1${token === undefined ? "" : `; csrftoken=${token}`}`;
   };
   isHidden = () => this.hidden;

@@ -223,7 +223,10 @@ export class FakeIssuer {
       must_change_password: false,
       user: this.user(session.email),
     };
-    const cookies = [`pc_refresh=pcr_${session.id}.${session.gen}; HttpOnly; Path=/`];
+    const cookies = [
+      `pc_refresh=pcr_${session.id}.${session.gen}; HttpOnly; Path=/`,
+      `csrftoken=csrf-${session.id}; Path=/`,
+    ];
     if (session.delivery === "cookies") cookies.push(`pc_access=${access_token}; HttpOnly; Path=/`);
     return json(status, body, cookies);
   }

@@ -140,7 +140,8 @@ export async function openVisit(parts: VisitParts, arrival: Arrival): Promise<Vi
   /** A POST whose answer changes the cookies. */
   async function post(path: string, body: object): Promise<{ body: unknown; setCookies: readonly string[] }> {
     if (foreign) {
-      throw new PortcullisError("csrf_failed", "A page of another site has sent this. If it is yours, add it to `origins`.");
+      const message = "A page of another site has sent this. If that site is yours, add it to `origins`.";
+      throw new PortcullisError("csrf_failed", message, { status: 403 });
     }
     try {
       const reply = await back.post(path, body, caller());
