@@ -79,6 +79,7 @@ impl Default for Setup {
                     rules: Rules::new(&format!("{issuer}/upstream"), vec![]),
                     stale: Stale::Serve,
                 },
+                gateway_audiences: vec![],
             },
             web: WebConfig {
                 public_url: issuer.parse().expect("a URL"),

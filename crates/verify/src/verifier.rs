@@ -123,6 +123,16 @@ impl Verifier {
         Some(self.counted(answer, Source::Cache))
     }
 
+    /// Whether a token that was verified before is still good: its time, its session, what the user has to do. For who
+    /// keeps the claims beside something that stands for the token, a cookie for instance.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`].
+    pub fn recheck(&self, claims: &Claims) -> Result<(), VerifyError> {
+        let admitted = self.core().admit(claims);
+        self.counted(admitted.map(|()| claims.clone()), Source::Cache).map(drop)
+    }
+
     /// Verifies a request: its `Authorization` header, the token in it, and whether that token is good for the
     /// request's method. `Ok(None)` without the header.
     pub async fn verify_request(

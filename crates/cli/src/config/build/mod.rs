@@ -1,6 +1,7 @@
 //! From entries to [`Config`]: each section's own parsers, and the rules between keys.
 
 mod forward_auth;
+mod gateway;
 mod password;
 mod server;
 mod tokens;
@@ -24,6 +25,7 @@ pub(super) fn config(entries: &mut Entries, cwd: &Path) -> Result<Config, Config
         cookies: forward_auth::cookies(entries, &server.public_url)?,
         csrf: forward_auth::csrf(entries)?,
         forward_auth: forward_auth::forward_auth(entries, &tokens.issuer)?,
+        gateway: gateway::gateway(entries, &tokens.issuer)?,
         server,
         tokens,
         database: server::database(entries)?,
