@@ -136,8 +136,11 @@ impl Cx {
     /// Whether `audience` is that of a service behind a proxy of ours: its tokens open nothing here.
     pub(crate) fn is_upstream_audience(&self, audience: &str) -> bool {
         let settings = &self.settings;
-        let mut known =
-            settings.forward_auth.rules.audiences().chain(settings.gateway_audiences.iter().map(String::as_str));
+        let mut known = settings
+            .forward_auth
+            .rules
+            .audiences()
+            .chain(settings.gateway_audiences.iter().map(String::as_str));
         audience != settings.issuer && known.any(|known| known == audience)
     }
 

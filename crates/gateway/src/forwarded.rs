@@ -30,7 +30,8 @@ pub(crate) struct Way {
 
 impl Addresses {
     pub(crate) fn new(proxies: &[String], header: &str, https: bool) -> Result<Self, String> {
-        let proxies = TrustedProxies::parse(proxies).map_err(|error| format!("server.trusted_proxies: {error}"))?;
+        let proxies =
+            TrustedProxies::parse(proxies).map_err(|error| format!("server.trusted_proxies: {error}"))?;
         let rule = ClientAddressRule::new(proxies.clone(), header)
             .map_err(|error| format!("server.client_address_header: {error}"))?;
         let proto = HeaderValue::from_static(if https { "https" } else { "http" });

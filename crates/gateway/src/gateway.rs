@@ -75,6 +75,9 @@ pub(crate) struct Inner {
     pub(crate) grace: i64,
 }
 
+/// How often an issuer is asked that does not answer.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
+
 /// The one clock for everything.
 struct VerifyClock(Arc<dyn Clock>, Instant);
 
@@ -93,10 +96,15 @@ impl Gateway {
     ///
     /// # Errors
     /// What of the configuration cannot be used.
-    pub fn new(config: GatewayConfig, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Result<Self, StartError> {
+    pub fn new(
+        config: GatewayConfig,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, StartError> {
         let https = config.public_url.scheme() == "https";
         let keys = Arc::new(config.keys);
-        let issuer = Issuer::new(&config.issuer, config.reach_at.as_deref(), config.issuer_secret.as_deref())?;
+        let issuer =
+            Issuer::new(&config.issuer, config.reach_at.as_deref(), config.issuer_secret.as_deref())?;
         let issuer = Arc::new(issuer);
         let door = Door::new(
             (&config.audience, config.rules),
@@ -137,6 +145,27 @@ impl Gateway {
             access_code: config.access_code.map(AccessCode::new),
             grace: config.grace.as_secs().cast_signed(),
         })))
+    }
+}
+
+impl Gateway {
+    /// Asks the issuer, once it answers, whether it believes what this gateway says about clients, and tells the
+    /// operator if it does not.
+    pub async fn warn_if_disbelieved(self) {
+        loop {
+            match self.0.issuer.believes().await {
+                Some(true) => return,
+                Some(false) => {
+                    tracing::warn!(
+                        issuer = self.0.issuer_url,
+                        "the issuer does not believe this gateway: all clients share one address there; add the \
+                         gateway's address to server.trusted_proxies of the issuer"
+                    );
+                    return;
+                }
+                None => tokio::time::sleep(ASK_AGAIN).await,
+            }
+        }
     }
 }
 
@@ -239,7 +268,8 @@ impl Inner {
         let websocket = tunnel::wanted(parts);
         let changes = csrf::is_unsafe(&parts.method) || websocket;
         let by_cookie = brought.session.as_ref().filter(|_| !parts.headers.contains_key(AUTHORIZATION));
-        let forged = by_cookie.filter(|_| changes).and_then(|session| self.check_proxied(parts, host, session).err());
+        let forged =
+            by_cookie.filter(|_| changes).and_then(|session| self.check_proxied(parts, host, session).err());
         let who = self.doorman.who(&parts.headers, brought.session.as_ref(), client).await;
         let now = self.doorman.keeper.now();
         let admitted = match self.door.judge(who, Wanted { parts, host, changes, forged, now }) {
@@ -402,7 +432,8 @@ impl Inner {
                 tracing::warn!("the app switches to a protocol that nobody asked for");
                 return Err(Code::BadGateway.into());
             };
-            upgrading.join(&mut response, claims.map(|(verifier, claims)| guard::session_end(verifier, claims)));
+            upgrading
+                .join(&mut response, claims.map(|(verifier, claims)| guard::session_end(verifier, claims)));
         }
         let (head, body) = response.into_parts();
         let mut answer = Response::new(if agreed { Body::empty() } else { guard::guarded(body, claims) });
@@ -436,4 +467,3 @@ impl Inner {
 fn target(app: &App, host: &str, uri: &Uri) -> Option<Uri> {
     app.uri(host, uri.path_and_query())
 }
-

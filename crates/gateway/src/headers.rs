@@ -102,9 +102,8 @@ fn is_ours(name: &HeaderName) -> bool {
     if !matches!(name.first(), Some(b'x' | b't' | b'f')) {
         return false;
     }
-    let same = |text: &str| {
-        name.iter().zip(text.as_bytes()).all(|(a, b)| a == b || (*a == b'_' && *b == b'-'))
-    };
+    let same =
+        |text: &str| name.iter().zip(text.as_bytes()).all(|(a, b)| a == b || (*a == b'_' && *b == b'-'));
     OURS.iter().any(|ours| {
         let fits = if ours.ends_with('-') { name.len() >= ours.len() } else { name.len() == ours.len() };
         fits && same(ours)

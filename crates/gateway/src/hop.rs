@@ -55,7 +55,8 @@ impl App {
         let usual = if scheme == Scheme::HTTPS { 443 } else { 80 };
         let port = url.port().unwrap_or(usual);
         let authority: Authority = format!("{host}:{port}").parse().map_err(|_| unusable())?;
-        let at = Uri::builder().scheme(scheme.clone()).authority(authority.clone()).path_and_query("/").build();
+        let at =
+            Uri::builder().scheme(scheme.clone()).authority(authority.clone()).path_and_query("/").build();
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
@@ -67,7 +68,11 @@ impl App {
             .with_tls_config(tls::config(scheme == Scheme::HTTPS)?)
             .https_or_http()
             .with_server_name_resolver(FixedServerNameResolver::new(name));
-        let connector = if http2 { https.enable_http2().wrap_connector(fixed) } else { https.enable_all_versions().wrap_connector(fixed) };
+        let connector = if http2 {
+            https.enable_http2().wrap_connector(fixed)
+        } else {
+            https.enable_all_versions().wrap_connector(fixed)
+        };
         let client = pool().http2_only(http2).build(connector);
         Ok(Self { client, scheme, authority, patience })
     }
@@ -91,12 +96,18 @@ impl App {
             answered => return answered.map_err(|failure| failure.told(watched)),
         };
         match Upload::again(watched) {
-            Some(body) => self.send_once(head.with(body), watched).await.map_err(|failure| failure.told(watched)),
+            Some(body) => {
+                self.send_once(head.with(body), watched).await.map_err(|failure| failure.told(watched))
+            }
             None => Err(Failure::Lost(first).told(watched)),
         }
     }
 
-    async fn send_once(&self, request: Request<Upload>, watched: &Watched) -> Result<Response<Incoming>, Failure> {
+    async fn send_once(
+        &self,
+        request: Request<Upload>,
+        watched: &Watched,
+    ) -> Result<Response<Incoming>, Failure> {
         let mut answer = std::pin::pin!(self.client.request(request));
         let mut seen = 0;
         loop {
@@ -104,7 +115,9 @@ impl App {
                 Ok(answer) => return answer.map_err(Failure::Lost),
                 Err(_) => match watched {
                     // The app may take as long as the client does to send.
-                    Some(progress) if !progress.is_whole() && progress.seen() > seen => seen = progress.seen(),
+                    Some(progress) if !progress.is_whole() && progress.seen() > seen => {
+                        seen = progress.seen()
+                    }
                     _ => return Err(Failure::Slow),
                 },
             }
@@ -162,7 +175,10 @@ fn is_stale(error: &Error) -> bool {
     let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<hyper::Error>() {
-            return error.is_incomplete_message() || error.is_closed() || error.is_canceled() || has_reset(error);
+            return error.is_incomplete_message()
+                || error.is_closed()
+                || error.is_canceled()
+                || has_reset(error);
         }
         cause = error.source();
     }
@@ -171,7 +187,9 @@ fn is_stale(error: &Error) -> bool {
 
 fn has_reset(error: &hyper::Error) -> bool {
     let io = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
-    io.is_some_and(|io| matches!(io.kind(), std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe))
+    io.is_some_and(|io| {
+        matches!(io.kind(), std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe)
+    })
 }
 
 fn is_idempotent(method: &Method) -> bool {

@@ -6,9 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{
-    ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT,
-};
+use http::header::{ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
 use http::request::Parts;
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
@@ -27,6 +25,9 @@ use crate::{paths, tls};
 
 /// What an issuer in the same process knows its gateway by: a secret that nobody else can have.
 pub const GATEWAY_SECRET: &str = "x-portcullis-gateway";
+
+/// How it says that it does not believe us.
+const FORWARDED: &str = "x-portcullis-forwarded";
 
 /// Longest answer that is read.
 const MOST: usize = 1024 * 1024;
@@ -98,7 +99,10 @@ impl Told {
     fn unavailable(&self) -> Refused {
         let seconds = self.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         let code = self.code().unwrap_or_default();
-        Refused::Unavailable { why: format!("it answered {} {code}", self.status), retry_after: seconds.unwrap_or(2) }
+        Refused::Unavailable {
+            why: format!("it answered {} {code}", self.status),
+            retry_after: seconds.unwrap_or(2),
+        }
     }
 }
 
@@ -198,6 +202,20 @@ impl Issuer {
             *request.body_mut() = Full::new(body);
         }
         Some(request)
+    }
+
+    /// Whether it takes our word for who the client is; `None`: it does not answer.
+    pub(crate) async fn believes(&self) -> Option<bool> {
+        // An address for documentation (RFC 5737): nobody's.
+        let client = OnBehalf {
+            address: [192, 0, 2, 1].into(),
+            agent: None,
+            language: None,
+            request: HeaderValue::from_static("gateway-start"),
+        };
+        let ask = Ask { method: Method::GET, target: paths::CONFIG, bearer: None, body: None };
+        let told = self.ask(ask, &client).await.ok().filter(|told| told.status == StatusCode::OK)?;
+        Some(!told.headers.contains_key(FORWARDED))
     }
 
     /// Rotates a refresh token. Asked once more where the answer was lost: within the grace it is the same.

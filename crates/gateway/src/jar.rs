@@ -71,15 +71,16 @@ impl Jar {
 
     /// Looks through the cookies of a request, once.
     pub(crate) fn read<'a>(&self, headers: &'a HeaderMap) -> Result<Presented<'a>, CookieError> {
-        let mut none =
-            Presented { session: None, parts: 0, device: None, access_code: None, others: None };
+        let mut none = Presented { session: None, parts: 0, device: None, access_code: None, others: None };
         let lines = headers.get_all(COOKIE);
-        let pairs = || lines.iter().flat_map(|line| line.as_bytes().split(|b| *b == b';')).map(<[u8]>::trim_ascii);
+        let pairs =
+            || lines.iter().flat_map(|line| line.as_bytes().split(|b| *b == b';')).map(<[u8]>::trim_ascii);
         if !pairs().any(|pair| is_ours(name_of(pair))) {
             return Ok(none);
         }
         let (ours, others): (Vec<&[u8]>, Vec<&[u8]>) = pairs().partition(|pair| is_ours(name_of(pair)));
-        none.others = Some(HeaderValue::from_bytes(&others.join(&b"; "[..])).ok().filter(|_| !others.is_empty()));
+        none.others =
+            Some(HeaderValue::from_bytes(&others.join(&b"; "[..])).ok().filter(|_| !others.is_empty()));
         none.device = find(&ours, &self.device)?;
         none.access_code = find(&ours, &self.access_code)?;
         let mut parts = Vec::with_capacity(1);
@@ -113,9 +114,13 @@ impl Jar {
         let plain = serde_json::to_vec(&session.contents).ok()?;
         let sealed = self.keys.seal(CONTEXT, &plain, &*self.random);
         let text = URL_SAFE_NO_PAD.encode([&sealed.key_id.0.to_be_bytes()[..], &sealed.bytes].concat());
-        let pieces: Vec<&str> = (0..text.len()).step_by(PART).map(|at| &text[at..text.len().min(at + PART)]).collect();
+        let pieces: Vec<&str> =
+            (0..text.len()).step_by(PART).map(|at| &text[at..text.len().min(at + PART)]).collect();
         if pieces.len() > MOST_PARTS {
-            tracing::error!(bytes = text.len(), "a session does not fit into cookies: has tokens.claims too much in it?");
+            tracing::error!(
+                bytes = text.len(),
+                "a session does not fit into cookies: has tokens.claims too much in it?"
+            );
             return None;
         }
         let life = u64::try_from(session.contents.until.saturating_sub(now)).ok()?;
@@ -157,7 +162,8 @@ pub(crate) fn is_ours(name: &[u8]) -> bool {
 fn find<'a>(pairs: &[&'a [u8]], spec: &CookieSpec) -> Result<Option<&'a str>, CookieError> {
     let mut found = None;
     for pair in pairs {
-        let Some(value) = pair.strip_prefix(spec.name().as_bytes()).and_then(|rest| rest.strip_prefix(b"=")) else {
+        let Some(value) = pair.strip_prefix(spec.name().as_bytes()).and_then(|rest| rest.strip_prefix(b"="))
+        else {
             continue;
         };
         if found.replace(value).is_some() {
@@ -205,7 +211,8 @@ mod tests {
 
     /// As a browser sends back what was set.
     fn returned(lines: &[HeaderValue]) -> HeaderMap {
-        let pair = |line: &HeaderValue| line.to_str().expect("ASCII").split(';').next().expect("a pair").to_owned();
+        let pair =
+            |line: &HeaderValue| line.to_str().expect("ASCII").split(';').next().expect("a pair").to_owned();
         let pairs: Vec<String> = lines.iter().map(pair).collect();
         let mut headers = HeaderMap::new();
         headers.insert(COOKIE, format!("theme=dark; {}; sid=1", pairs.join("; ")).parse().expect("a value"));
@@ -227,8 +234,13 @@ mod tests {
             assert_eq!(lines.len(), parts, "{size}");
             for line in lines {
                 let line = line.to_str().expect("ASCII");
-                assert!(line.starts_with("__Host-pc_gateway") && line.contains("; HttpOnly; Secure; SameSite=Lax"));
-                assert!(line.ends_with("Max-Age=3600") && line.split(';').next().expect("a pair").len() < 4096);
+                assert!(
+                    line.starts_with("__Host-pc_gateway")
+                        && line.contains("; HttpOnly; Secure; SameSite=Lax")
+                );
+                assert!(
+                    line.ends_with("Max-Age=3600") && line.split(';').next().expect("a pair").len() < 4096
+                );
                 assert!(!line.contains("refresh-3"), "sealed");
             }
             let headers = returned(lines);
@@ -269,7 +281,13 @@ mod tests {
         };
         assert_eq!(read("__Host-pc_gateway=1.a; __Host-pc_gateway=1.a"), Err(CookieError::Duplicate));
         assert_eq!(read("__Host-pc_gateway=2.a; __Host-pc_gateway_1=b"), Ok(Some("ab".into())));
-        for none in ["__Host-pc_gateway=2.a", "__Host-pc_gateway=0.a", "__Host-pc_gateway=9.a", "pc_gateway=1.a", "x=1"] {
+        for none in [
+            "__Host-pc_gateway=2.a",
+            "__Host-pc_gateway=0.a",
+            "__Host-pc_gateway=9.a",
+            "pc_gateway=1.a",
+            "x=1",
+        ] {
             assert_eq!(read(none), Ok(None), "{none}");
         }
     }

@@ -77,13 +77,24 @@ impl Expiry<String, Known> for Memory {
         })
     }
 
-    fn expire_after_update(&self, sid: &String, known: &Known, at: Instant, _: Option<Duration>) -> Option<Duration> {
+    fn expire_after_update(
+        &self,
+        sid: &String,
+        known: &Known,
+        at: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
         self.expire_after_create(sid, known, at)
     }
 }
 
 impl Keeper {
-    pub(crate) fn new(issuer: Arc<Issuer>, clock: Arc<dyn Clock>, audience: Arc<str>, grace: Duration) -> Arc<Self> {
+    pub(crate) fn new(
+        issuer: Arc<Issuer>,
+        clock: Arc<dyn Clock>,
+        audience: Arc<str>,
+        grace: Duration,
+    ) -> Arc<Self> {
         let memory = Memory(grace.max(LEAST));
         let known = Cache::builder().max_capacity(MOST_KNOWN).expire_after(memory).build();
         Arc::new(Self { issuer, clock, audience, known, flights: Mutex::default() })

@@ -120,7 +120,8 @@ impl Principal {
             return Ok(pass);
         }
         let token = issuer.exchange(&self.subject, audience, client).await?;
-        let unusable = || Refused::Unavailable { why: "a token that no header can hold".into(), retry_after: 2 };
+        let unusable =
+            || Refused::Unavailable { why: "a token that no header can hold".into(), retry_after: 2 };
         // It never outlives what it was made of.
         let pass = Pass::new(&token, self.claims.expires_at()).ok_or_else(unusable)?;
         self.keep(audience, pass.clone());

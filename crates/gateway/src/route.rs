@@ -71,7 +71,8 @@ impl Routes {
         }
         let (host, path) = (Host::parse(host), Path::parse(path));
         let fits = |route: &&Route| {
-            let host = route.host.as_ref().is_none_or(|pattern| host.is_some_and(|host| pattern.matches(&host)));
+            let host =
+                route.host.as_ref().is_none_or(|pattern| host.is_some_and(|host| pattern.matches(&host)));
             // A path that can be read in two ways is under none but the root.
             let under = path.as_ref().is_some_and(|path| path.is_surely_under(&route.path));
             host && (route.path == Prefix::ROOT || under)

@@ -128,8 +128,10 @@ pub(crate) mod tests {
 
     #[test]
     fn later_states_are_greater() {
-        let ages: Vec<_> =
-            [session("s", 1, 50), session("s", 2, 10), session("s", 2, 11)].iter().map(Session::age).collect();
+        let ages: Vec<_> = [session("s", 1, 50), session("s", 2, 10), session("s", 2, 11)]
+            .iter()
+            .map(Session::age)
+            .collect();
         assert!(ages.is_sorted(), "{ages:?}");
         assert_eq!(session("s", 1, 100).left(990), 10);
     }

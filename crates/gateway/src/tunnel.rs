@@ -4,8 +4,8 @@
 //! Only WebSockets are upgraded. What else there is, `h2c` for one, is a way round whatever reads the requests.
 
 use http::header::{CONNECTION, UPGRADE};
-use http::{HeaderMap, HeaderValue, StatusCode, Version};
 use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
@@ -73,4 +73,3 @@ pub(crate) fn agreed(response: &http::Response<Incoming>) -> bool {
     response.status() == StatusCode::SWITCHING_PROTOCOLS
         && response.headers().get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
-

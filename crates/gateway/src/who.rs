@@ -57,13 +57,23 @@ pub(crate) struct Doorman {
 }
 
 impl Doorman {
-    pub(crate) fn new(verifier: Verifier, keeper: Arc<Keeper>, issuer: Arc<Issuer>, audience: Arc<str>) -> Self {
+    pub(crate) fn new(
+        verifier: Verifier,
+        keeper: Arc<Keeper>,
+        issuer: Arc<Issuer>,
+        audience: Arc<str>,
+    ) -> Self {
         let (opened, bearers) = (Cache::new(MOST), Cache::new(MOST));
         Self { verifier, keeper, issuer, audience, opened, bearers }
     }
 
     /// Who presents these.
-    pub(crate) async fn who(&self, headers: &HeaderMap, session: Option<&Arc<Session>>, client: &OnBehalf) -> Who {
+    pub(crate) async fn who(
+        &self,
+        headers: &HeaderMap,
+        session: Option<&Arc<Session>>,
+        client: &OnBehalf,
+    ) -> Who {
         match presented(headers) {
             Err(malformed) => Who::Refused(malformed.into()),
             Ok(Header::Bearer(token)) => match self.bearer(token, client).await {
@@ -119,7 +129,8 @@ impl Doorman {
             return self.verifier.recheck(&principal.claims).map(|()| principal.clone());
         }
         let claims = self.verifier.verify(&session.contents.access).await?;
-        let principal = Principal::new(session.contents.access.clone(), claims).ok_or(VerifyError::NoLayer)?;
+        let principal =
+            Principal::new(session.contents.access.clone(), claims).ok_or(VerifyError::NoLayer)?;
         let upstream = session.contents.upstream.as_deref();
         if let Some(pass) = upstream.and_then(|token| Pass::new(token, session.expires_at)) {
             principal.keep(&self.audience, pass);
@@ -201,7 +212,9 @@ pub(crate) fn unknown(why: &str, retry_after: u64) -> Problem {
 fn refusal(error: &VerifyError) -> Problem {
     match error {
         VerifyError::PasswordChangeRequired => Code::PasswordChangeRequired.into(),
-        VerifyError::Unavailable { retry_after_seconds, .. } => unknown(&error.to_string(), *retry_after_seconds),
+        VerifyError::Unavailable { retry_after_seconds, .. } => {
+            unknown(&error.to_string(), *retry_after_seconds)
+        }
         VerifyError::InvalidToken(cause) => {
             tracing::debug!(reason = %cause, "a bearer is refused");
             Code::InvalidToken.into()

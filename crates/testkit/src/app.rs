@@ -88,6 +88,7 @@ impl Default for Setup {
                 client_address_header: "X-Forwarded-For".into(),
                 request_timeout: Duration::from_secs(30),
                 forward_secret: Some(FORWARD_SECRET.into()),
+                gateway_secret: None,
                 forward_style: ForwardStyle::Traefik,
                 return_urls: vec![],
                 trusted_origins: vec![],

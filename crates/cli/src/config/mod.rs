@@ -52,9 +52,9 @@ pub use rate::Rate;
 pub use secret_key::{SecretKey, parse_secret_key};
 pub use sections::{
     ApiTokensConfig, BotsConfig, Config, CookiesConfig, CsrfConfig, DatabaseConfig, ForwardAuthConfig,
-    ForwardAuthStyle, GatewayConfig, GatewayCsrf, ImpersonationConfig, LogFormat, OutboundConfig, PasswordBlocklist, PasswordConfig,
-    RateLimitConfig, RegistrationConfig, RegistrationMode, RevocationsConfig, ServerConfig, SigningAlgorithm,
-    StaleMode, TelemetryConfig, TokensConfig,
+    ForwardAuthStyle, GatewayConfig, GatewayCsrf, ImpersonationConfig, LogFormat, OutboundConfig,
+    PasswordBlocklist, PasswordConfig, RateLimitConfig, RegistrationConfig, RegistrationMode,
+    RevocationsConfig, ServerConfig, SigningAlgorithm, StaleMode, TelemetryConfig, TokensConfig,
 };
 pub use show::{Loaded, ShownKey};
 pub use table::KEYS;

@@ -153,7 +153,12 @@ pub const KEYS: &[KeySpec] = &[
     unset("gateway.access_code", Text, "a code that everybody must know before anything else")
         .secrecy(Secrecy::Secret),
     key("gateway.csrf", Text, "origin", "what requests with a cookie must show: origin, or token, too"),
-    key("gateway.replay_limit", Size(0, 16 << 20), "64 KiB", "largest body that can be sent once more after a 401"),
+    key(
+        "gateway.replay_limit",
+        Size(0, 16 << 20),
+        "64 KiB",
+        "largest body that can be sent once more after a 401",
+    ),
     key("gateway.max_body", Size(1, 1 << 40), "off", "largest body of a request").or_off(),
     key("gateway.upstream_timeout", secs(1, 3_600), "60s", "time the app has to begin its answer"),
     key(

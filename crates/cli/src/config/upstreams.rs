@@ -81,8 +81,8 @@ fn read(table: &DeTable<'_>) -> Result<WrittenUpstream, Problem> {
 
 fn unknown(key: &str) -> Problem {
     let meant = suggest::nearest(key, KEYS.into_iter().map(str::to_owned));
-    let remedy =
-        meant.map_or(format!("an upstream has {}", KEYS.join(", ")), |meant| format!("did you mean {meant}?"));
+    let remedy = meant
+        .map_or(format!("an upstream has {}", KEYS.join(", ")), |meant| format!("did you mean {meant}?"));
     Problem::new(format!("unknown key {key}"), remedy)
 }
 

@@ -61,9 +61,7 @@ impl Value {
             (
                 Kind::Text | Kind::Duration(..) | Kind::Rate | Kind::Size(..) | Kind::Upstreams,
                 DeValue::String(text),
-            ) => {
-                Self::from_text(spec, text)
-            }
+            ) => Self::from_text(spec, text),
             // The contract writes `refresh_grace = 0`; no other bare number says its unit.
             (Kind::Duration(..), DeValue::Integer(zero)) if zero.as_str() == "0" => {
                 Self::from_text(spec, "0")
@@ -73,9 +71,7 @@ impl Value {
             (Kind::List, DeValue::Array(items)) => {
                 let items: Option<Vec<String>> =
                     items.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect();
-                items
-                    .map(|items| Self::list(spec, items))
-                    .ok_or_else(|| wrong_type(spec, "a mixed array"))
+                items.map(|items| Self::list(spec, items)).ok_or_else(|| wrong_type(spec, "a mixed array"))
             }
             (Kind::Rules, DeValue::Array(items)) => rules::from_toml(spec.name, items).map(Self::Rules),
             (Kind::Upstreams, DeValue::Array(items)) => upstreams::from_toml(items).map(Self::Upstreams),

@@ -48,7 +48,9 @@ impl AccessCode {
             Some((until.parse::<i64>().ok()?, URL_SAFE_NO_PAD.decode(mac).ok()?))
         };
         cookie.and_then(read).is_some_and(|(until, mac)| {
-            let right = |key: &ServerKey| key.mac_matches(Purpose::AccessCode, &self.parts(&until.to_be_bytes()), &mac);
+            let right = |key: &ServerKey| {
+                key.mac_matches(Purpose::AccessCode, &self.parts(&until.to_be_bytes()), &mac)
+            };
             until > now && keys.iter().any(right)
         })
     }

@@ -104,7 +104,9 @@ fn return_to(wanted: Option<&str>, origin: &str) -> String {
 /// A parameter of the query.
 fn parameter(parts: &Parts, name: &str) -> Option<String> {
     let query = parts.uri.query().unwrap_or_default();
-    url::form_urlencoded::parse(query.as_bytes()).find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+    url::form_urlencoded::parse(query.as_bytes())
+        .find(|(known, _)| known == name)
+        .map(|(_, value)| value.into_owned())
 }
 
 fn csrf_failed(detail: &'static str) -> Problem {

@@ -9,9 +9,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
-};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use hyper::body::Incoming;
 use portcullis_edge::authorization::{Presented, presented};
@@ -84,7 +82,9 @@ impl Inner {
 
     /// As it is; the token is the client's own.
     async fn relay_bearer(&self, asked: &Asked, fields: Fields) -> Result<Answer, Problem> {
-        let Presented::Bearer(bearer) = presented(&asked.parts.headers)? else { return Err(Code::MissingToken.into()) };
+        let Presented::Bearer(bearer) = presented(&asked.parts.headers)? else {
+            return Err(Code::MissingToken.into());
+        };
         let ask = Ask { bearer: Some(bearer), ..self.question(asked, self.body(asked, &fields)?) };
         let told = self.issuer.ask(ask, &asked.client).await.map_err(|why| who::unknown(&why, 2))?;
         Ok(passed_on(&told, told.body.clone()))
@@ -113,7 +113,11 @@ impl Inner {
             if fields.contains_key("delivery") {
                 fields.insert("delivery".into(), json!("body"));
             }
-            let device = asked.brought.device.as_ref().filter(|_| matches!(asked.path(), paths::LOGIN | paths::FACTOR));
+            let device = asked
+                .brought
+                .device
+                .as_ref()
+                .filter(|_| matches!(asked.path(), paths::LOGIN | paths::FACTOR));
             if let Some(device) = device {
                 fields.entry("device_token").or_insert_with(|| json!(device));
             }
@@ -159,7 +163,12 @@ impl Inner {
     }
 
     /// Keeps the session, sets its cookies, and ends the one that was there before.
-    async fn signed_in(&self, asked: &Asked, tokens: Tokens, headers: &mut http::HeaderMap) -> Result<Arc<Session>, Problem> {
+    async fn signed_in(
+        &self,
+        asked: &Asked,
+        tokens: Tokens,
+        headers: &mut http::HeaderMap,
+    ) -> Result<Arc<Session>, Problem> {
         let device = tokens.device_token.as_deref().and_then(|token| self.jar.device_line(token));
         let keeper = &self.doorman.keeper;
         let session = keeper.admit(tokens, &asked.client).await.map_err(|refused| match refused {
@@ -178,7 +187,11 @@ impl Inner {
             tokio::spawn(async move {
                 let body = json!({ "refresh_token": old.contents.refresh });
                 if let Err(why) = issuer.ask(Ask::json(paths::LOGOUT, &body), &client).await {
-                    tracing::warn!(reason = why, session.id = old.sid, "a session that was replaced could not be ended");
+                    tracing::warn!(
+                        reason = why,
+                        session.id = old.sid,
+                        "a session that was replaced could not be ended"
+                    );
                 }
             });
         }
@@ -186,7 +199,12 @@ impl Inner {
     }
 
     /// For people: on to where they wanted, or the page again.
-    async fn answer_form(&self, asked: &Asked, told: Told, (place, fields): (&str, &Fields)) -> Result<Answer, Problem> {
+    async fn answer_form(
+        &self,
+        asked: &Asked,
+        told: Told,
+        (place, fields): (&str, &Fields),
+    ) -> Result<Answer, Problem> {
         if let Some((tokens, _)) = handed_out(asked, &told) {
             let mut response = answer::see_other(place);
             let session = self.signed_in(asked, tokens, response.headers_mut()).await?;
@@ -201,7 +219,8 @@ impl Inner {
             return Ok(answer::see_other(place));
         }
         let problem: Value = serde_json::from_slice(&told.body).unwrap_or_default();
-        let errors = problem["errors"].as_array().into_iter().flatten().filter_map(|error| error["message"].as_str());
+        let errors =
+            problem["errors"].as_array().into_iter().flatten().filter_map(|error| error["message"].as_str());
         let errors = errors.collect::<Vec<_>>().join(" ");
         let detail = problem["detail"].as_str().unwrap_or("That did not work. Try again in a moment.");
         let message = Some(if errors.is_empty() { detail } else { &errors });

@@ -33,7 +33,9 @@ impl Inner {
             let told = self.issuer.ask(Ask::json(paths::LOGOUT, &body), &asked.client).await;
             match told {
                 Ok(told) if told.status.is_success() => self.doorman.keeper.end(&newest.sid),
-                Ok(told) => return Err(who::unknown(&format!("it answered {} to a sign-out", told.status), 2)),
+                Ok(told) => {
+                    return Err(who::unknown(&format!("it answered {} to a sign-out", told.status), 2));
+                }
                 Err(why) => return Err(who::unknown(&why, 2)),
             }
         }
@@ -75,7 +77,11 @@ impl Inner {
         let keeper = &self.doorman.keeper;
         // A token that was made a moment ago is as fresh as another one would be.
         let recent = keeper.now() - session.issued_at < self.grace;
-        let fresh = if recent { keeper.fresh(session, &asked.client).await } else { keeper.renewed(session, &asked.client).await };
+        let fresh = if recent {
+            keeper.fresh(session, &asked.client).await
+        } else {
+            keeper.renewed(session, &asked.client).await
+        };
         let fresh = match fresh {
             Ok(fresh) => fresh,
             Err(refused) => return Ok(self.lost(refused, &asked.brought)),

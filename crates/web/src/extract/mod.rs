@@ -9,5 +9,5 @@ pub(crate) use bearer::{
     Acting, AnySession, MustChangeToo, Own, OwnMustChangeToo, OwnSession, OwnSessionMustChangeToo,
 };
 pub(crate) use body::{BodyOrForm, JsonBody, RawJson, optional_json};
-pub(crate) use client::{ClientInfo, address};
+pub(crate) use client::{ClientInfo, Disbelieved, address};
 pub(crate) use id::{PathId, QueryString};
