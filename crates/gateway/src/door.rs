@@ -108,7 +108,7 @@ impl Door {
             return match who {
                 Who::Somebody(somebody) => self.open(somebody, wanted),
                 Who::Nobody | Who::Gone if !closed => Ok(self.nobody(false)),
-                who => Err(self.stop(who)),
+                who => Err(stop(who)),
             };
         }
         let method = wanted.parts.method.as_str();
@@ -123,7 +123,7 @@ impl Door {
             }
             Who::Refused(problem) => Err(problem.into()),
             _ if public => Ok(self.nobody(true)),
-            who => Err(self.stop(who)),
+            who => Err(stop(who)),
         }
     }
 
@@ -170,16 +170,6 @@ impl Door {
         }
         Ok(Admitted { who: Some(somebody), audience, public: false })
     }
-
-    fn stop(&self, who: Who) -> Stopped {
-        let sign_in = |code: Code, gone| Stopped::SignIn { problem: code.into(), max_age: None, gone };
-        match who {
-            Who::Gone => sign_in(Code::InvalidToken, true),
-            Who::Nobody | Who::Somebody(_) => sign_in(Code::MissingToken, false),
-            Who::MustChange => Stopped::ChangePassword,
-            Who::Unknown(problem) | Who::Refused(problem) => Stopped::Refused(problem),
-        }
-    }
 }
 
 /// What holds whatever the rules say.
@@ -194,6 +184,17 @@ fn sound(somebody: Somebody, wanted: Wanted<'_>) -> Result<Somebody, Stopped> {
         return Err(lacks_scope().into());
     }
     Ok(somebody)
+}
+
+/// What stops somebody who cannot count for anybody.
+fn stop(who: Who) -> Stopped {
+    let sign_in = |code: Code, gone| Stopped::SignIn { problem: code.into(), max_age: None, gone };
+    match who {
+        Who::Gone => sign_in(Code::InvalidToken, true),
+        Who::Nobody | Who::Somebody(_) => sign_in(Code::MissingToken, false),
+        Who::MustChange => Stopped::ChangePassword,
+        Who::Unknown(problem) | Who::Refused(problem) => Stopped::Refused(problem),
+    }
 }
 
 fn lacks_scope() -> Problem {

@@ -22,7 +22,7 @@ use serde_json::json;
 use tower::Service;
 
 use crate::answer::{self, Answer};
-use crate::auth::{AccessCode, Asked, Brought};
+use crate::auth::{self, AccessCode, Asked, Brought};
 use crate::body::Body;
 use crate::config::{Csrf, GatewayConfig};
 use crate::door::{Admitted, Door, Stopped, Wanted};
@@ -31,7 +31,7 @@ use crate::guard;
 use crate::headers;
 use crate::hop::{App, Outgoing};
 use crate::issuer::{Issuer, OnBehalf, Refused};
-use crate::jar::Jar;
+use crate::jar::{Jar, Others};
 use crate::keeper::Keeper;
 use crate::pass::Pass;
 use crate::route::{self, Routes};
@@ -198,7 +198,7 @@ struct Passing {
     client: OnBehalf,
     way: Way,
     host: String,
-    others: Option<Option<HeaderValue>>,
+    others: Others,
 }
 
 impl Inner {
@@ -242,7 +242,7 @@ impl Inner {
         };
         let path = parts.uri.path();
         if !brought.code && !matches!(path, paths::ACCESS_CODE | paths::STYLE) {
-            return Ok(Reply::Own(self.access_code_page(&parts)));
+            return Ok(Reply::Own(auth::before_the_code(&parts)));
         }
         if path.starts_with(paths::PREFIX) {
             return Ok(Reply::Own(self.auth(Asked { parts, brought, client, host }, body).await));
@@ -299,7 +299,7 @@ impl Inner {
         let place = parts.uri.path_and_query().map_or("/", |target| target.as_str());
         match stopped {
             Stopped::Refused(problem) => answer::problem(problem),
-            Stopped::ChangePassword if page => self.to_new_password(place),
+            Stopped::ChangePassword if page => auth::to_new_password(place),
             Stopped::ChangePassword => answer::problem(Code::PasswordChangeRequired.into()),
             Stopped::SignIn { problem, max_age, gone } => {
                 let mut response = if page && !parts.headers.contains_key(AUTHORIZATION) {
@@ -362,7 +362,7 @@ impl Inner {
             response = app.send(&head, again.0, &watched).await?;
             admitted.who = Some(again.1);
         }
-        Ok(Ok(self.finish(response, &passing.brought, admitted.who, upgrading)?))
+        Ok(Ok(self.finish(response, &passing.brought, admitted.who.as_ref(), upgrading)?))
     }
 
     /// The request as the app gets it, but for who asks.
@@ -376,11 +376,10 @@ impl Inner {
         let Parts { method, uri, .. } = &passing.parts;
         headers::clean_request(&mut headers);
         headers.remove(AUTHORIZATION);
-        if let Some(others) = &passing.others {
-            headers.remove(COOKIE);
-            if let Some(others) = others {
-                headers.insert(COOKIE, others.clone());
-            }
+        match &passing.others {
+            Others::All => {}
+            Others::Some(others) => drop(headers.insert(COOKIE, others.clone())),
+            Others::None => drop(headers.remove(COOKIE)),
         }
         let host = route::host_value(uri, headers.get(HOST));
         if let Some(host) = &host {
@@ -422,10 +421,10 @@ impl Inner {
         &self,
         mut response: Response<Incoming>,
         brought: &Brought,
-        who: Option<Somebody>,
+        who: Option<&Somebody>,
         upgrading: Option<Upgrading>,
     ) -> Result<Answer, Problem> {
-        let claims = who.as_ref().map(|somebody| (&self.doorman.verifier, &somebody.principal.claims));
+        let claims = who.map(|somebody| (&self.doorman.verifier, &somebody.principal.claims));
         let agreed = tunnel::agreed(&response);
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let Some(upgrading) = upgrading.filter(|_| agreed) else {
@@ -443,7 +442,7 @@ impl Inner {
         if agreed {
             tunnel::ask(&mut headers);
         }
-        self.set_newest(&mut headers, brought, who.as_ref().and_then(|somebody| somebody.session.as_ref()));
+        self.set_newest(&mut headers, brought, who.and_then(|somebody| somebody.session.as_ref()));
         *answer.headers_mut() = headers;
         Ok(answer)
     }

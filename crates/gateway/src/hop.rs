@@ -64,14 +64,14 @@ impl App {
         let fixed = Fixed { http, at: at.map_err(|_| unusable())? };
         let name = host.trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(name.to_owned()).map_err(|_| unusable())?;
-        let https = HttpsConnectorBuilder::new()
+        let builder = HttpsConnectorBuilder::new()
             .with_tls_config(tls::config(scheme == Scheme::HTTPS)?)
             .https_or_http()
             .with_server_name_resolver(FixedServerNameResolver::new(name));
         let connector = if http2 {
-            https.enable_http2().wrap_connector(fixed)
+            builder.enable_http2().wrap_connector(fixed)
         } else {
-            https.enable_all_versions().wrap_connector(fixed)
+            builder.enable_all_versions().wrap_connector(fixed)
         };
         let client = pool().http2_only(http2).build(connector);
         Ok(Self { client, scheme, authority, patience })
@@ -116,7 +116,7 @@ impl App {
                 Err(_) => match watched {
                     // The app may take as long as the client does to send.
                     Some(progress) if !progress.is_whole() && progress.seen() > seen => {
-                        seen = progress.seen()
+                        seen = progress.seen();
                     }
                     _ => return Err(Failure::Slow),
                 },

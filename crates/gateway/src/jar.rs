@@ -45,8 +45,17 @@ pub(crate) struct Presented<'a> {
     pub(crate) parts: usize,
     pub(crate) device: Option<&'a str>,
     pub(crate) access_code: Option<&'a str>,
-    /// The other cookies, if ours had to be taken out; `None`: all are others.
-    pub(crate) others: Option<Option<HeaderValue>>,
+    pub(crate) others: Others,
+}
+
+/// The cookies that are not ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Others {
+    /// All: the lines can stay as they are.
+    All,
+    /// These, once ours have been taken out.
+    Some(HeaderValue),
+    None,
 }
 
 impl Jar {
@@ -71,7 +80,8 @@ impl Jar {
 
     /// Looks through the cookies of a request, once.
     pub(crate) fn read<'a>(&self, headers: &'a HeaderMap) -> Result<Presented<'a>, CookieError> {
-        let mut none = Presented { session: None, parts: 0, device: None, access_code: None, others: None };
+        let mut none =
+            Presented { session: None, parts: 0, device: None, access_code: None, others: Others::All };
         let lines = headers.get_all(COOKIE);
         let pairs =
             || lines.iter().flat_map(|line| line.as_bytes().split(|b| *b == b';')).map(<[u8]>::trim_ascii);
@@ -79,8 +89,10 @@ impl Jar {
             return Ok(none);
         }
         let (ours, others): (Vec<&[u8]>, Vec<&[u8]>) = pairs().partition(|pair| is_ours(name_of(pair)));
-        none.others =
-            Some(HeaderValue::from_bytes(&others.join(&b"; "[..])).ok().filter(|_| !others.is_empty()));
+        none.others = match HeaderValue::from_bytes(&others.join(&b"; "[..])) {
+            Ok(others) if !others.is_empty() => Others::Some(others),
+            _ => Others::None,
+        };
         none.device = find(&ours, &self.device)?;
         none.access_code = find(&ours, &self.access_code)?;
         let mut parts = Vec::with_capacity(1);
@@ -124,11 +136,11 @@ impl Jar {
             return None;
         }
         let life = u64::try_from(session.contents.until.saturating_sub(now)).ok()?;
-        let line = |(at, piece): (usize, &&str)| {
+        let cookie = |(at, piece): (usize, &&str)| {
             let value = if at == 0 { format!("{}.{piece}", pieces.len()) } else { (*piece).to_owned() };
             self.session[at].set(&value, Some(life)).ok()
         };
-        pieces.iter().enumerate().map(line).collect()
+        pieces.iter().enumerate().map(cookie).collect()
     }
 
     /// What takes away the cookies beyond the first `kept`, where a session came in `parts`.
@@ -245,7 +257,7 @@ mod tests {
             }
             let headers = returned(lines);
             let presented = jar.read(&headers).expect("readable");
-            assert_eq!(presented.others, Some(Some(HeaderValue::from_static("theme=dark; sid=1"))));
+            assert_eq!(presented.others, Others::Some(HeaderValue::from_static("theme=dark; sid=1")));
             assert_eq!(jar.clear(presented.parts, 1).count(), parts - 1);
             let back = opened(&jar, &headers).expect("opens");
             assert_eq!((back.sid.as_str(), back.age()), ("s", (3, 1000)));

@@ -18,7 +18,7 @@ use tokio::time::Sleep;
 use crate::body::BodyError;
 
 /// How long a client may send nothing of a body that it has begun.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// How much of a body may come.
 #[derive(Clone, Copy)]

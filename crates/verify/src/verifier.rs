@@ -80,9 +80,12 @@ impl Verifier {
         &self.core().checks.issuer
     }
 
-    /// Whether the issuer's keys are known: what a readiness check may ask.
+    /// Whether tokens can be verified: the issuer's keys are known, and its revocations well enough. What a readiness
+    /// check may ask.
     pub fn is_ready(&self) -> bool {
-        self.core().keys.trusted().is_some()
+        let core = self.core();
+        let fresh = core.freshness(core.revocations.heard());
+        core.keys.trusted().is_some() && fresh.is_none_or(|left| !left.is_zero())
     }
 
     /// Verifies a token, JWT or API token.

@@ -24,7 +24,7 @@ use crate::pages::{AccessCode as Page, page};
 
 /// Wrong codes per address and minute.
 const MOST_WRONG: u32 = 10;
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 const MOST_ADDRESSES: u64 = 100_000;
 /// How long it is remembered that somebody knows the code, in seconds.
 const LIFE: u64 = 30 * 24 * 60 * 60;

@@ -61,7 +61,7 @@ impl Fields {
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes()).unwrap_or_default();
+    let kind = headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes).unwrap_or_default();
     let kind = kind.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
     kind.eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
 }

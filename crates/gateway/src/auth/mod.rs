@@ -25,6 +25,7 @@ use crate::session::Session;
 use crate::{pages as templates, paths, who};
 
 pub(crate) use access_code::AccessCode;
+pub(crate) use pages::{before_the_code, to_new_password};
 
 /// What a request has brought along in cookies of ours.
 pub(crate) struct Brought {

@@ -1,7 +1,8 @@
 //! The pages for people: sign in, choose a new password.
 
 use http::StatusCode;
-use portcullis_edge::Problem;
+use http::request::Parts;
+use portcullis_edge::Code;
 use serde_json::Value;
 
 use super::{Asked, parameter, return_to};
@@ -21,7 +22,7 @@ impl Inner {
             let session = asked.brought.session.as_ref();
             match self.doorman.who(&http::HeaderMap::new(), session, &asked.client).await {
                 Who::Somebody(_) => return answer::see_other(&place),
-                Who::MustChange => return self.to_new_password(&place),
+                Who::MustChange => return to_new_password(&place),
                 _ => {}
             }
         }
@@ -67,10 +68,6 @@ impl Inner {
         page(status, &ChangePassword { csrf: &csrf, return_to, message })
     }
 
-    pub(crate) fn to_new_password(&self, place: &str) -> Answer {
-        answer::see_other(&with_return(paths::CHANGE_PASSWORD, place))
-    }
-
     /// The second step of a sign-in, if the issuer's refusal asks for one.
     pub(super) fn factor_page(&self, asked: &Asked, problem: &Value, return_to: &str) -> Option<Answer> {
         let challenge = problem["challenge"].as_str()?;
@@ -80,20 +77,25 @@ impl Inner {
         Some(page(StatusCode::OK, &Factor { csrf: &csrf, return_to, challenge, methods, message: None }))
     }
 
-    /// The page before a site that is not open; for programs, a refusal.
-    pub(crate) fn access_code_page(&self, parts: &http::request::Parts) -> Answer {
-        if answer::is_for_a_page(parts) {
-            let place = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-            let place = return_to(Some(place), "");
-            return page(StatusCode::FORBIDDEN, &AccessCode { return_to: &place, message: None });
-        }
-        answer::problem(Problem::new(portcullis_edge::Code::AccessCodeRequired))
-    }
-
     /// Where to go on, on this site.
     pub(super) fn place(&self, asked: &Asked, wanted: Option<&str>) -> String {
         return_to(wanted, &format!("{}://{}", self.scheme, asked.host))
     }
+}
+
+/// To the page of who must choose a new password first.
+pub(crate) fn to_new_password(place: &str) -> Answer {
+    answer::see_other(&with_return(paths::CHANGE_PASSWORD, place))
+}
+
+/// The page before a site that is not open; for programs, a refusal.
+pub(crate) fn before_the_code(parts: &Parts) -> Answer {
+    if answer::is_for_a_page(parts) {
+        let place = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+        let place = return_to(Some(place), "");
+        return page(StatusCode::FORBIDDEN, &AccessCode { return_to: &place, message: None });
+    }
+    answer::problem(Code::AccessCodeRequired.into())
 }
 
 /// A page of ours that comes back to `place`.

@@ -66,7 +66,7 @@ impl Inner {
         if csrf::is_unsafe(&asked.parts.method) {
             self.check_csrf(&asked, token.as_deref())?;
         }
-        let body = self.body(&asked, &fields)?;
+        let body = body_of(&asked, &fields)?;
         let (told, session) = match self.tell(&asked, body).await {
             Ok(told) => told,
             Err(refused) => return Ok(self.lost(refused, &asked.brought)),
@@ -85,44 +85,9 @@ impl Inner {
         let Presented::Bearer(bearer) = presented(&asked.parts.headers)? else {
             return Err(Code::MissingToken.into());
         };
-        let ask = Ask { bearer: Some(bearer), ..self.question(asked, self.body(asked, &fields)?) };
+        let ask = Ask { bearer: Some(bearer), ..question(asked, body_of(asked, &fields)?) };
         let told = self.issuer.ask(ask, &asked.client).await.map_err(|why| who::unknown(&why, 2))?;
         Ok(passed_on(&told, told.body.clone()))
-    }
-
-    fn question<'a>(&self, asked: &'a Asked, body: Option<(HeaderValue, Bytes)>) -> Ask<'a> {
-        let target = asked.parts.uri.path_and_query().map_or(paths::PREFIX, |target| target.as_str());
-        Ask { method: asked.parts.method.clone(), target, bearer: None, body }
-    }
-
-    /// The body for the issuer: always JSON of a form; tokens are to be in the answer's body, where we take them.
-    fn body(&self, asked: &Asked, fields: &Fields) -> Result<Option<(HeaderValue, Bytes)>, Problem> {
-        let mut value = match fields {
-            Fields::Form(fields) => Value::Object(fields.clone()),
-            Fields::Other(bytes) if bytes.is_empty() => return Ok(None),
-            Fields::Other(bytes) => {
-                let kind = asked.parts.headers.get(CONTENT_TYPE).cloned();
-                let kind = kind.unwrap_or(HeaderValue::from_static("application/octet-stream"));
-                if !kind.as_bytes().starts_with(b"application/json") {
-                    return Ok(Some((kind, bytes.clone())));
-                }
-                strict_json::parse(bytes).map_err(Problem::from)?
-            }
-        };
-        if let Value::Object(fields) = &mut value {
-            if fields.contains_key("delivery") {
-                fields.insert("delivery".into(), json!("body"));
-            }
-            let device = asked
-                .brought
-                .device
-                .as_ref()
-                .filter(|_| matches!(asked.path(), paths::LOGIN | paths::FACTOR));
-            if let Some(device) = device {
-                fields.entry("device_token").or_insert_with(|| json!(device));
-            }
-        }
-        Ok(Some((JSON, value.to_string().into())))
     }
 
     /// Asks with the session's token, if there is one.
@@ -138,14 +103,14 @@ impl Inner {
             }
             _ => None,
         };
-        let mut ask = self.question(asked, body.clone());
+        let mut ask = question(asked, body.clone());
         ask.bearer = session.as_ref().map(|session| session.contents.access.as_str());
         let told = self.issuer.ask(ask, &asked.client).await.map_err(unavailable)?;
         let Some(session) = session.filter(|_| told.status == StatusCode::UNAUTHORIZED) else {
             return Ok((told, None));
         };
         let renewed = self.doorman.keeper.renewed(&session, &asked.client).await?;
-        let mut ask = self.question(asked, body);
+        let mut ask = question(asked, body);
         ask.bearer = Some(&renewed.contents.access);
         let told = self.issuer.ask(ask, &asked.client).await.map_err(unavailable)?;
         Ok((told, Some(renewed)))
@@ -236,6 +201,38 @@ impl Inner {
             _ => Ok(passed_on(&told, told.body.clone())),
         }
     }
+}
+
+fn question(asked: &Asked, body: Option<(HeaderValue, Bytes)>) -> Ask<'_> {
+    let target = asked.parts.uri.path_and_query().map_or(paths::PREFIX, |target| target.as_str());
+    Ask { method: asked.parts.method.clone(), target, bearer: None, body }
+}
+
+/// The body for the issuer: JSON, of a form, too; tokens are to be in the answer's body, where we take them.
+fn body_of(asked: &Asked, fields: &Fields) -> Result<Option<(HeaderValue, Bytes)>, Problem> {
+    let mut value = match fields {
+        Fields::Form(fields) => Value::Object(fields.clone()),
+        Fields::Other(bytes) if bytes.is_empty() => return Ok(None),
+        Fields::Other(bytes) => {
+            let kind = asked.parts.headers.get(CONTENT_TYPE).cloned();
+            let kind = kind.unwrap_or(HeaderValue::from_static("application/octet-stream"));
+            if !kind.as_bytes().starts_with(b"application/json") {
+                return Ok(Some((kind, bytes.clone())));
+            }
+            strict_json::parse(bytes).map_err(Problem::from)?
+        }
+    };
+    if let Value::Object(fields) = &mut value {
+        if fields.contains_key("delivery") {
+            fields.insert("delivery".into(), json!("body"));
+        }
+        let device =
+            asked.brought.device.as_ref().filter(|_| matches!(asked.path(), paths::LOGIN | paths::FACTOR));
+        if let Some(device) = device {
+            fields.entry("device_token").or_insert_with(|| json!(device));
+        }
+    }
+    Ok(Some((JSON, value.to_string().into())))
 }
 
 /// The tokens in an answer, and the answer without them. A bot's are its owner's to see.
