@@ -11,6 +11,7 @@ use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, COOKIE, HOST};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
+use metrics::{Counter, Histogram, counter, histogram};
 use portcullis_core::random::{self, Random};
 use portcullis_core::server_key::KeyRing;
 use portcullis_core::time::Clock;
@@ -73,6 +74,27 @@ pub(crate) struct Inner {
     pub(crate) access_code: Option<AccessCode>,
     /// Seconds.
     pub(crate) grace: i64,
+    counters: Counters,
+}
+
+/// How many requests were answered, and how long that took to the head of the answer.
+struct Counters {
+    answered: [Counter; CLASSES.len()],
+    seconds: Histogram,
+}
+
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+impl Counters {
+    fn new() -> Self {
+        let answered = CLASSES.map(|class| counter!("portcullis_gateway_requests_total", "status" => class));
+        Self { answered, seconds: histogram!("portcullis_gateway_request_seconds") }
+    }
+
+    fn count(&self, status: StatusCode, took: Duration) {
+        self.answered[usize::from((status.as_u16() / 100).clamp(1, 5)) - 1].increment(1);
+        self.seconds.record(took.as_secs_f64());
+    }
 }
 
 /// How often an issuer is asked that does not answer.
@@ -144,6 +166,7 @@ impl Gateway {
             limits: upload::Limits { most: config.max_body, replay: config.replay_limit },
             access_code: config.access_code.map(AccessCode::new),
             grace: config.grace.as_secs().cast_signed(),
+            counters: Counters::new(),
         })))
     }
 }
@@ -203,6 +226,7 @@ struct Passing {
 
 impl Inner {
     async fn answer(&self, request: Request<Incoming>) -> Answer {
+        let begun = Instant::now();
         let id = RequestId::of(request.headers(), || random::bytes(&*self.random));
         let reply = match self.handle(request, &id).await {
             Ok(reply) => reply,
@@ -216,6 +240,7 @@ impl Inner {
             }
         };
         response.headers_mut().insert(X_REQUEST_ID, id.header_value());
+        self.counters.count(response.status(), begun.elapsed());
         response
     }
 

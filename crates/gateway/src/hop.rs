@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use http::header::UPGRADE;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, Method, Request, Response, Uri};
 use hyper::body::Incoming;
@@ -21,6 +22,7 @@ use rustls::pki_types::ServerName;
 use tower::Service;
 use url::Url;
 
+use crate::throttle::Throttle;
 use crate::upload::{Upload, Watched};
 use crate::{issuer, tls};
 
@@ -32,10 +34,15 @@ const MOST_IDLE: usize = 1024;
 /// What a client may send ahead over HTTP/2 before the app has taken it, in bytes.
 const WINDOW: u32 = 1024 * 1024;
 
+static SLOW: Throttle = Throttle::new();
+static LOST: Throttle = Throttle::new();
+
 /// The way to one app.
 #[derive(Clone)]
 pub(crate) struct App {
     client: Client<HttpsConnector<Fixed>, Upload>,
+    /// Over HTTP/1.1 alone, where connections can be upgraded.
+    upgradable: Client<HttpsConnector<Fixed>, Upload>,
     scheme: Scheme,
     authority: Authority,
     patience: Duration,
@@ -64,17 +71,20 @@ impl App {
         let fixed = Fixed { http, at: at.map_err(|_| unusable())? };
         let name = host.trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(name.to_owned()).map_err(|_| unusable())?;
-        let builder = HttpsConnectorBuilder::new()
-            .with_tls_config(tls::config(scheme == Scheme::HTTPS)?)
-            .https_or_http()
-            .with_server_name_resolver(FixedServerNameResolver::new(name));
+        let tls = tls::config(scheme == Scheme::HTTPS)?;
+        let builder = || {
+            let resolver = FixedServerNameResolver::new(name.clone());
+            let builder = HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http();
+            builder.with_server_name_resolver(resolver)
+        };
+        let upgradable = pool().build(builder().enable_http1().wrap_connector(fixed.clone()));
         let connector = if http2 {
-            builder.enable_http2().wrap_connector(fixed)
+            builder().enable_http2().wrap_connector(fixed)
         } else {
-            builder.enable_all_versions().wrap_connector(fixed)
+            builder().enable_all_versions().wrap_connector(fixed)
         };
         let client = pool().http2_only(http2).build(connector);
-        Ok(Self { client, scheme, authority, patience })
+        Ok(Self { client, upgradable, scheme, authority, patience })
     }
 
     /// The URL to ask for: the client's host stays, whoever is connected to.
@@ -108,7 +118,9 @@ impl App {
         request: Request<Upload>,
         watched: &Watched,
     ) -> Result<Response<Incoming>, Failure> {
-        let mut answer = std::pin::pin!(self.client.request(request));
+        let upgrades = request.headers().contains_key(UPGRADE);
+        let client = if upgrades { &self.upgradable } else { &self.client };
+        let mut answer = std::pin::pin!(client.request(request));
         let mut seen = 0;
         loop {
             match tokio::time::timeout(self.patience, answer.as_mut()).await {
@@ -159,11 +171,15 @@ impl Failure {
         }
         match self {
             Self::Slow => {
-                tracing::warn!("the app has not answered in time");
+                if SLOW.pass() {
+                    tracing::warn!("the app has not answered in time");
+                }
                 Code::GatewayTimeout.into()
             }
             Self::Lost(error) => {
-                tracing::warn!(reason = issuer::told(&error), "the app cannot be asked");
+                if LOST.pass() {
+                    tracing::warn!(reason = issuer::told(&error), "the app cannot be asked");
+                }
                 Code::BadGateway.into()
             }
         }

@@ -7,11 +7,13 @@
 //! - Only the issuer's word ends a session here. That it cannot be reached says nothing.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
+use metrics::{Counter, counter};
 use moka::Expiry;
 use moka::sync::Cache;
 use portcullis_core::time::Clock;
@@ -28,6 +30,9 @@ const ENDED: Duration = Duration::from_hours(1);
 /// Requests that were sent together with one that was refreshed need this, whatever the issuer's grace.
 const LEAST: Duration = Duration::from_secs(10);
 const MOST_KNOWN: u64 = 100_000;
+
+/// How long nobody is refreshed ahead after a failure, in seconds.
+const QUIET: i64 = 3;
 
 type Flight = Shared<BoxFuture<'static, Result<Arc<Session>, Refused>>>;
 
@@ -52,6 +57,9 @@ pub(crate) struct Keeper {
     audience: Arc<str>,
     known: Cache<String, Known>,
     flights: Mutex<HashMap<String, Flight>>,
+    /// Until then (Unix time) nobody is refreshed ahead: the issuer has just not answered.
+    quiet_until: AtomicI64,
+    refreshed: [Counter; 3],
 }
 
 /// Makes room for the next flight, however this one ends.
@@ -97,7 +105,10 @@ impl Keeper {
     ) -> Arc<Self> {
         let memory = Memory(grace.max(LEAST));
         let known = Cache::builder().max_capacity(MOST_KNOWN).expire_after(memory).build();
-        Arc::new(Self { issuer, clock, audience, known, flights: Mutex::default() })
+        let refreshed = ["fresh", "ended", "unavailable"]
+            .map(|outcome| counter!("portcullis_gateway_refreshes_total", "outcome" => outcome));
+        let (flights, quiet_until) = (Mutex::default(), AtomicI64::new(0));
+        Arc::new(Self { issuer, clock, audience, known, flights, quiet_until, refreshed })
     }
 
     /// Seconds since 1970.
@@ -137,8 +148,9 @@ impl Keeper {
         client: &OnBehalf,
     ) -> Result<Arc<Session>, Refused> {
         let Standing::Is(session) = self.standing(session) else { return Err(Refused::Ended) };
-        let left = session.left(self.now());
-        if left > AHEAD {
+        let now = self.now();
+        let left = session.left(now);
+        if left > AHEAD || (left > WAIT && self.quiet_until.load(Relaxed) > now) {
             return Ok(session);
         }
         let flight = self.flight(&session, client);
@@ -197,15 +209,21 @@ impl Keeper {
     async fn refresh(&self, session: &Session, client: &OnBehalf) -> Result<Arc<Session>, Refused> {
         match self.issuer.refresh(&session.contents.refresh, client).await {
             Ok(tokens) => {
+                self.refreshed[0].increment(1);
                 let fresh = self.admit(tokens, client).await?;
                 self.learn(&fresh);
                 Ok(fresh)
             }
             Err(Refused::Ended) => {
+                self.refreshed[1].increment(1);
                 self.end(&session.sid);
                 Err(Refused::Ended)
             }
-            Err(unavailable) => Err(unavailable),
+            Err(unavailable) => {
+                self.refreshed[2].increment(1);
+                self.quiet_until.store(self.now() + QUIET, Relaxed);
+                Err(unavailable)
+            }
         }
     }
 

@@ -35,6 +35,7 @@ mod paths;
 mod route;
 mod session;
 mod shape;
+mod throttle;
 mod tls;
 mod tunnel;
 mod upload;

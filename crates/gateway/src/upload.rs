@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use crate::body::BodyError;
 
@@ -43,6 +43,8 @@ struct Live {
     limits: Limits,
     progress: Arc<Progress>,
     idle: Option<Pin<Box<Sleep>>>,
+    /// When something came last.
+    last: Instant,
 }
 
 /// What is known of a body while it is on its way.
@@ -74,7 +76,7 @@ impl Upload {
             return (Self(Source::Empty), None);
         }
         let progress = Arc::new(Progress::default());
-        let live = Live { body, limits, progress: progress.clone(), idle: None };
+        let live = Live { body, limits, progress: progress.clone(), idle: None, last: Instant::now() };
         (Self(Source::Live(live)), Some(progress))
     }
 
@@ -139,12 +141,11 @@ impl Progress {
 impl Live {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
-            let idle = self.idle.get_or_insert_with(|| Box::pin(tokio::time::sleep(IDLE)));
-            ready!(idle.as_mut().poll(cx));
+            ready!(self.poll_idle(cx));
             self.progress.idle.store(true, Relaxed);
             return Poll::Ready(Some(Err("the client has stopped sending".into())));
         };
-        self.idle = None;
+        self.last = Instant::now();
         Poll::Ready(match frame {
             None => {
                 self.progress.end();
@@ -156,6 +157,19 @@ impl Live {
             }
             Some(Ok(frame)) => Some(self.take(frame)),
         })
+    }
+
+    /// One timer for the whole body, set anew when it goes off too early.
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let until = self.last + IDLE;
+        let idle = self.idle.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        loop {
+            ready!(idle.as_mut().poll(cx));
+            if Instant::now() >= until {
+                return Poll::Ready(());
+            }
+            idle.as_mut().reset(until);
+        }
     }
 
     fn take(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {

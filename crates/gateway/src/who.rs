@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderMap;
 use moka::sync::Cache;
@@ -19,9 +20,14 @@ use crate::jar::{Jar, Presented};
 use crate::keeper::{Keeper, Standing};
 use crate::pass::{Pass, Principal};
 use crate::session::Session;
+use crate::throttle::Throttle;
 
-/// How many cookies and bearers are remembered, opened and verified.
-const MOST: u64 = 20_000;
+/// How many cookies and bearers are remembered, opened and verified; some kilobytes each.
+const MOST: u64 = 10_000;
+/// For how long, unused.
+const UNUSED: Duration = Duration::from_mins(15);
+
+static UNKNOWN: Throttle = Throttle::new();
 
 /// Somebody who may or may not do what they ask for.
 #[derive(Clone)]
@@ -63,7 +69,8 @@ impl Doorman {
         issuer: Arc<Issuer>,
         audience: Arc<str>,
     ) -> Self {
-        let (opened, bearers) = (Cache::new(MOST), Cache::new(MOST));
+        let opened = Cache::builder().max_capacity(MOST).time_to_idle(UNUSED).build();
+        let bearers = Cache::builder().max_capacity(MOST).time_to_idle(UNUSED).build();
         Self { verifier, keeper, issuer, audience, opened, bearers }
     }
 
@@ -202,7 +209,9 @@ fn of_refusal(refused: Refused) -> Who {
 
 /// 503: never a 401, with which a client would throw a good session away.
 pub(crate) fn unknown(why: &str, retry_after: u64) -> Problem {
-    tracing::warn!(reason = why, "the issuer cannot be asked");
+    if UNKNOWN.pass() {
+        tracing::warn!(reason = why, "the issuer cannot be asked");
+    }
     Problem::new(Code::IssuerUnavailable)
         .detail("The server that knows about sign-ins does not answer. You are still signed in; try again in a moment.")
         .retry_after(retry_after)

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use portcullis_gateway::Gateway;
 use portcullis_web::serve::{ServeConfig, serve};
+use tokio::task::JoinSet;
 
 use crate::clock::SystemClock;
 use crate::config::{Config, Loaded};
@@ -15,7 +16,7 @@ use crate::gateway_settings::{self, Issuer};
 use crate::random::SystemRandom;
 use crate::{open_files, output};
 
-use super::serve::{bind, signals};
+use super::serve::{beside, bind, signals};
 
 pub(super) async fn run(loaded: &Loaded) -> Result<(), Failure> {
     let config = &loaded.config;
@@ -26,13 +27,16 @@ pub(super) async fn run(loaded: &Loaded) -> Result<(), Failure> {
     let max_connections = open_files::max_connections(config.server.max_connections, limit) / 2;
     let listener = bind("gateway.listen", config.gateway.listen)?;
     let address = listener.local_addr().unwrap_or(config.gateway.listen);
+    let metrics = config.telemetry.listen.map(beside::metrics).transpose()?;
     let keys = gateway_settings::keys(config, &SystemRandom)?;
     let reach_at = config.gateway.reach_at.clone();
     let issuer = Issuer { reach_at, secret: None };
     let gateway = gateway_settings::settings(config, keys, issuer)?;
     let gateway = Gateway::new(gateway, Arc::new(SystemClock::default()), Arc::new(SystemRandom))
         .map_err(Failure::new)?;
-    let watching = tokio::spawn(gateway.clone().warn_if_disbelieved());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(gateway.clone().warn_if_disbelieved());
+    beside::serve_metrics(metrics, &mut tasks);
     let serve_config = ServeConfig {
         header_timeout: config.server.header_timeout,
         shutdown_grace: config.server.shutdown_grace,
@@ -44,7 +48,6 @@ pub(super) async fn run(loaded: &Loaded) -> Result<(), Failure> {
     announce(config, address);
     let cut =
         serving.await.map_err(|error| Failure::new(format_args!("the gateway has stopped: {error}")))?;
-    watching.abort();
     if cut > 0 {
         tracing::warn!(connections = cut, "requests outlasted server.shutdown_grace and were cut");
     }

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use portcullis_core::random;
+use portcullis_core::secret_token::{Kind, SecretToken};
 use portcullis_gateway::Gateway;
 use portcullis_web::serve::{ServeConfig, serve};
 use tokio::net::TcpListener;
@@ -39,8 +39,7 @@ impl Beside {
             ));
         }
         let listener = bind("gateway.listen", gateway.listen)?;
-        let secret = random::bytes::<32>(&SystemRandom);
-        let secret = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        let secret = SecretToken::new(Kind::ClientSecret, &SystemRandom).expose().to_owned();
         Ok(Some(Self { listener, secret }))
     }
 

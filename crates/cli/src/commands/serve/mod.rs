@@ -6,7 +6,7 @@
 //! 4. SIGTERM or SIGINT: readiness fails at once, running requests finish, pending writes commit, exit 0. A second
 //!    signal ends the process at once.
 
-mod beside;
+pub(super) mod beside;
 mod gateway;
 pub(super) mod signals;
 
