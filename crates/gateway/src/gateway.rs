@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use metrics::{Counter, Histogram, counter, histogram};
 use portcullis_core::random::{self, Random};
@@ -17,7 +17,7 @@ use portcullis_core::time::Clock;
 use portcullis_edge::request_id::{RequestId, X_REQUEST_ID};
 use portcullis_edge::security_headers::SecurityHeaders;
 use portcullis_edge::{Code, Problem};
-use portcullis_verify::{OnStale, Verifier};
+use portcullis_verify::{OnStale, SetupError, Verifier};
 use serde_json::json;
 use tower::Service;
 
@@ -29,7 +29,7 @@ use crate::door::Door;
 use crate::forwarded::Addresses;
 use crate::hop::App;
 use crate::issuer::{Issuer, OnBehalf};
-use crate::jar::Jar;
+use crate::jar::{Jar, Presented};
 use crate::keeper::Keeper;
 use crate::proxy::Passing;
 use crate::route::{self, Routes};
@@ -141,7 +141,13 @@ impl Gateway {
         if let Some(at) = &config.reach_at {
             verifier = verifier.reach_at(at).allow_plain_http();
         }
-        let verifier = verifier.build().map_err(|error| format!("gateway.issuer: {error}"))?;
+        let verifier = verifier.build().map_err(|error| match error {
+            SetupError::PlainHttp(url) => format!(
+                "gateway.issuer = {url:?} is not https: whoever is on the way could hand out keys of their own; use \
+                 https, or name where it is reached in gateway.reach_at if that network is trusted"
+            ),
+            error => format!("gateway.issuer: {error}"),
+        })?;
         let keeper = Keeper::new(issuer.clone(), clock, audience.clone(), config.grace);
         let patience = config.upstream_timeout;
         let app = |url: &url::Url| App::new(url, patience);
@@ -208,6 +214,14 @@ pub(crate) enum Reply {
     App(Answer),
 }
 
+impl Reply {
+    fn headers_mut(&mut self) -> &mut HeaderMap {
+        match self {
+            Self::Own(answer) | Self::App(answer) => answer.headers_mut(),
+        }
+    }
+}
+
 impl Inner {
     async fn answer(&self, request: Request<Incoming>) -> Answer {
         let begun = Instant::now();
@@ -240,23 +254,34 @@ impl Inner {
         let client = OnBehalf::of(&parts, way.address, id);
         let presented = self.jar.read(&parts.headers)?;
         let others = presented.others.clone();
-        let brought = Brought {
-            session: self.doorman.opened(&self.jar, &presented),
-            parts: presented.parts,
-            device: presented.device.map(str::to_owned),
-            code: match &self.access_code {
-                Some(code) => code.is_known(presented.access_code, &self.keys, self.doorman.keeper.now()),
-                None => true,
-            },
-        };
+        let brought = Arc::new(self.brought(&presented));
         let path = parts.uri.path();
         if !brought.code && !matches!(path, paths::ACCESS_CODE | paths::STYLE) {
             return Ok(Reply::Own(auth::before_the_code(&parts)));
         }
-        if path.starts_with(paths::PREFIX) {
-            return Ok(Reply::Own(self.auth(Asked { parts, brought, client, host }, body).await));
+        // Whatever comes of the request: a session that was refreshed for it goes out with the answer.
+        let mut used = None;
+        let mut reply = if path.starts_with(paths::PREFIX) {
+            let asked = Asked { parts, brought: brought.clone(), client, host };
+            Reply::Own(self.auth(asked, body).await)
+        } else {
+            let passing = Passing { parts, body, brought: brought.clone(), client, way, host, others };
+            let passed = self.pass_on(passing, id, &mut used).await;
+            passed.unwrap_or_else(|problem| Reply::Own(answer::problem(problem)))
+        };
+        self.set_newest(reply.headers_mut(), &brought, used);
+        Ok(reply)
+    }
+
+    fn brought(&self, presented: &Presented<'_>) -> Brought {
+        let now = self.doorman.keeper.now();
+        let known = |code: &AccessCode| code.is_known(presented.access_code, &self.keys, now);
+        Brought {
+            session: self.doorman.opened(&self.jar, presented),
+            parts: presented.parts,
+            device: presented.device.map(str::to_owned),
+            code: self.access_code.as_ref().is_none_or(known),
         }
-        self.pass_on(Passing { parts, body, brought, client, way, host, others }, id).await
     }
 
     /// For probes, which know no host.

@@ -18,6 +18,7 @@ use crate::gateway::{Inner, Reply};
 use crate::hop::{App, Outgoing};
 use crate::issuer::{OnBehalf, Refused};
 use crate::jar::Others;
+use crate::keeper::Standing;
 use crate::pass::Pass;
 use crate::session::Session;
 use crate::tunnel::{self, Upgrading};
@@ -29,7 +30,7 @@ use crate::{guard, headers, paths, route, who};
 pub(crate) struct Passing {
     pub(crate) parts: Parts,
     pub(crate) body: Incoming,
-    pub(crate) brought: Brought,
+    pub(crate) brought: Arc<Brought>,
     pub(crate) client: OnBehalf,
     pub(crate) way: Way,
     pub(crate) host: String,
@@ -37,7 +38,13 @@ pub(crate) struct Passing {
 }
 
 impl Inner {
-    pub(crate) async fn pass_on(&self, mut passing: Passing, id: &RequestId) -> Result<Reply, Problem> {
+    /// Asks the app, or says why not. `used`: the state of the session that has served the request.
+    pub(crate) async fn pass_on(
+        &self,
+        mut passing: Passing,
+        id: &RequestId,
+        used: &mut Option<Arc<Session>>,
+    ) -> Result<Reply, Problem> {
         let Passing { parts, brought, client, host, .. } = &passing;
         let app = self.routes.find(host, parts.uri.path()).ok_or(Code::NotFound)?;
         self.check_length(&parts.headers)?;
@@ -47,13 +54,14 @@ impl Inner {
         let forged =
             by_cookie.filter(|_| changes).and_then(|session| self.check_proxied(parts, host, session).err());
         let who = self.doorman.who(&parts.headers, brought.session.as_ref(), client).await;
+        *used = who.session().cloned();
         let now = self.doorman.keeper.now();
         let admitted = match self.door.judge(who, Wanted { parts, host, changes, forged, now }) {
             Ok(admitted) => admitted,
             Err(stopped) => return Ok(Reply::Own(self.stopped(stopped, &passing))),
         };
         let upgrading = if websocket { Upgrading::of(&mut passing.parts) } else { None };
-        match self.hop(app, passing, admitted, (upgrading, id)).await? {
+        match self.hop(app, passing, (admitted, used), (upgrading, id)).await? {
             Ok(answer) => Ok(Reply::App(answer)),
             Err((stopped, passing)) => Ok(Reply::Own(self.stopped(stopped, &passing))),
         }
@@ -101,24 +109,56 @@ impl Inner {
     async fn pass(&self, admitted: &mut Admitted, client: &OnBehalf) -> Result<Option<Pass>, Stopped> {
         let Some(somebody) = &admitted.who else { return Ok(None) };
         let now = self.doorman.keeper.now();
-        match somebody.principal.pass(&admitted.audience, &self.issuer, (now, client)).await {
-            Ok(pass) => Ok(Some(pass)),
-            Err(_) if admitted.public => {
+        let refused = match somebody.principal.pass(&admitted.audience, &self.issuer, (now, client)).await {
+            Ok(pass) => return Ok(Some(pass)),
+            Err(refused) => refused,
+        };
+        let refused = match (refused, somebody.session.clone()) {
+            // Its rights have changed, or it has ended, and we have not heard of it yet.
+            (Refused::Ended, Some(session)) => {
+                match self.newer_pass(&session, &admitted.audience, client).await {
+                    Ok((somebody, pass)) => {
+                        admitted.who = Some(somebody);
+                        return Ok(Some(pass));
+                    }
+                    Err(refused) => refused,
+                }
+            }
+            (Refused::Ended, None) => return Err(Stopped::Refused(Code::InvalidToken.into())),
+            (unavailable, _) => unavailable,
+        };
+        match refused {
+            _ if admitted.public => {
                 admitted.who = None;
                 Ok(None)
             }
-            Err(Refused::Ended) => {
-                Err(Stopped::SignIn { problem: Code::InvalidToken.into(), max_age: None, gone: false })
+            Refused::Ended => {
+                Err(Stopped::SignIn { problem: Code::InvalidToken.into(), max_age: None, gone: true })
             }
-            Err(Refused::Unavailable { why, retry_after }) => Err(who::unknown(&why, retry_after).into()),
+            Refused::Unavailable { why, retry_after } => Err(who::unknown(&why, retry_after).into()),
         }
+    }
+
+    /// Somebody by the state after `session`, with the token for the app.
+    async fn newer_pass(
+        &self,
+        session: &Arc<Session>,
+        audience: &Arc<str>,
+        client: &OnBehalf,
+    ) -> Result<(Somebody, Pass), Refused> {
+        let keeper = &self.doorman.keeper;
+        let newer = keeper.renewed(session, client).await?;
+        let unusable = |why: String| Refused::Unavailable { why, retry_after: 2 };
+        let principal = self.doorman.principal(&newer).await.map_err(|error| unusable(error.to_string()))?;
+        let pass = principal.pass(audience, &self.issuer, (keeper.now(), client)).await?;
+        Ok((Somebody { principal, session: Some(newer) }, pass))
     }
 
     async fn hop(
         &self,
         app: &App,
         mut passing: Passing,
-        mut admitted: Admitted,
+        (mut admitted, used): (Admitted, &mut Option<Arc<Session>>),
         (upgrading, id): (Option<Upgrading>, &RequestId),
     ) -> Result<Result<Answer, (Stopped, Passing)>, Problem> {
         let pass = match self.pass(&mut admitted, &passing.client).await {
@@ -129,16 +169,19 @@ impl Inner {
         let mut head = self.outgoing(app, &passing, headers, (upgrading.is_some(), id))?;
         if let (Some(somebody), Some(pass)) = (&admitted.who, &pass) {
             somebody.principal.tell(pass, &mut head.headers);
+            used.clone_from(&somebody.session);
         }
         let (upload, watched) = Upload::new(passing.body, self.limits);
         let mut response = app.send(&head, upload, &watched).await?;
         if response.status() == StatusCode::UNAUTHORIZED
-            && let Some(again) = self.with_newer(&admitted, &passing.client, (&mut head, &watched)).await
+            && let Some((body, somebody, pass)) = self.with_newer(&admitted, &passing.client, &watched).await
         {
-            response = app.send(&head, again.0, &watched).await?;
-            admitted.who = Some(again.1);
+            somebody.principal.tell(&pass, &mut head.headers);
+            used.clone_from(&somebody.session);
+            admitted.who = Some(somebody);
+            response = app.send(&head, body, &watched).await?;
         }
-        Ok(Ok(self.finish(response, &passing.brought, admitted.who.as_ref(), upgrading)?))
+        Ok(Ok(self.finish(response, admitted.who.as_ref(), upgrading)?))
     }
 
     /// The request as the app gets it, but for who asks.
@@ -175,28 +218,22 @@ impl Inner {
         &self,
         admitted: &Admitted,
         client: &OnBehalf,
-        (head, watched): (&mut Outgoing, &Watched),
-    ) -> Option<(Upload, Somebody)> {
+        watched: &Watched,
+    ) -> Option<(Upload, Somebody, Pass)> {
         let session = admitted.who.as_ref()?.session.as_ref()?;
         let body = Upload::again(watched)?;
-        let keeper = &self.doorman.keeper;
-        let recent = keeper.now() - session.issued_at <= self.grace;
-        let newer = match self.doorman.newer(session) {
-            Some(newer) => newer,
-            None if recent => return None,
-            None => keeper.renewed(session, client).await.ok()?,
-        };
-        let principal = self.doorman.principal(&newer).await.ok()?;
-        let pass = principal.pass(&admitted.audience, &self.issuer, (keeper.now(), client)).await.ok()?;
-        principal.tell(&pass, &mut head.headers);
-        Some((body, Somebody { principal, session: Some(newer) }))
+        let recent = self.doorman.keeper.now() - session.issued_at <= self.grace;
+        if recent && self.doorman.newer(session).is_none() {
+            return None;
+        }
+        let (somebody, pass) = self.newer_pass(session, &admitted.audience, client).await.ok()?;
+        Some((body, somebody, pass))
     }
 
-    /// The app's answer as the client gets it, with the newest cookies.
+    /// The app's answer as the client gets it.
     fn finish(
         &self,
         mut response: Response<Incoming>,
-        brought: &Brought,
         who: Option<&Somebody>,
         upgrading: Option<Upgrading>,
     ) -> Result<Answer, Problem> {
@@ -218,17 +255,24 @@ impl Inner {
         if agreed {
             tunnel::ask(&mut headers);
         }
-        self.set_newest(&mut headers, brought, who.and_then(|somebody| somebody.session.as_ref()));
         *answer.headers_mut() = headers;
         Ok(answer)
     }
 
     /// Sets the newest cookies of the session that the request came with, if its own are older. `used`: a state of it
     /// that has served the request.
-    pub(crate) fn set_newest(&self, headers: &mut HeaderMap, brought: &Brought, used: Option<&Arc<Session>>) {
+    pub(crate) fn set_newest(&self, headers: &mut HeaderMap, brought: &Brought, used: Option<Arc<Session>>) {
         let Some(session) = &brought.session else { return };
-        let used = used.filter(|used| used.sid == session.sid && used.age() > session.age());
-        let Some(newest) = self.doorman.newer(session).or_else(|| used.cloned()) else { return };
+        let newest = match self.doorman.keeper.standing(session) {
+            Standing::Ended => return,
+            Standing::Is(known) => match used {
+                Some(used) if used.sid == known.sid && used.age() > known.age() => used,
+                _ => known,
+            },
+        };
+        if newest.age() <= session.age() || self.jar.is_set(headers) {
+            return;
+        }
         let Some(lines) = self.jar.write(&newest, self.doorman.keeper.now()) else { return };
         answer::set(headers, lines);
         let superfluous: Vec<_> = self.jar.clear(brought.parts, lines.len()).collect();
