@@ -5,8 +5,13 @@
 //! 3. Expired? Revoked? Asked every time, cached or not.
 //! 4. Without news from the database for too long, nobody can say whether it was revoked: a fault of ours.
 //!
+//! A token that was made for a service behind a proxy opens nothing here, whatever its audience: that service has it
+//! of everybody who calls it. It may be asked about, like any other.
+//!
 //! An API token is looked up by its digest, once, and kept in the same place. Whatever changes about it or its
-//! user revokes the generation that is kept, and it is looked up again.
+//! user revokes the generation that is kept, and it is looked up again. So it is when what is kept is as old as an
+//! access token gets: a revocation is forgotten a little after that, and a node that was cut off from the database
+//! for longer never hears of it.
 
 use std::sync::Arc;
 
@@ -17,6 +22,7 @@ use portcullis_core::time::Timestamp;
 use portcullis_core::user::Role;
 use portcullis_jose::{AccessClaims, Checks, VerifyError, verify, verify_at_any_time};
 use portcullis_store::api_tokens::Presented;
+use portcullis_store::sessions::Asker;
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -72,6 +78,11 @@ impl Caller {
         }
     }
 
+    /// Who asks for what outlives the request; `None`: not a session.
+    pub(crate) fn asker(&self) -> Option<Asker> {
+        Some(Asker { user: self.user, session: self.session()? })
+    }
+
     /// Who really acts: the user, unless the token names another.
     pub fn actor(&self) -> UserId {
         let actor = self.claims.act.as_ref().and_then(|actor| actor.sub.parse().ok());
@@ -98,6 +109,11 @@ pub enum BearerError {
 /// Seconds that the clocks of two nodes may differ before `nbf` is taken seriously.
 const CLOCK_LEEWAY: u32 = 10;
 
+/// That a token may be used here.
+const fn for_us(claims: &AccessClaims) -> Result<(), BearerError> {
+    if claims.upstream { Err(BearerError::Invalid("made for a service behind a proxy")) } else { Ok(()) }
+}
+
 enum Verified {
     Caller(Arc<Caller>),
     UnknownKey,
@@ -107,20 +123,31 @@ impl Cx {
     /// Who presents `token`.
     pub async fn caller(&self, token: &str) -> Result<Arc<Caller>, BearerError> {
         let caller = self.caller_as_known(token).await?;
-        if self.revoked.staleness() > self.settings.max_staleness {
-            return Err(Fault::Stale.into());
-        }
+        self.fresh_for()?;
         Ok(caller)
     }
 
     /// The same by what is known here, however old: without news from the database a revocation may be missed.
     pub(crate) async fn caller_as_known(&self, token: &str) -> Result<Arc<Caller>, BearerError> {
+        let caller = self.known_token(token).await?;
+        for_us(&caller.claims)?;
+        Ok(caller)
+    }
+
+    /// What `token` says, be it for us or for a service behind us.
+    pub(crate) async fn any_token(&self, token: &str) -> Result<Arc<Caller>, BearerError> {
+        let caller = self.known_token(token).await?;
+        self.fresh_for()?;
+        Ok(caller)
+    }
+
+    async fn known_token(&self, token: &str) -> Result<Arc<Caller>, BearerError> {
         let now = self.clock.now();
         let hash = digest::digest(&digest::SHA256, token.as_bytes());
         let key: [u8; 32] = hash.as_ref().try_into().map_err(|_| BearerError::Invalid("digest"))?;
         let caller = match self.callers.get(&key) {
             // It may have been given a new generation, with another role or fewer scopes.
-            Some(caller) if self.is_outdated(&caller) => self.read_anew(token, key, now).await?,
+            Some(caller) if self.is_outdated(&caller, now) => self.read_anew(token, key, now).await?,
             Some(caller) => caller,
             None => self.read_anew(token, key, now).await?,
         };
@@ -133,9 +160,15 @@ impl Cx {
         Ok(caller)
     }
 
-    fn is_outdated(&self, caller: &Caller) -> bool {
+    fn is_outdated(&self, caller: &Caller, now: Timestamp) -> bool {
         matches!(caller.credential, Credential::ApiToken(_))
-            && self.revoked.revokes(caller.sid, caller.claims.generation)
+            && (self.revoked.revokes(caller.sid, caller.claims.generation)
+                || self.is_too_old(Timestamp::from_seconds(caller.claims.iat), now))
+    }
+
+    /// Whether what was read at `read_at` is so old that its revocation may have been forgotten since.
+    pub(crate) fn is_too_old(&self, read_at: Timestamp, now: Timestamp) -> bool {
+        now >= read_at + self.settings.lifetimes.access
     }
 
     async fn read_anew(
@@ -214,7 +247,10 @@ impl Cx {
             verified = self.verify_past(token);
         }
         match verified {
-            Ok(claims) => self.read_claims(claims),
+            Ok(claims) => {
+                for_us(&claims)?;
+                self.read_claims(claims)
+            }
             Err(VerifyError::UnknownKey) => Err(self.unknown_key()),
             Err(_) => Err(BearerError::Invalid("malformed")),
         }

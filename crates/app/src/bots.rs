@@ -3,11 +3,11 @@
 
 use portcullis_core::audit::EventKind;
 use portcullis_core::ids::UserId;
-use portcullis_core::session::{Acting, ActingMode, Delivery, EndCause};
+use portcullis_core::session::{Acting, ActingMode, EndCause};
 use portcullis_core::user::{Role, User};
 use portcullis_core::validation::{FieldError, line};
 use portcullis_store::bots::{self, Made, NewBot};
-use portcullis_store::sessions::{self, ActingFrom};
+use portcullis_store::sessions::ActingFrom;
 use portcullis_store::{audit, revocations};
 use thiserror::Error;
 
@@ -32,6 +32,9 @@ pub enum BotError {
     /// No such bot of the caller's.
     #[error("no such bot")]
     NotFound,
+    /// The session that asks has ended, or its user was disabled, in between.
+    #[error("the session has ended")]
+    SessionEnded,
     /// Not an audience of ours.
     #[error("unknown audience")]
     UnknownAudience,
@@ -58,7 +61,8 @@ impl From<SignInError> for BotError {
 
 impl Cx {
     /// Makes a bot.
-    pub async fn create_bot(&self, owner: UserId, name: &str, client: &Client) -> Result<User, BotError> {
+    pub async fn create_bot(&self, caller: &Caller, name: &str, client: &Client) -> Result<User, BotError> {
+        let owner = caller.asker().ok_or(BotError::SessionEnded)?;
         let name = line("name", name, LONGEST_NAME).map_err(|error| BotError::Invalid(vec![error]))?;
         let now = self.clock.now();
         let new = NewBot {
@@ -69,7 +73,7 @@ impl Cx {
             now,
             most: i64::from(self.settings.bots_per_user),
         };
-        let (id, event) = (new.id, self.bot_event(EventKind::BotCreated, new.id, owner, client));
+        let (id, event) = (new.id, self.bot_event(EventKind::BotCreated, new.id, owner.user, client));
         let made = self
             .store
             .write(move |tx| {
@@ -85,9 +89,9 @@ impl Cx {
             .await
             .map_err(Fault::from)?;
         match made {
-            Made::Done => self.bot(id, owner).await,
+            Made::Done => self.bot(id, owner.user).await,
             Made::TooMany => Err(BotError::TooMany),
-            Made::NoOwner => Err(BotError::NotFound),
+            Made::NoOwner => Err(BotError::SessionEnded),
         }
     }
 
@@ -114,7 +118,6 @@ impl Cx {
                 Box::pin(async move {
                     let done = bots::rename(tx, id, owner, &name, now).await?;
                     if done {
-                        sessions::copy_user(tx, id).await?;
                         audit::append(tx, &event).await?;
                     }
                     Ok(done)
@@ -143,7 +146,6 @@ impl Cx {
             })
             .await?;
         let Some(ended) = ended else { return Ok(false) };
-        self.users.invalidate(&id);
         self.revoke_here(&ended, span);
         Ok(true)
     }
@@ -162,7 +164,7 @@ impl Cx {
         let acting = Acting { actor: caller.user, mode: ActingMode::Bot };
         let from = Actor { from: ActingFrom { acting, session }, reason: None };
         let proof = Proof { acting: Some(from), ..Proof::own(user, &[]) };
-        Ok(self.sign_in(proof, Wish { delivery: Delivery::Body, audiences }, client).await?)
+        Ok(self.sign_in(proof, Wish::in_body(audiences), client).await?)
     }
 
     async fn bot(&self, id: UserId, owner: UserId) -> Result<User, BotError> {

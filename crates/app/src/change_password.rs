@@ -16,7 +16,6 @@ use portcullis_core::validation::FieldError;
 use portcullis_store::sessions::{self, Renewal};
 use portcullis_store::users::{self, Credentials, NewPassword};
 use portcullis_store::{StoreError, api_tokens, audit, revocations};
-use std::sync::Arc;
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -111,13 +110,12 @@ impl Cx {
         self.revoke_here_upto(grant.session.uuid(), grant.generation.saturating_sub(1), span);
         // 3.
         // As the transaction left the row: nothing that could fail comes after the commit.
-        let user = Arc::new(User {
+        let user = User {
             must_change_password: false,
             credential_epoch: found.user.credential_epoch + 1,
             version: found.user.version + 1,
             ..found.user
-        });
-        self.users.insert(user.id, user.clone());
+        };
         let device = portcullis_core::ids::DeviceId::new(span.now, &*self.random);
         let epoch = user.credential_epoch;
         let device_token = portcullis_core::device_token::issue(user.id, device, epoch, &self.ring);
@@ -210,9 +208,8 @@ impl Cx {
                     // The tokens that are handed out now name another place than the ones that end here.
                     grant.status_index =
                         revocations::append_upto(tx, renewal.session.uuid(), before, span).await?;
-                    revocations::append_ended(tx, new.user, span).await?;
-                    revocations::append_all(tx, &tokens, span).await?;
                     ended.extend(tokens);
+                    revocations::append_all(tx, &ended, span).await?;
                     Ok(Some((grant, ended)))
                 })
             })

@@ -2,19 +2,22 @@
 //!
 //! Nodes remember clients for a while, so that who introspects does not cost a statement each time. Whoever
 //! revokes one puts its id on the list of revocations, and that list is asked every time: the client ends at once
-//! on every node, and its access tokens with it, whose `sid` it is.
+//! on every node, and its access tokens with it, whose `sid` it is. As that list forgets, so do nodes: what they
+//! remember of a client is never older than an access token gets.
 
 use std::sync::Arc;
 
 use portcullis_core::audit::{Event, EventKind};
 use portcullis_core::client::{GrantTypes, ServiceClient};
-use portcullis_core::ids::{ClientId, UserId};
+use portcullis_core::ids::ClientId;
 use portcullis_core::scope::Scopes;
 use portcullis_core::secret_token::{Kind, SecretToken};
+use portcullis_core::time::Timestamp;
 use portcullis_core::validation::{FieldError, line};
 use portcullis_store::{audit, clients, revocations};
 use thiserror::Error;
 
+use crate::bearer::Caller;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
@@ -44,11 +47,18 @@ pub struct NewClient {
     pub client: ServiceClient,
 }
 
+/// What a node remembers of a client.
+#[derive(Clone)]
+pub(crate) struct KnownClient {
+    client: Arc<ServiceClient>,
+    read_at: Timestamp,
+}
+
 /// Who makes or revokes.
 #[derive(Clone, Copy, Debug)]
 pub enum By<'a> {
-    /// An administrator, over HTTP.
-    Administrator(UserId, &'a Client),
+    /// An administrator in a session of their own, over HTTP.
+    Administrator(&'a Caller, &'a Client),
     /// Whoever may run commands on the server.
     Operator,
 }
@@ -59,6 +69,9 @@ pub enum ClientError {
     /// Fields are wrong.
     #[error("{}", .0.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join(" "))]
     Invalid(Vec<FieldError>),
+    /// Who asks is no administrator any more, or their session has ended.
+    #[error("the administrator has changed meanwhile")]
+    Moved,
     /// A fault.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -71,16 +84,23 @@ impl Cx {
         let client = self.check_client(request, &secret).map_err(ClientError::Invalid)?;
         let mut event = self.client_event(EventKind::ClientCreated, client.id, by);
         event.detail.insert("name".into(), client.name.as_str().into());
+        let asker = match by {
+            By::Administrator(caller, _) => Some(caller.asker().ok_or(ClientError::Moved)?),
+            By::Operator => None,
+        };
         let new = client.clone();
         let done = self.store.write(move |tx| {
             let (new, event) = (new.clone(), event.clone());
             Box::pin(async move {
-                clients::insert(tx, &new).await?;
-                audit::append(tx, &event).await
+                let done = clients::insert(tx, &new, asker).await?;
+                if done {
+                    audit::append(tx, &event).await?;
+                }
+                Ok(done)
             })
         });
-        done.await.map_err(Fault::from)?;
-        Ok(NewClient { secret, client })
+        let done = done.await.map_err(Fault::from)?;
+        if done { Ok(NewClient { secret, client }) } else { Err(ClientError::Moved) }
     }
 
     fn check_client(
@@ -180,19 +200,21 @@ impl Cx {
     /// A client that has not been revoked.
     pub(crate) async fn service_client(&self, id: ClientId) -> Result<Option<Arc<ServiceClient>>, Fault> {
         let is_revoked = || self.revoked.revokes(id.uuid(), GENERATION);
-        let found = match self.clients.get(&id).filter(|_| !is_revoked()) {
-            Some(client) => Some(client),
-            None => self.read_client(id).await?,
+        let now = self.clock.now();
+        let known = self.clients.get(&id).filter(|known| !self.is_too_old(known.read_at, now));
+        let found = match known.filter(|_| !is_revoked()) {
+            Some(known) => Some(known.client),
+            None => self.read_client(id, now).await?,
         };
         self.fresh_for()?;
         // Revoked while it was read.
         Ok(found.filter(|_| !is_revoked()))
     }
 
-    async fn read_client(&self, id: ClientId) -> Result<Option<Arc<ServiceClient>>, Fault> {
+    async fn read_client(&self, id: ClientId, now: Timestamp) -> Result<Option<Arc<ServiceClient>>, Fault> {
         let found = self.store.client(id).await?.map(Arc::new);
         match &found {
-            Some(client) => self.clients.insert(id, client.clone()),
+            Some(client) => self.clients.insert(id, KnownClient { client: client.clone(), read_at: now }),
             None => self.clients.invalidate(&id),
         }
         Ok(found)
@@ -201,8 +223,8 @@ impl Cx {
     fn client_event(&self, kind: EventKind, id: ClientId, by: By<'_>) -> Event {
         let mut event = self.event(kind);
         match by {
-            By::Administrator(user, client) => {
-                (event.actor, event.address) = (Some(user), Some(client.address));
+            By::Administrator(caller, client) => {
+                (event.actor, event.address) = (Some(caller.user), Some(client.address));
             }
             By::Operator => {
                 event.detail.insert("by".into(), "operator".into());

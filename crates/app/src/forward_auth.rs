@@ -5,7 +5,8 @@
 //! 2. What the rules ask for ([`portcullis_core::access`]).
 //! 3. A token that was narrowed to one service opens no other (RFC 9068 section 4).
 //! 4. A token for the service behind: the same claims for that audience alone, for two minutes at the most, of the
-//!    same session and generation, so that it dies with them (RFC 8693 section 1.1 calls this impersonation).
+//!    same session and generation, so that it dies with them (RFC 8693 section 1.1 calls this impersonation). It
+//!    says that it is one, and opens nothing here, also where `tokens.audience` names the service, too.
 //!    It is kept for as long as it is fresh: a call costs neither a statement nor a signature.
 
 use std::any::Any;
@@ -250,6 +251,7 @@ impl Cx {
             iat: now.seconds(),
             nbf: now.seconds(),
             jti: self.new_token_id(),
+            upstream: true,
             ..claims.clone()
         };
         let token = self.signer()?.sign_claims(&upstream);

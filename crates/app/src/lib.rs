@@ -7,6 +7,7 @@ pub mod api_tokens;
 pub mod attempts;
 pub mod bearer;
 pub mod bots;
+pub mod browser;
 pub mod change_password;
 pub mod client;
 pub mod clients;
@@ -41,5 +42,6 @@ pub mod signing_keys;
 pub mod status_lists;
 pub mod token_use;
 pub mod tokens;
+mod turn;
 
 pub use cx::{Cx, Parts};

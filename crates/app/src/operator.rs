@@ -142,7 +142,7 @@ impl Cx {
                     api_tokens::renew_all(tx, user).await?;
                     audit::append(tx, &event).await?;
                     // The list comes last: whoever holds its lock waits for no row.
-                    revocations::append_ended(tx, user, span).await?;
+                    revocations::append_all(tx, &ended, span).await?;
                     revocations::append_api_tokens(tx, user, span).await?;
                     Ok(Some(ended))
                 })
@@ -245,7 +245,7 @@ impl Cx {
                     }
                     let ended = sessions::end_all(tx, new.user, None, now, EndCause::PasswordChanged).await?;
                     audit::append(tx, &event).await?;
-                    revocations::append_ended(tx, new.user, span).await?;
+                    revocations::append_all(tx, &ended, span).await?;
                     Ok(Some(ended))
                 })
             })

@@ -1,7 +1,6 @@
 //! Signing keys in memory: opened once, chosen by time (see [`portcullis_core::signing_key`]).
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
 
 use portcullis_core::signing_key::{KeyState, KeyTimes, states};
 use portcullis_core::time::Timestamp;
@@ -10,16 +9,14 @@ use portcullis_store::keys::StoredKey;
 
 use crate::cx::Cx;
 use crate::fault::Fault;
-
-/// How often unknown `kid`s may make us read the key table.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+use crate::turn::Turn;
 
 /// The keys of this node.
 #[derive(Default)]
 pub struct SigningKeys {
     loaded: RwLock<Arc<Loaded>>,
-    /// When an unknown `kid` last made us read the table, and one reading at a time.
-    turn: tokio::sync::Mutex<Option<Instant>>,
+    /// Unknown `kid`s make us read the table.
+    turn: Turn,
 }
 
 /// One reading of the table.
@@ -174,12 +171,7 @@ impl Cx {
     /// Reads the table because a token names a key that is not in it: at most once a second, one at a time,
     /// however many such tokens come in, and whether or not the database answers.
     pub(crate) async fn look_for_new_keys(&self) -> Result<(), Fault> {
-        let mut last = self.keys.turn.lock().await;
-        if last.is_some_and(|at| at.elapsed() < LOOK_AGAIN) {
-            return Ok(());
-        }
-        *last = Some(Instant::now());
-        self.reload_signing_keys().await
+        self.keys.turn.take(self.reload_signing_keys()).await
     }
 
     /// The public keys of every token that may still live, and of the next ones.

@@ -1,6 +1,5 @@
 //! What a sign-in or a refresh hands out. Signing happens outside of every transaction.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_core::ids::UserId;
@@ -32,7 +31,7 @@ pub struct Tokens {
     /// What the session says.
     pub grant: Grant,
     /// The user.
-    pub user: Arc<User>,
+    pub user: User,
     /// Makes the device known, if it was not.
     pub device_token: Option<String>,
 }
@@ -136,17 +135,10 @@ impl Cx {
         self.settings.lifetimes.refresh.min(grant.ends_at.since(self.clock.now()))
     }
 
-    /// The user of a session whose row knows version `version` of them.
-    pub(crate) async fn user_at(&self, id: UserId, version: i64) -> Result<Arc<User>, Fault> {
-        if let Some(user) = self.users.get(&id).filter(|user| user.version >= version) {
-            return Ok(user);
-        }
+    /// The user of a session.
+    pub(crate) async fn user_of(&self, id: UserId) -> Result<User, Fault> {
         let user = self.store.user(id).await?;
-        let user =
-            user.ok_or_else(|| Fault::Internal(format!("session of user {id}, who does not exist")))?;
-        let user = Arc::new(user);
-        self.users.insert(id, user.clone());
-        Ok(user)
+        user.ok_or_else(|| Fault::Internal(format!("session of user {id}, who does not exist")))
     }
 }
 

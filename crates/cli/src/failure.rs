@@ -144,7 +144,7 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Fault(fault) => fault.into(),
-            ClientError::Invalid(_) => Self::new(error),
+            ClientError::Invalid(_) | ClientError::Moved => Self::new(error),
         }
     }
 }

@@ -42,6 +42,8 @@ pub enum Purpose {
     SetUp,
     /// Names of rate limit and slow-down counters, so that the store holds no addresses or e-mails in them.
     Counter,
+    /// Tokens that show that a page has read an answer of ours.
+    Csrf,
     /// CSRF tokens of the gateway.
     GatewayCsrf,
     /// Cookies of those who know a gateway's access code.
@@ -69,7 +71,7 @@ pub struct ServerKey {
     id: KeyId,
     check: [u8; 32],
     gateway: Zeroizing<[u8; 32]>,
-    macs: [hmac::Key; 6],
+    macs: [hmac::Key; 7],
     seal: LessSafeKey,
 }
 
@@ -109,6 +111,7 @@ impl ServerKey {
                 mac("device"),
                 mac("set-up"),
                 mac("counter"),
+                mac("csrf"),
                 mac("gateway csrf"),
                 mac("access code"),
             ],

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 /// Read with [`verify`](crate::verify), or by serde under the same rules: every claim has its type, required
 /// ones are present, no member stands twice at any depth.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a claim of its own, as on the wire")]
 pub struct AccessClaims {
     /// The issuer.
     pub iss: String,
@@ -57,6 +58,9 @@ pub struct AccessClaims {
     /// The user must change the password first; resource servers refuse the token.
     #[serde(skip_serializing_if = "is_false")]
     pub pwd_change: bool,
+    /// Made for a service behind a proxy of the issuer's: the issuer itself takes it from nobody.
+    #[serde(skip_serializing_if = "is_false")]
+    pub upstream: bool,
     /// How the user proved to be who it is (RFC 8176).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub amr: Vec<String>,
@@ -106,7 +110,7 @@ impl Serialize for TokenStatus {
 
 impl AccessClaims {
     /// Every claim that is a field here.
-    const RESERVED: [&str; 21] = [
+    const RESERVED: [&str; 22] = [
         "iss",
         "sub",
         "aud",
@@ -125,6 +129,7 @@ impl AccessClaims {
         "bot",
         "read_only",
         "pwd_change",
+        "upstream",
         "amr",
         "auth_time",
         "status",

@@ -39,7 +39,7 @@ const VALUES: [&str; 28] = [
 ];
 
 /// For each claim, which of [`VALUES`] have the right type and range.
-const ACCEPTED: [(&str, &[&str]); 21] = [
+const ACCEPTED: [(&str, &[&str]); 22] = [
     ("iss", &["\"text\"", "\"1767225700\""]),
     ("sub", &["\"text\"", "\"1767225700\""]),
     ("jti", &["\"text\"", "\"1767225700\""]),
@@ -59,6 +59,7 @@ const ACCEPTED: [(&str, &[&str]); 21] = [
     ("bot", &["true", "false"]),
     ("read_only", &["true", "false"]),
     ("pwd_change", &["true", "false"]),
+    ("upstream", &["true", "false"]),
     ("amr", &["[]", "[\"text\"]"]),
     (
         "status",
@@ -183,6 +184,7 @@ fn what_is_present_is_written_and_read_again() {
         bot: true,
         read_only: true,
         pwd_change: true,
+        upstream: true,
         amr: vec!["pwd".into()],
         auth_time: Some(1),
         status: Some(TokenStatus { idx: 7, uri: "u".into() }),

@@ -8,11 +8,9 @@ use uuid::Uuid;
 use crate::Store;
 use crate::db::{Tx, affected, on, on_tx};
 use crate::error::StoreError;
+use crate::new_session::{Asker, hold_asker};
 use crate::users::{BY_OWNER, FIRST_EPOCH, FIRST_VERSION, ONE_OWNED, UserRow};
 
-/// The guard of a new bot: bots of one owner are counted one after the other.
-const HOLD_OWNER: &str = "UPDATE users SET version = version \
-    WHERE id = $1 AND disabled_at IS NULL AND owner_id IS NULL";
 const INSERT: &str = "INSERT INTO users (id, email, email_key, name, role, account_id, account_role, \
     must_change_password, credential_epoch, version, created_at, updated_at, owner_id) \
     SELECT $1, $2, $2, $3, $4, o.account_id, CASE WHEN o.account_id IS NULL THEN NULL ELSE 'member' END, FALSE, \
@@ -31,8 +29,9 @@ const DELETE: &str = "DELETE FROM users WHERE id = $1";
 pub struct NewBot {
     /// Id.
     pub id: UserId,
-    /// Whose.
-    pub owner: UserId,
+    /// Whose, and in which session they ask: that is held with their row, and so bots of one owner are counted
+    /// one after the other.
+    pub owner: Asker,
     /// What its owner calls it.
     pub name: String,
     /// Its role.
@@ -50,7 +49,7 @@ pub enum Made {
     Done,
     /// The owner has as many as they may.
     TooMany,
-    /// The owner is disabled or gone.
+    /// The owner is disabled or gone, or their session has ended.
     NoOwner,
 }
 
@@ -74,7 +73,8 @@ impl Store {
 
 /// Makes a bot, if there is room for one more.
 pub async fn insert(tx: &mut Tx, new: &NewBot) -> Result<Made, StoreError> {
-    if affected!(tx, sqlx::query(HOLD_OWNER).bind(new.owner.uuid()))? == 0 {
+    // No bot has a session of its own, only one that its owner acts in: so none owns another.
+    if hold_asker(tx, new.owner, false, new.now).await?.is_none() {
         return Ok(Made::NoOwner);
     }
     let made = affected!(
@@ -87,7 +87,7 @@ pub async fn insert(tx: &mut Tx, new: &NewBot) -> Result<Made, StoreError> {
             .bind(FIRST_EPOCH)
             .bind(FIRST_VERSION)
             .bind(new.now.micros())
-            .bind(new.owner.uuid())
+            .bind(new.owner.user.uuid())
             .bind(new.most)
     )?;
     if made == 0 {

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::Store;
 use crate::db::{Tx, affected, on, row};
 use crate::error::StoreError;
+use crate::new_session::{Asker, hold_asker};
 
 macro_rules! columns {
     () => {
@@ -76,8 +77,14 @@ impl Store {
     }
 }
 
-/// Makes a client.
-pub async fn insert(tx: &mut Tx, client: &ServiceClient) -> Result<(), StoreError> {
+/// Makes a client, if whoever asks is an administrator at that moment (`None`: an operator asks); `false`: they are
+/// none any more, or their session has ended. The role in their token may be older than the one that they have.
+pub async fn insert(tx: &mut Tx, client: &ServiceClient, asker: Option<Asker>) -> Result<bool, StoreError> {
+    if let Some(asker) = asker
+        && hold_asker(tx, asker, true, client.created_at).await?.is_none()
+    {
+        return Ok(false);
+    }
     affected!(
         tx,
         sqlx::query(INSERT)
@@ -89,7 +96,7 @@ pub async fn insert(tx: &mut Tx, client: &ServiceClient) -> Result<(), StoreErro
             .bind(client.audiences.as_ref().map(|audiences| audiences.join(" ")))
             .bind(client.created_at.micros())
     )?;
-    Ok(())
+    Ok(true)
 }
 
 /// Revokes a client; `false`: there is none that is not revoked.

@@ -15,10 +15,20 @@ use crate::status_indexes;
 
 const APPEND: &str = "INSERT INTO revocations (session_id, upto, created_at, expires_at, status_index) \
     VALUES ($1, $2, $3, $4, (SELECT MAX(idx) FROM status_indexes WHERE session_id = $1))";
+/// Several in one statement: the list is locked meanwhile. Each database takes them in its own form.
+macro_rules! append_all {
+    ($ids:literal) => {
+        concat!(
+            "INSERT INTO revocations (session_id, upto, created_at, expires_at, status_index) \
+             SELECT e.id, NULL, $2, $3, (SELECT MAX(idx) FROM status_indexes WHERE session_id = e.id) FROM ",
+            $ids
+        )
+    };
+}
+const APPEND_ALL_SQLITE: &str = append_all!("(SELECT unhex(value) AS id FROM json_each($1)) AS e");
+const APPEND_ALL_POSTGRES: &str = append_all!("unnest($1::uuid[]) AS e(id)");
 const APPEND_LIVE: &str = "INSERT INTO revocations (session_id, upto, created_at, expires_at, status_index) \
     SELECT id, generation, $2, $3, status_index FROM sessions WHERE user_id = $1 AND ended_at IS NULL";
-const APPEND_ENDED: &str = "INSERT INTO revocations (session_id, upto, created_at, expires_at, status_index) \
-    SELECT id, NULL, $2, $3, status_index FROM sessions WHERE (user_id = $1 OR actor_id = $1) AND ended_at = $2";
 const APPEND_TOKENS: &str = "INSERT INTO revocations (session_id, upto, created_at, expires_at) \
     SELECT id, generation - 1, $2, $3 FROM api_tokens WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2";
 const AFTER: &str = "SELECT seq, session_id, upto, expires_at, status_index FROM revocations \
@@ -46,11 +56,6 @@ pub async fn append(tx: &mut Tx, session: Uuid, span: Span) -> Result<(), StoreE
     append_one(tx, session, None, span).await
 }
 
-/// Ends all access tokens of the sessions of `user` that this transaction has ended, at `span.now`.
-pub async fn append_ended(tx: &mut Tx, user: UserId, span: Span) -> Result<(), StoreError> {
-    append_of(tx, APPEND_ENDED, user, span).await
-}
-
 /// Ends access tokens of one session up to a generation. If it has a place in the status lists it lives on at
 /// another, which is what its next tokens must name.
 pub async fn append_upto(
@@ -63,12 +68,27 @@ pub async fn append_upto(
     status_indexes::renew(tx, session).await
 }
 
-/// Ends all access tokens of several sessions.
+/// Ends all access tokens of several sessions: of those that the same transaction has ended, by the ids that came
+/// back from there. No time tells which these are: two readings of a clock differ.
 pub async fn append_all(tx: &mut Tx, sessions: &[Uuid], span: Span) -> Result<(), StoreError> {
-    for session in sessions {
-        append_one(tx, *session, None, span).await?;
+    if sessions.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    control_postgres(tx, APPEND_LOCK).await?;
+    let (now, expires_at) = (span.now.micros(), span.expires_at.micros());
+    match tx {
+        Tx::Sqlite(connection) => {
+            let hex: Vec<String> = sessions.iter().map(|id| id.as_simple().to_string()).collect();
+            let ids = serde_json::Value::from(hex).to_string();
+            let query = sqlx::query(APPEND_ALL_SQLITE).bind(ids).bind(now).bind(expires_at);
+            query.execute(&mut *connection).await.map(drop)
+        }
+        Tx::Postgres(connection) => {
+            let query = sqlx::query(APPEND_ALL_POSTGRES).bind(sessions).bind(now).bind(expires_at);
+            query.execute(&mut **connection).await.map(drop)
+        }
+    }?;
+    Ok(control_postgres(tx, NOTIFY).await?)
 }
 
 /// Ends the access tokens that the live sessions of `user` have got so far; the sessions live on, and their

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::Store;
 use crate::db::{Tx, affected, on, on_tx, row};
 use crate::error::StoreError;
-pub use crate::new_session::{ActingFrom, NewSession, create};
+pub use crate::new_session::{ActingFrom, Asker, NewSession, create};
 use crate::rotate::Rotate;
 pub use crate::session_rows::Judged;
 use crate::session_rows::{GrantRow, JudgedRow, grant_columns};
@@ -55,6 +55,9 @@ const END_OWN: &str = "UPDATE sessions SET ended_at = $2, end_cause = $3 WHERE i
     AND ended_at IS NULL RETURNING user_id";
 const END_BY_SECRET: &str = "UPDATE sessions SET ended_at = $2, end_cause = $3 WHERE id = $1 \
     AND secret_hash = $4 AND ended_at IS NULL RETURNING user_id";
+/// Whoever acts as another holds their own row until the commit: a session that they have just made is seen by
+/// the statement after this one, never by one that began before.
+const HOLD_USER: &str = "UPDATE users SET version = version WHERE id = $1";
 const END_ALL_BUT: &str = "UPDATE sessions SET ended_at = $2, end_cause = $3 \
     WHERE (user_id = $1 OR actor_id = $1) AND id <> $4 AND ended_at IS NULL RETURNING id";
 const END_ACTING_FROM: &str = "UPDATE sessions SET ended_at = $2, end_cause = 'acting_ended' \
@@ -67,7 +70,7 @@ const RENEW: &str = concat!(
      WHERE id = $1 AND user_id = $2 AND ended_at IS NULL AND idle_ends_at > $5 AND ends_at > $5 RETURNING ",
     grant_columns!()
 );
-const COPY_USER: &str = "UPDATE sessions SET role = u.role, user_version = u.version, \
+const COPY_USER: &str = "UPDATE sessions SET role = u.role, \
     must_change_password = u.must_change_password FROM users AS u \
     WHERE sessions.user_id = $1 AND u.id = $1 AND sessions.ended_at IS NULL";
 const SLICE_END: &str = "SELECT id FROM sessions WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2";
@@ -215,6 +218,7 @@ pub async fn end_all(
     now: Timestamp,
     cause: EndCause,
 ) -> Result<Vec<Uuid>, StoreError> {
+    affected!(tx, sqlx::query(HOLD_USER).bind(user.uuid()))?;
     let but = but.map_or(Uuid::nil(), SessionId::uuid);
     Ok(on_tx!(tx, db => sqlx::query_scalar(END_ALL_BUT)
         .bind(user.uuid())

@@ -1,4 +1,4 @@
-//! A clock that stands still until the test moves it.
+//! A clock that stands still until the test moves it, or that moves whenever somebody looks.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -10,23 +10,32 @@ pub const START: Timestamp = Timestamp::from_seconds(1_767_225_600);
 
 /// Moved by hand; share it behind an `Arc`.
 #[derive(Debug)]
-pub struct ManualClock(AtomicI64);
+pub struct ManualClock {
+    micros: AtomicI64,
+    /// By how much each reading moves it.
+    step: AtomicI64,
+}
 
 impl ManualClock {
     /// A clock at [`START`].
     pub const fn new() -> Self {
-        Self(AtomicI64::new(START.micros()))
+        Self { micros: AtomicI64::new(START.micros()), step: AtomicI64::new(0) }
     }
 
     /// Moves it on, and returns the new time.
     pub fn advance(&self, span: Duration) -> Timestamp {
         let span = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
-        Timestamp::from_micros(self.0.fetch_add(span, Ordering::SeqCst).saturating_add(span))
+        Timestamp::from_micros(self.micros.fetch_add(span, Ordering::SeqCst).saturating_add(span))
+    }
+
+    /// From now on each reading moves it by `step`, as time does: no two readings are the same.
+    pub fn tick(&self, step: Duration) {
+        self.step.store(i64::try_from(step.as_micros()).unwrap_or(i64::MAX), Ordering::SeqCst);
     }
 
     /// Sets it, back or forth: as an operator or a virtual machine does.
     pub fn set(&self, to: Timestamp) {
-        self.0.store(to.micros(), Ordering::SeqCst);
+        self.micros.store(to.micros(), Ordering::SeqCst);
     }
 }
 
@@ -38,7 +47,7 @@ impl Default for ManualClock {
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+        Timestamp::from_micros(self.micros.fetch_add(self.step.load(Ordering::SeqCst), Ordering::SeqCst))
     }
 }
 
@@ -55,5 +64,13 @@ mod tests {
         assert_eq!(clock.now(), START + Duration::from_mins(1));
         clock.set(START);
         assert_eq!(clock.now(), START);
+    }
+
+    #[test]
+    fn ticks_whenever_somebody_looks() {
+        let clock = ManualClock::new();
+        clock.tick(Duration::from_millis(1));
+        assert_eq!(clock.now(), START);
+        assert_eq!(clock.now(), START + Duration::from_millis(1));
     }
 }

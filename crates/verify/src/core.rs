@@ -12,7 +12,7 @@ use crate::{
     keys::Keys,
     metadata::Issuer,
     metrics::Fetch,
-    revocations::Revocations,
+    revocations::{Revocations, Revoked},
 };
 
 /// What becomes of good tokens when the issuer can no longer say which sessions have ended.
@@ -97,7 +97,7 @@ impl Core {
             return Err(portcullis_jose::VerifyError::NotYetValid.into());
         }
         let standing = self.revocations.standing(claims.session_hash(), claims.generation());
-        if standing.revoked {
+        if standing.revoked != Revoked::Not {
             return Err(Cause::Revoked.into());
         }
         if self.freshness(standing.heard).is_some_and(|left| left.is_zero()) {
@@ -107,6 +107,12 @@ impl Core {
             return Err(VerifyError::PasswordChangeRequired);
         }
         Ok(())
+    }
+
+    /// Whether only the generation of `claims` was revoked: what the issuer says of the token now may be good.
+    pub(crate) fn is_outdated(&self, claims: &Claims) -> bool {
+        let standing = self.revocations.standing(claims.session_hash(), claims.generation());
+        standing.revoked == Revoked::Outdated
     }
 
     /// The second from which the token is refused.

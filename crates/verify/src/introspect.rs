@@ -1,8 +1,10 @@
 //! API tokens: only the issuer knows them, so it is asked (RFC 7662), at most once in five seconds per token.
 //!
 //! 1. What was answered within the last five seconds counts, "not active" too.
-//! 2. Many requests with one token wait for one question, and no more than [`MOST_AT_ONCE`] questions are under way.
-//! 3. A session in the revocations ends the token at once; `Core::admit` looks there.
+//! 2. Many requests with one token wait for one question. No more than [`MOST_AT_ONCE`] questions are under way, and
+//!    with those no more than [`MOST`] tokens wait: beyond that it is 503 at once.
+//! 3. A token in the revocations has ended, if it stands there as a whole; `Core::admit` looks there. If only its
+//!    generation does, its rights have changed, and the issuer is asked which they are now.
 //! 4. A failure is a 503 and is not remembered: the token may be good.
 
 use std::{sync::Arc, time::Duration};
@@ -11,17 +13,25 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::HeaderValue;
 use portcullis_jose::{AccessClaims, Actor};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use crate::{
-    Cause, Claims, FetchError, Outage, SetupError, TokenKind, VerifyError, cache::Cache, core::Core,
-    fetch::Limits, flight::Flights, metrics::Fetch, url,
+    Cause, Claims, FetchError, Outage, SetupError, TokenKind, VerifyError,
+    cache::Cache,
+    core::Core,
+    fetch::Limits,
+    flight::{Flights, NoAnswer},
+    metrics::Fetch,
+    url,
 };
 
 const LIMITS: Limits = Limits { bytes: 64 * 1024, time: Duration::from_secs(5) };
 const GOOD_FOR: Duration = Duration::from_secs(5);
 const MOST_AT_ONCE: usize = 64;
+/// What the issuer answers in a moment if it answers at all.
+const MOST: usize = 1_024;
 /// 9999-12-31T23:59:59Z, for a token without an end.
 const NEVER: i64 = 253_402_300_799;
 
@@ -59,7 +69,7 @@ impl Introspection {
             foreign,
             active: Cache::new(10_000),
             inactive: Cache::new(1_000),
-            flights: Flights::new(),
+            flights: Flights::new(MOST),
             places: Semaphore::new(MOST_AT_ONCE),
         })
     }
@@ -73,6 +83,16 @@ impl Introspection {
         fresh(&self.inactive, token, now).map(|cause| Err(cause.into()))
     }
 
+    /// Asks, and takes no answer that is older than what the revocations say: the node that gave it has not heard
+    /// of them yet.
+    pub(crate) async fn ask_anew(&self, core: &Arc<Core>, token: &str) -> Result<Claims, VerifyError> {
+        let claims = self.ask(core, token).await?;
+        if core.is_outdated(&claims) {
+            return Err(unavailable("it has not heard of its own revocations yet"));
+        }
+        Ok(claims)
+    }
+
     /// Asks, or waits with who has asked already.
     pub(crate) async fn ask(&self, core: &Arc<Core>, token: &str) -> Result<Claims, VerifyError> {
         let work = || {
@@ -84,8 +104,12 @@ impl Introspection {
                 }
             }
         };
-        let answer = self.flights.join(token, work).await;
-        answer.unwrap_or_else(|| Err(unavailable("the question was not finished")))
+        self.flights.join(token, work).await.unwrap_or_else(|none| {
+            Err(unavailable(match none {
+                NoAnswer::Full => "too many tokens wait to be asked about",
+                NoAnswer::Lost => "the question was not finished",
+            }))
+        })
     }
 
     async fn ask_now(&self, core: &Core, token: &str) -> Result<Claims, VerifyError> {
@@ -157,6 +181,9 @@ struct Answer {
     iat: i64,
     #[serde(default)]
     sid: String,
+    /// Without it the revocations could not be applied.
+    #[serde(rename = "gen")]
+    generation: Option<u64>,
     #[serde(default)]
     role: String,
     #[serde(default)]
@@ -171,6 +198,9 @@ struct Answer {
     read_only: bool,
     #[serde(default)]
     pwd_change: bool,
+    /// The operator's claims among others.
+    #[serde(flatten)]
+    others: Map<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -192,7 +222,7 @@ impl Default for Audience {
 }
 
 impl Answer {
-    fn claims(self, core: &Core) -> Result<Claims, VerifyError> {
+    fn claims(mut self, core: &Core) -> Result<Claims, VerifyError> {
         if !self.active {
             return Err(Cause::Inactive.into());
         }
@@ -212,6 +242,11 @@ impl Answer {
                 return refused(portcullis_jose::VerifyError::Claim(name));
             }
         }
+        let Some(generation) = self.generation else {
+            return refused(portcullis_jose::VerifyError::Claim("gen"));
+        };
+        // What says something about the answer, or of a JWT.
+        self.others.retain(|name, _| name != "token_type" && !AccessClaims::is_reserved(name));
         let access = AccessClaims {
             iss: self.iss,
             sub: self.sub,
@@ -219,6 +254,7 @@ impl Answer {
             exp: self.exp.unwrap_or(NEVER),
             iat: self.iat,
             sid: self.sid,
+            generation,
             role: self.role,
             account: self.account,
             account_role: self.account_role,
@@ -228,6 +264,7 @@ impl Answer {
             bot: self.bot,
             read_only: self.read_only,
             pwd_change: self.pwd_change,
+            extra: self.others,
             ..AccessClaims::default()
         };
         Ok(Claims::new(access, TokenKind::ApiToken))

@@ -81,10 +81,21 @@ pub(crate) struct Revocations {
     changed: watch::Sender<u64>,
 }
 
+/// Whether a token was revoked, and what is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Revoked {
+    /// It was not.
+    Not,
+    /// Its generation was: there may be a newer one, with other rights.
+    Outdated,
+    /// Its session was, or the API token itself.
+    Ended,
+}
+
 /// What the list says about one token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Standing {
-    pub(crate) revoked: bool,
+    pub(crate) revoked: Revoked,
     /// When the revocations were last heard of.
     pub(crate) heard: Option<Duration>,
 }
@@ -92,8 +103,11 @@ pub(crate) struct Standing {
 impl Revocations {
     pub(crate) fn standing(&self, session: &SessionHash, generation: u64) -> Standing {
         let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
-        let revoked =
-            list.sessions.get(session).is_some_and(|entry| entry.upto.is_none_or(|upto| generation <= upto));
+        let revoked = match list.sessions.get(session) {
+            Some(Entry { upto: None, .. }) => Revoked::Ended,
+            Some(Entry { upto: Some(upto), .. }) if generation <= *upto => Revoked::Outdated,
+            Some(_) | None => Revoked::Not,
+        };
         Standing { revoked, heard: list.heard }
     }
 
@@ -156,16 +170,19 @@ mod tests {
     }
 
     fn revoked(list: &Revocations, sid: &str, generation: u64) -> bool {
-        list.standing(&SessionHash::of(sid), generation).revoked
+        list.standing(&SessionHash::of(sid), generation).revoked != Revoked::Not
     }
 
     #[test]
     fn increments_add_up_and_the_wider_counts() {
         let list = Revocations::default();
         let at = Duration::from_secs(1);
-        assert_eq!(list.standing(&SessionHash::of("a"), 0), Standing { revoked: false, heard: None });
+        assert_eq!(list.standing(&SessionHash::of("a"), 0), Standing { revoked: Revoked::Not, heard: None });
         list.apply(document(&[("a", Some(3), NOW + 900)]), NOW, at);
-        assert_eq!(list.standing(&SessionHash::of("a"), 3), Standing { revoked: true, heard: Some(at) });
+        assert_eq!(
+            list.standing(&SessionHash::of("a"), 3),
+            Standing { revoked: Revoked::Outdated, heard: Some(at) }
+        );
         assert!(!revoked(&list, "a", 4) && !revoked(&list, "b", 0));
         list.apply(document(&[("a", Some(1), NOW + 900), ("b", None, NOW + 900)]), NOW, at);
         assert!(revoked(&list, "a", 3) && !revoked(&list, "a", 4) && revoked(&list, "b", u64::MAX));
@@ -192,7 +209,10 @@ mod tests {
         let list = Revocations::default();
         let part = Document { more: true, ..document(&[("a", None, NOW + 900)]) };
         list.apply(part, NOW, Duration::from_secs(1));
-        assert_eq!(list.standing(&SessionHash::of("a"), 0), Standing { revoked: true, heard: None });
+        assert_eq!(
+            list.standing(&SessionHash::of("a"), 0),
+            Standing { revoked: Revoked::Ended, heard: None }
+        );
         list.apply(document(&[]), NOW, Duration::from_secs(2));
         assert_eq!(list.standing(&SessionHash::of("b"), 0).heard, Some(Duration::from_secs(2)));
     }

@@ -122,6 +122,10 @@ impl Verifier {
             return Some(self.counted(admitted.map(|()| claims), Source::Cache));
         }
         let answer = core.introspection.as_ref()?.known(core, token)?;
+        // Its scopes or its user's role have changed: the issuer is asked which they are now.
+        if answer.as_ref().is_ok_and(|claims| core.is_outdated(claims)) {
+            return None;
+        }
         let answer = answer.and_then(|claims| core.admit(&claims).map(|()| claims));
         Some(self.counted(answer, Source::Cache))
     }
@@ -191,7 +195,7 @@ impl Verifier {
                 self.counted(answer, Source::Signature)
             }
             (Some(form), Some(introspection)) if form == Form::ApiToken || introspection.foreign => {
-                let answer = introspection.ask(core, token).await;
+                let answer = introspection.ask_anew(core, token).await;
                 let answer = answer.and_then(|claims| core.admit(&claims).map(|()| claims));
                 self.counted(answer, Source::Introspection)
             }

@@ -26,7 +26,7 @@ use std::{future::Future, time::Duration};
 
 use tokio::time::sleep;
 
-use crate::{Claims, Verifier};
+use crate::{Claims, Verifier, revocations::Revoked};
 
 /// The longest sleep: what a clock that is set forward may be late by.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -97,7 +97,7 @@ impl Verifier {
     fn session_rest(&self, claims: &Claims) -> Result<Duration, Ended> {
         let core = self.core();
         let standing = core.revocations.standing(claims.session_hash(), claims.generation());
-        if standing.revoked {
+        if standing.revoked != Revoked::Not {
             return Err(Ended::Revoked);
         }
         let fresh = core.freshness(standing.heard).unwrap_or(Duration::MAX);

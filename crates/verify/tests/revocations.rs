@@ -136,6 +136,30 @@ async fn a_crowded_issuer_is_asked_again_later() {
 }
 
 #[tokio::test]
+async fn an_answer_that_leads_nowhere_is_not_asked_for_without_end() {
+    let (issuer, clock, bell) = (FakeIssuer::start().await, TestClock::default(), Bell::default());
+    issuer.revoke("session-1", None);
+    let builder = || builder(&issuer, &clock).metrics(bell.clone());
+    let sessions = json!([issuer.knobs().revoked[0]]);
+    for more in [false, true] {
+        let again = json!({"cursor": "c", "complete": true, "sessions": sessions, "more": more});
+        issuer.knobs().instead.insert(FEED, again.to_string());
+        let _verifier = builder().build().expect("sound choices");
+        // The first answer brings the cursor; from the second on it does not move.
+        for _ in 0..2 {
+            bell.0.notified().await;
+        }
+        let before = issuer.asked(FEED);
+        // Without a pause about as many rounds would go by.
+        for _ in 0..100 {
+            issuer.request("/").await;
+        }
+        let rounds = issuer.asked(FEED) - before;
+        assert!(rounds < 10, "{more}: asked {rounds} times");
+    }
+}
+
+#[tokio::test]
 async fn the_issuer_is_asked_to_wait() {
     let (issuer, clock, bell) = (FakeIssuer::start().await, TestClock::default(), Bell::default());
     let _verifier = builder(&issuer, &clock).metrics(bell.clone()).discover().await.expect("up");

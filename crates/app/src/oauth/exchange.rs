@@ -15,7 +15,7 @@
 
 use portcullis_core::client::{GrantType, ServiceClient};
 use portcullis_core::scope::Scopes;
-use portcullis_core::session::ActingMode;
+use portcullis_core::session::{ActingMode, Delivery};
 use portcullis_jose::AccessClaims;
 
 use super::client_credentials::asked_scopes;
@@ -156,6 +156,7 @@ impl Cx {
             iat: now.seconds(),
             nbf: now.seconds(),
             jti: self.new_token_id(),
+            upstream: true,
             ..caller.claims.clone()
         };
         let (access_token, expires_in) = self.signed(&claims)?;
@@ -174,7 +175,8 @@ impl Cx {
             OperatorError::Fault(fault) => OAuthError::Fault(fault),
             _ => nobody(),
         })?;
-        let request = ImpersonationRequest { user: user.id, reason: acting.reason, mode: acting.mode };
+        let Impersonation { reason, mode, .. } = acting;
+        let request = ImpersonationRequest { user: user.id, reason, mode, delivery: Delivery::Body };
         match self.impersonate(caller, request, client).await {
             Ok(tokens) => Ok(Issued { exchanged: true, ..tokens.into() }),
             Err(ImpersonateError::Invalid(errors)) => {

@@ -36,7 +36,7 @@ impl Cx {
         let by = self.client_of(credentials).await;
         let by = by.and_then(|by| by.ok_or(OAuthError::InvalidClient("no credentials")));
         let by = self.counted(by, client).await?;
-        match self.caller(token).await {
+        match self.any_token(token).await {
             Ok(caller) => Ok(self.told(&caller, &by)),
             Err(BearerError::Invalid(_)) => Ok(None),
             Err(BearerError::Fault(fault)) => Err(fault.into()),

@@ -54,7 +54,8 @@ pub use sections::{
     ApiTokensConfig, BotsConfig, Config, CookiesConfig, CsrfConfig, DatabaseConfig, ForwardAuthConfig,
     ForwardAuthStyle, GatewayConfig, GatewayCsrf, ImpersonationConfig, LogFormat, OutboundConfig,
     PasswordBlocklist, PasswordConfig, RateLimitConfig, RegistrationConfig, RegistrationMode,
-    RevocationsConfig, ServerConfig, SigningAlgorithm, StaleMode, TelemetryConfig, TokensConfig,
+    RevocationsConfig, SameSitePolicy, ServerConfig, SigningAlgorithm, StaleMode, TelemetryConfig,
+    TokensConfig,
 };
 pub use show::{Loaded, ShownKey};
 pub use table::KEYS;

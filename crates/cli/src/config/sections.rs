@@ -65,6 +65,8 @@ pub struct ServerConfig {
     pub trusted_proxies: Vec<AddressRange>,
     /// A valid header name, as written.
     pub client_address_header: String,
+    /// As browsers write them.
+    pub cors_origins: Vec<String>,
     /// Origins, and URLs of single pages.
     pub return_urls: Vec<String>,
     /// None: the caller takes 80 % of the open-file limit.
@@ -138,9 +140,24 @@ pub struct TokensConfig {
     pub claims: BTreeMap<String, ClaimSource>,
 }
 
+/// When browsers send our cookies along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SameSitePolicy {
+    /// From our own site, and when a link leads to us.
+    Lax,
+    /// From our own site only.
+    Strict,
+    /// From everywhere: with https, and for listed origins.
+    None,
+}
+
 /// `[cookies]`
 #[derive(Debug, Clone)]
 pub struct CookiesConfig {
+    /// When browsers send them along.
+    pub same_site: SameSitePolicy,
+    /// Of the refresh cookie; begins with `/`.
+    pub path: String,
     /// In small letters; the host of `public_url` is in it. None: cookies stay with that host.
     pub domain: Option<String>,
 }

@@ -44,6 +44,12 @@ pub const KEYS: &[KeySpec] = &[
         "X-Forwarded-For",
         "the one header a trusted proxy names the client in",
     ),
+    key(
+        "server.cors_origins",
+        List,
+        "",
+        "origins whose pages may ask across origins, with cookies sent along",
+    ),
     key("server.return_urls", List, "", "where people may return to from a sign-in, beside our own pages"),
     unset(
         "server.max_connections",
@@ -78,6 +84,8 @@ pub const KEYS: &[KeySpec] = &[
     key("tokens.refresh_grace", secs(0, 600), "60s", "time in which a replayed refresh gets the same answer"),
     key("tokens.status_list", Boolean, "false", "publishes revocations as IETF token status lists, too"),
     unset("tokens.claims.<name>", Claim, "a claim of your own: a static value, or where it comes from"),
+    key("cookies.same_site", Text, "lax", "when browsers send our cookies along: lax, strict or none"),
+    key("cookies.path", Text, "/", "path of the refresh cookie, which narrows where it is sent"),
     unset(
         "cookies.domain",
         Text,

@@ -128,7 +128,7 @@ contract! {
         let mut told = commit!(t.store, [] tx => async move {
             let told = sessions::end_all(tx, id, None, now, EndCause::LogoutEverywhere).await?;
             let span = revocations::Span { now, expires_at: now + LIFE };
-            revocations::append_ended(tx, id, span).await?;
+            revocations::append_all(tx, &told, span).await?;
             Ok(told)
         })
         .expect("ended");
@@ -191,6 +191,29 @@ contract! {
                 number(&t.store, "SELECT COUNT(*) FROM sessions WHERE acting = 'read' AND ended_at IS NULL").await,
                 0
             );
+        }
+    }
+
+    async fn no_acting_outlives_a_sign_out_everywhere(t: &TestStore) {
+        for round in 0..6 {
+            let admin = make_admin(t, &format!("root{round}")).await;
+            let own = make_session(t, &admin).await.0;
+            let mut asked = Vec::new();
+            for at in 0..6 {
+                let user = make_user(t, &format!("ada{round}.{at}")).await;
+                asked.push(acting(t, &admin, &own, &user));
+            }
+            let beginning = crate::support::parallel(6, |at| {
+                let (store, new) = (t.store.clone(), asked[at].clone());
+                async move { create(&store, &new).await.expect("answered, not an error").is_some() }
+            });
+            let (id, now) = (admin.id, t.now());
+            let ending = async {
+                commit!(t.store, [] tx => sessions::end_all(tx, id, None, now, EndCause::LogoutEverywhere))
+            };
+            let (_, told) = tokio::join!(beginning, ending);
+            assert!(told.expect("committed").contains(&own.id.uuid()));
+            assert_eq!(number(&t.store, "SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL").await, 0);
         }
     }
 

@@ -5,14 +5,16 @@ use portcullis_core::session::{Acting, ActingMode, EndCause};
 use portcullis_core::user::{Role, User};
 use portcullis_store::api_tokens as tokens;
 use portcullis_store::bots::{self, Made, NewBot};
-use portcullis_store::sessions::{ActingFrom, End, NewSession};
+use portcullis_store::sessions::{ActingFrom, Asker, End, NewSession};
 use portcullis_store::{Store, sessions, users};
 use portcullis_testkit::TestStore;
 
 use crate::api_tokens::new_token;
 use crate::support::{create, judged, make_session, make_user, new_session, number, parallel};
 
-fn new_bot(t: &TestStore, owner: UserId) -> NewBot {
+/// A bot that `owner` asks for in a session of theirs.
+async fn new_bot(t: &TestStore, owner: &User) -> NewBot {
+    let owner = Asker { user: owner.id, session: make_session(t, owner).await.0.id };
     let role = Role::from_stored(Role::USER);
     NewBot { id: UserId::new(t.now(), &*t.random), owner, name: "helper".into(), role, now: t.now(), most: 5 }
 }
@@ -22,7 +24,7 @@ async fn insert(store: &Store, new: &NewBot) -> Made {
 }
 
 async fn make_bot(t: &TestStore, owner: &User) -> User {
-    let new = new_bot(t, owner.id);
+    let new = new_bot(t, owner).await;
     assert_eq!(insert(&t.store, &new).await, Made::Done);
     t.store.bot(new.id, owner.id).await.expect("read").expect("made just now")
 }
@@ -58,7 +60,10 @@ contract! {
     async fn of_twelve_side_by_side_as_many_are_made_as_may_be(t: &TestStore) {
         let ada = make_user(t, "ada").await;
         let nodes = [t.store.clone(), t.another().await];
-        let asked: Vec<_> = (0..12).map(|_| new_bot(t, ada.id)).collect();
+        let mut asked = Vec::new();
+        for _ in 0..12 {
+            asked.push(new_bot(t, &ada).await);
+        }
         let made = parallel(12, |at| {
             let (store, new) = (nodes[at % 2].clone(), asked[at].clone());
             async move { insert(&store, &new).await }
@@ -71,11 +76,24 @@ contract! {
 
     async fn nobody_and_no_bot_and_no_disabled_user_owns_bots(t: &TestStore) {
         let ada = make_user(t, "ada").await;
-        let bot = make_bot(t, &ada).await;
-        assert_eq!(insert(&t.store, &new_bot(t, bot.id)).await, Made::NoOwner);
-        assert_eq!(insert(&t.store, &new_bot(t, new_bot(t, ada.id).id)).await, Made::NoOwner);
+        let (bot, asked) = (make_bot(t, &ada).await, new_bot(t, &ada).await);
+        let as_bot = bot_session(t, &bot, &ada).await;
+        create(&t.store, &as_bot).await.expect("committed").expect("made");
+        let owned_by = |user, session| NewBot { owner: Asker { user, session }, ..asked.clone() };
+        assert_eq!(insert(&t.store, &owned_by(bot.id, as_bot.id)).await, Made::NoOwner);
+        assert_eq!(insert(&t.store, &owned_by(bot.id, asked.owner.session)).await, Made::NoOwner);
+        assert_eq!(insert(&t.store, &owned_by(asked.id, asked.owner.session)).await, Made::NoOwner);
         disable(t, ada.id).await;
-        assert_eq!(insert(&t.store, &new_bot(t, ada.id)).await, Made::NoOwner);
+        assert_eq!(insert(&t.store, &asked).await, Made::NoOwner);
+    }
+
+    async fn none_is_made_from_a_session_that_has_ended(t: &TestStore) {
+        let ada = make_user(t, "ada").await;
+        let asked = new_bot(t, &ada).await;
+        let (id, now) = (asked.owner.session, t.now());
+        commit!(t.store, [] tx => sessions::end(tx, End::Any(id), now, EndCause::Logout)).expect("ended");
+        assert_eq!(insert(&t.store, &asked).await, Made::NoOwner);
+        assert_eq!(insert(&t.store, &new_bot(t, &ada).await).await, Made::Done, "from another one");
     }
 
     async fn a_bot_has_no_api_tokens(t: &TestStore) {

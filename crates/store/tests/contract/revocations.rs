@@ -102,8 +102,8 @@ contract! {
         let (user, other, now, span) = (ada.id, foreign.id, t.now(), span(t));
         commit!(t.store, [] tx => async move {
             sessions::end(tx, End::Any(other), now, EndCause::Logout).await?;
-            sessions::end_all(tx, user, Some(kept.id), now, EndCause::PasswordChanged).await?;
-            revocations::append_ended(tx, user, span).await
+            let ended = sessions::end_all(tx, user, Some(kept.id), now, EndCause::PasswordChanged).await?;
+            revocations::append_all(tx, &ended, span).await
         })
         .expect("appended");
         let (_, entries) = after(&t.store, 0, t.now()).await;
@@ -116,8 +116,8 @@ contract! {
     async fn who_has_ended_nothing_revokes_nothing(t: &TestStore) {
         let ada = make_user(t, "ada").await;
         make_session(t, &ada).await;
-        let (user, span) = (ada.id, span(t));
-        commit!(t.store, [] tx => revocations::append_ended(tx, user, span)).expect("answered");
+        let span = span(t);
+        commit!(t.store, [] tx => revocations::append_all(tx, &[], span)).expect("answered");
         assert_eq!(after(&t.store, 0, t.now()).await, (0, vec![]));
     }
 

@@ -75,8 +75,8 @@ contract! {
         let now = t.now();
         let later = Span { now, ..span };
         commit!(t.store, [] tx => async move {
-            sessions::end_all(tx, user, None, now, EndCause::LogoutEverywhere).await?;
-            revocations::append_ended(tx, user, later).await
+            let ended = sessions::end_all(tx, user, None, now, EndCause::LogoutEverywhere).await?;
+            revocations::append_all(tx, &ended, later).await
         })
         .expect("ended");
         let ended: HashSet<_> = told(t).await.into_iter().skip(2).collect();

@@ -93,13 +93,15 @@ pub(crate) async fn execute(store: &Store, sql: &'static str) -> u64 {
 
 /// A number that the database answers with.
 pub(crate) async fn number(store: &Store, sql: &'static str) -> i64 {
-    commit!(store, [] tx => async move {
-        Ok(match tx {
-            Tx::Sqlite(connection) => sqlx::query_scalar(sql).fetch_one(connection).await?,
-            Tx::Postgres(connection) => sqlx::query_scalar(sql).fetch_one(&mut **connection).await?,
-        })
+    commit!(store, [] tx => count(tx, sql)).expect("the database answers")
+}
+
+/// The same, inside of a write.
+pub(crate) async fn count(tx: &mut Tx, sql: &'static str) -> Result<i64, StoreError> {
+    Ok(match tx {
+        Tx::Sqlite(connection) => sqlx::query_scalar(sql).fetch_one(connection).await?,
+        Tx::Postgres(connection) => sqlx::query_scalar(sql).fetch_one(&mut **connection).await?,
     })
-    .expect("the database answers")
 }
 
 /// A user named `name`, with an address and a user name of that name.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::token_response::{TokenBody, answer};
+use super::token_response::{TokenBody, in_body};
 use super::{login, no_content, private_json};
 use crate::extract::{Acting, ClientInfo, JsonBody, Own, PathId};
 use crate::failure::{Answer, Failure};
@@ -71,6 +71,7 @@ impl From<BotError> for Failure {
             BotError::Invalid(errors) => Self::fields(errors),
             BotError::TooMany => Self::new(Code::TooManyBots),
             BotError::NotFound => Self::new(Code::NotFound),
+            BotError::SessionEnded => Self::logged(Code::InvalidToken, "the session has ended"),
             BotError::UnknownAudience => login::unknown_audience(),
             BotError::Fault(fault) => fault.into(),
         }
@@ -86,7 +87,7 @@ pub(crate) async fn create(
     Own(caller): Own,
     JsonBody(body): JsonBody<BotName>,
 ) -> Answer {
-    let bot = web.cx.create_bot(caller.user, &body.name, &client).await?;
+    let bot = web.cx.create_bot(&caller, &body.name, &client).await?;
     Ok(private_json(StatusCode::CREATED, &BotBody::from(bot)))
 }
 
@@ -141,5 +142,5 @@ pub(crate) async fn tokens(
     JsonBody(body): JsonBody<BotTokens>,
 ) -> Answer {
     let tokens = web.cx.bot_tokens(id, &caller, body.audience.as_deref(), &client).await?;
-    Ok(answer(StatusCode::OK, tokens))
+    Ok(in_body(StatusCode::OK, tokens))
 }

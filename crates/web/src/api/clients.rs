@@ -1,10 +1,7 @@
 //! `/admin/api/clients`: service clients, made and revoked by administrators.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use http::StatusCode;
-use portcullis_app::bearer::Caller;
 use portcullis_app::clients::{By, ClientError, ClientRequest};
 use portcullis_app::sessions::MAX_PAGE;
 use portcullis_core::client::ServiceClient;
@@ -16,7 +13,7 @@ use uuid::Uuid;
 
 use super::page::{PageQuery, page};
 use super::{no_content, private_json};
-use crate::extract::{ClientInfo, JsonBody, Own, PathId, QueryString};
+use crate::extract::{ClientInfo, JsonBody, Known, Own, PathId, QueryString};
 use crate::failure::{Answer, Failure};
 use crate::paths;
 use crate::state::Web;
@@ -84,12 +81,13 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Invalid(errors) => Self::fields(errors),
+            ClientError::Moved => Self::logged(Code::InvalidToken, "the administrator has changed meanwhile"),
             ClientError::Fault(fault) => fault.into(),
         }
     }
 }
 
-fn administrator(Own(caller): Own) -> Result<Arc<Caller>, Failure> {
+fn administrator(Own(caller): Own) -> Result<Known, Failure> {
     if caller.role.is_admin() { Ok(caller) } else { Err(Failure::new(Code::Forbidden)) }
 }
 
@@ -106,7 +104,7 @@ pub(crate) async fn create(
     let caller = administrator(own)?;
     let ClientCreate { name, grant_types, scopes, audience } = body;
     let request = ClientRequest { name, grant_types, scopes, audience };
-    let made = web.cx.create_client(request, By::Administrator(caller.user, &client)).await?;
+    let made = web.cx.create_client(request, By::Administrator(&caller, &client)).await?;
     let client_secret = made.secret.expose().to_owned();
     let body = NewClientBody { client_secret, client: ClientBody::from(&made.client) };
     Ok(private_json(StatusCode::CREATED, &body))
@@ -139,7 +137,7 @@ pub(crate) async fn revoke(
     PathId(id): PathId<ClientId>,
 ) -> Answer {
     let caller = administrator(own)?;
-    if web.cx.revoke_client(id, By::Administrator(caller.user, &client)).await? {
+    if web.cx.revoke_client(id, By::Administrator(&caller, &client)).await? {
         Ok(no_content())
     } else {
         Err(Failure::new(Code::NotFound))

@@ -17,14 +17,14 @@ use std::time::Duration;
 
 use portcullis_app::Cx;
 use portcullis_web::serve::{ServeConfig, listen, serve};
-use portcullis_web::{App, ForwardStyle, Readiness, WebConfig, app};
+use portcullis_web::{App, ForwardStyle, Readiness, SameSite, WebConfig, app};
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::args::ServeArgs;
 use crate::boot::{self, How};
-use crate::config::{Config, ForwardAuthStyle, Loaded};
+use crate::config::{Config, ForwardAuthStyle, Loaded, SameSitePolicy};
 use crate::failure::Failure;
 use crate::{open_files, output, set_up_link};
 
@@ -163,6 +163,13 @@ fn web_config(config: &Config) -> WebConfig {
         },
         return_urls: server.return_urls.clone(),
         trusted_origins: config.csrf.trusted_origins.clone(),
+        cors_origins: server.cors_origins.clone(),
+        cookie_same_site: match config.cookies.same_site {
+            SameSitePolicy::Lax => SameSite::Lax,
+            SameSitePolicy::Strict => SameSite::Strict,
+            SameSitePolicy::None => SameSite::None,
+        },
+        cookie_path: config.cookies.path.clone(),
         cookie_domain: config.cookies.domain.clone(),
         password_min_length: config.password.min_length,
         password_max_length: config.password.max_length,

@@ -8,7 +8,7 @@ mod imported_keys;
 mod login_overlap;
 mod must_change;
 mod outage;
-mod rate_limits;
+pub(crate) mod rate_limits;
 mod refusals;
 mod responses;
 mod revocation;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portcullis_core::signing_key::PUBLISHING_DELAY;
-use portcullis_testkit::{Actor, TestApp};
+use portcullis_testkit::{Actor, Backend, TestApp, postgres};
 
 use crate::on_both;
 use crate::support::{eventually, header, private, refused};
@@ -99,4 +99,21 @@ on_both! {
         refused(&old.get("/auth/me").await, 401, "invalid_token");
         private(&ada.get("/auth/me").await, 200);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_keys_cannot_be_read_no_token_is_called_wrong_for_its_key() {
+    let (app, elsewhere) = (TestApp::new(Backend::Postgres).await, TestApp::new(Backend::Postgres).await);
+    let stranger = elsewhere.sign_up("ada").await.at(&app);
+    // Refused at once, and so before the next reading is allowed.
+    let sql = |sql| postgres::query(&app.database.url, sql).expect("the table has one of its names");
+    sql("ALTER TABLE signing_keys RENAME TO hidden_keys");
+    for _ in 0..3 {
+        let replies = tokio::join!(stranger.get("/auth/me"), stranger.get("/auth/me"));
+        for reply in [replies.0, replies.1] {
+            assert!(matches!(reply.status, 500 | 503), "{}", reply.text());
+        }
+    }
+    sql("ALTER TABLE hidden_keys RENAME TO signing_keys");
+    eventually("it is read again", async || stranger.get("/auth/me").await.status == 401).await;
 }

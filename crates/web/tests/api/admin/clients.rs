@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::oauth::support::{CHAT, DOCS, EXCHANGE, ISSUER, administrator, services};
 use crate::on_both;
-use crate::support::{invalid, private, redacted, refused};
+use crate::support::{invalid, private, redacted, refused, user_id};
 
 const CLIENTS: &str = "/admin/api/clients";
 
@@ -52,6 +52,26 @@ on_both! {
         for kind in ["client.created", "client.revoked"] {
             assert!(events.iter().any(|found| found == kind), "{kind}: {events:?}");
         }
+    }
+
+    async fn by_nobody_who_is_no_administrator_any_more(backend: Backend) {
+        let app = TestApp::with(backend, services).await;
+        let mut other = app.another(services).await;
+        let (root, second) = (administrator(&app).await, app.sign_up("second").await);
+        // It has not heard of what follows, and believes the token.
+        other.cut_off().await;
+        app.cx.set_role(user_id(&root), "user").await.unwrap();
+        let reply = root.at(&other).post(CLIENTS, &json!({"name": "x"})).await;
+        refused(&reply, 401, "invalid_token");
+        app.cx.set_role(user_id(&second), "admin").await.unwrap();
+        let body = json!({"refresh_token": second.refresh_token, "audience": ISSUER});
+        let reply = second.post("/auth/refresh", &body).await;
+        let second = second.bearing(reply.json["access_token"].as_str());
+        private(&second.at(&other).post(CLIENTS, &json!({"name": "x"})).await, 201);
+        private(&second.post("/auth/logout", &body).await, 204);
+        let reply = second.at(&other).post(CLIENTS, &json!({"name": "x"})).await;
+        refused(&reply, 401, "invalid_token");
+        assert_eq!(app.cx.list_clients(None, 10).await.unwrap().len(), 1);
     }
 
     async fn by_administrators_in_their_own_sessions_alone(backend: Backend) {

@@ -56,6 +56,18 @@ on_both! {
         }
     }
 
+    async fn none_is_made_by_a_session_that_has_ended(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let mut other = app.another(|_| {}).await;
+        let ada = app.sign_up("ada").await;
+        // It has not heard of what follows, and believes the token.
+        other.cut_off().await;
+        private(&ada.post("/auth/logout", &json!({})).await, 204);
+        let reply = ada.at(&other).post("/auth/bots", &json!({"name": "helper"})).await;
+        refused(&reply, 401, "invalid_token");
+        assert!(app.sign_in("ada").await.get("/auth/bots").await.json["items"].as_array().unwrap().is_empty());
+    }
+
     async fn its_tokens_say_that_it_is_one_and_whose(backend: Backend) {
         let app = TestApp::new(backend).await;
         let ada = app.sign_up("ada").await;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::on_both;
 use crate::support::{
-    claims, credentials, header, invalid, made, private, redacted, refused, token_json, user_id,
+    FEED, claims, credentials, hashed, header, invalid, made, private, redacted, refused, token_json, user_id,
 };
 
 on_both! {
@@ -90,6 +90,23 @@ on_both! {
         refused(&first.refresh().await, 401, "refresh_revoked");
         assert_eq!(app.cx.server_key_use().await.unwrap()[0].sessions, 100);
     }
+
+    async fn a_session_that_is_pushed_out_ends_on_every_node(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let other = app.another(|_| {}).await;
+        // As in life: no two readings of the clock are the same.
+        app.clock.tick(Duration::from_millis(1));
+        let first = app.sign_up("ada").await.at(&other);
+        for _ in 0..99 {
+            app.sign_in("ada").await;
+        }
+        assert_eq!(first.get("/auth/me").await.status, 200);
+        app.sign_in("ada").await;
+        first.until_refused("/auth/me").await;
+        let feed = app.another(|_| {}).await.anon().get(FEED).await;
+        assert_eq!(feed.json["sessions"][0]["id"], hashed(first.session.as_deref().unwrap()));
+        assert_eq!(feed.json["sessions"].as_array().unwrap().len(), 1, "and no other");
+    }
 }
 
 #[tokio::test]
@@ -127,7 +144,7 @@ async fn exactly_one_name_is_given() {
 async fn other_deliveries_and_unknown_audiences_are_refused() {
     let app = TestApp::new(Backend::Sqlite).await;
     app.sign_up("ada").await;
-    for delivery in ["cookie", "cookies", "owl"] {
+    for delivery in ["owl", "", "Cookie"] {
         let mut body = credentials("ada", PASSWORD);
         body["delivery"] = delivery.into();
         invalid(&app.anon().post("/auth/login", &body).await, &[("delivery", "invalid")]);

@@ -1,5 +1,7 @@
 //! What ends on one node ends on every other within a second, and on nodes that start later.
 
+use std::time::Duration;
+
 use portcullis_app::clients::By;
 use portcullis_testkit::{Backend, TestApp};
 use serde_json::json;
@@ -56,20 +58,37 @@ on_both! {
         })
         .await;
         // Long after the revocation itself has been forgotten.
-        app.clock.advance(std::time::Duration::from_hours(2));
+        app.clock.advance(Duration::from_hours(2));
         app.cx.keep_house_once("test").await.unwrap();
         for node in [&app, &other] {
             oauth_refused(&one.at(node).post(TOKEN, &grant).await, 401, "invalid_client");
             oauth_refused(&one.at(node).introspect("x").await, 401, "invalid_client");
         }
     }
+
+    async fn a_node_that_was_cut_off_for_long_asks_again_who_a_client_is(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let mut other = app.another(|_| {}).await;
+        let one = service(&app, None).await;
+        one.at(&other).token().await;
+        other.cut_off().await;
+        assert!(app.cx.revoke_client(one.id.parse().unwrap(), By::Operator).await.unwrap());
+        for _ in 0..2 {
+            app.clock.advance(Duration::from_mins(6));
+            one.at(&other).token().await;
+        }
+        // By now the revocation itself is forgotten.
+        app.clock.advance(Duration::from_mins(6));
+        other.cx.follow_revocations().await.unwrap();
+        assert!(other.cx.revoked.is_empty());
+        let reply = one.at(&other).post(TOKEN, &[("grant_type", "client_credentials")]).await;
+        oauth_refused(&reply, 401, "invalid_client");
+    }
 }
 
 #[tokio::test]
 async fn a_fault_of_ours_is_no_401() {
-    let app =
-        TestApp::with(Backend::Sqlite, |setup| setup.settings.max_staleness = std::time::Duration::ZERO)
-            .await;
+    let app = TestApp::with(Backend::Sqlite, |setup| setup.settings.max_staleness = Duration::ZERO).await;
     let one = service(&app, None).await;
     let reply = one.post(TOKEN, &[("grant_type", "client_credentials")]).await;
     oauth_refused(&reply, 503, "temporarily_unavailable");

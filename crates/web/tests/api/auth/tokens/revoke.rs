@@ -1,5 +1,7 @@
 //! What ends an API token, or what it says: at once on every node, whatever is remembered there.
 
+use std::time::Duration;
+
 use portcullis_testkit::{Actor, Backend, PASSWORD, TestApp};
 use serde_json::{Value, json};
 
@@ -44,6 +46,23 @@ on_both! {
         assert_eq!(holder(&app, &kept).get("/auth/me").await.status, 200);
         let told = events(&app, "api_token.revoked").await;
         assert_eq!((told.len(), &told[0]["detail"]["api_token"]), (1, &made["id"]));
+    }
+
+    async fn a_node_that_was_cut_off_for_long_asks_again(backend: Backend) {
+        let (app, mut other, ada, made) = known(backend).await;
+        other.cut_off().await;
+        let path = format!("/auth/tokens/{}", made["id"].as_str().unwrap());
+        private(&ada.delete(&path).await, 204);
+        // Used all the while, so that it stays remembered there.
+        for _ in 0..2 {
+            app.clock.advance(Duration::from_mins(6));
+            assert_eq!(holder(&other, &made).get("/auth/me").await.status, 200, "nobody has told it");
+        }
+        // By now the revocation itself is forgotten.
+        app.clock.advance(Duration::from_mins(6));
+        other.cx.follow_revocations().await.unwrap();
+        assert!(other.cx.revoked.is_empty());
+        refused(&holder(&other, &made).get("/auth/me").await, 401, "invalid_token");
     }
 
     async fn a_role_is_told_at_once(backend: Backend) {

@@ -6,9 +6,10 @@ use portcullis_core::access::{Require, Rule};
 use portcullis_testkit::{Actor, Backend, TestApp};
 use serde_json::{Value, json};
 
-use super::{app_with, ask, rule, signing_app};
+use super::{app_with, ask, rule, set_rules, signing_app};
+use crate::oauth::support::{REVOKE, exchange, post, service};
 use crate::on_both;
-use crate::support::{claims, claims_of, header, refused};
+use crate::support::{claims, claims_of, header, oauth_refused, private, refused};
 
 async fn token(actor: &Actor, target: &str) -> String {
     let reply = ask(actor, "GET", target).await;
@@ -32,6 +33,7 @@ on_both! {
             for name in ["aud", "exp", "jti"] {
                 told[name] = own[name].clone();
             }
+            assert_eq!(told.as_object_mut().unwrap().remove("upstream"), Some(json!(true)));
             assert_eq!(told, own, "all else is as it was");
         }
     }
@@ -42,6 +44,37 @@ on_both! {
         let upstream = ada.bearing(Some(&token(&ada, "/").await));
         refused(&upstream.get("/auth/me").await, 401, "invalid_token");
         refused(&ask(&upstream, "GET", "/").await, 401, "invalid_token");
+    }
+
+    async fn it_is_none_for_us_even_where_its_service_is_an_audience_of_ours(backend: Backend) {
+        let (issuer, files) = ("http://localhost:8400", "https://files.example");
+        let app = TestApp::with(backend, |setup| {
+            setup.settings.audiences = [issuer, files, "http://localhost:8400/upstream"].map(str::to_owned).to_vec();
+            let other = Rule { audience: Some(files.into()), ..rule("/files", Require::SignedIn(vec![])) };
+            set_rules(setup, vec![other]);
+        })
+        .await;
+        let ada = app.sign_up("ada").await;
+        let service = service(&app, Some(&[files])).await;
+        for target in ["/", "/files/x"] {
+            let text = token(&ada, target).await;
+            let upstream = ada.bearing(Some(&text));
+            assert_eq!(upstream.get("/auth/me").await.outcome(), (401, "invalid_token"), "{target}");
+            for proxied in ["/", "/files/x"] {
+                refused(&ask(&upstream, "GET", proxied).await, 401, "invalid_token");
+            }
+            // As an unknown token would: nothing ends.
+            private(&upstream.post("/auth/logout", &json!({})).await, 204);
+            assert_eq!(post(&app.anon(), REVOKE, &[("token", &text)]).await.status, 200);
+            let exchanged = exchange(&app.anon(), &text, &[("requested_subject", "x"), ("reason", "x")]).await;
+            oauth_refused(&exchanged, 400, "invalid_request");
+            assert_eq!(service.sees(&text).await, target == "/files/x", "its service may ask about it");
+            private(&ada.get("/auth/me").await, 200);
+        }
+        // What a client has narrowed for itself is no such token.
+        let narrow = ada.post("/auth/refresh", &json!({"refresh_token": ada.refresh_token, "audience": files})).await;
+        let narrow = ada.bearing(narrow.json["access_token"].as_str());
+        private(&narrow.get("/auth/me").await, 200);
     }
 }
 
