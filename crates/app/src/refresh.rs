@@ -115,7 +115,7 @@ impl Cx {
         // 4.
         let refresh_token = token.successor().to_text(key, &self.ring).ok_or(Fault::ServerKeyMissing(key))?;
         let (access_token, expires_in) = self.sign_access(&grant, audiences)?;
-        let user = self.user_at(grant.user, grant.user_version).await?;
+        let user = self.user_at(grant.user, grant.user_version).await?.ok_or(RefreshError::Revoked)?;
         Ok(Tokens {
             access_token,
             expires_in,

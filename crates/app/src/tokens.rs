@@ -136,17 +136,15 @@ impl Cx {
         self.settings.lifetimes.refresh.min(grant.ends_at.since(self.clock.now()))
     }
 
-    /// The user of a session whose row knows version `version` of them.
-    pub(crate) async fn user_at(&self, id: UserId, version: i64) -> Result<Arc<User>, Fault> {
+    /// The user of a session whose row knows version `version` of them; `None`: deleted since that row was read, and
+    /// the session with them.
+    pub(crate) async fn user_at(&self, id: UserId, version: i64) -> Result<Option<Arc<User>>, Fault> {
         if let Some(user) = self.users.get(&id).filter(|user| user.version >= version) {
-            return Ok(user);
+            return Ok(Some(user));
         }
-        let user = self.store.user(id).await?;
-        let user =
-            user.ok_or_else(|| Fault::Internal(format!("session of user {id}, who does not exist")))?;
-        let user = Arc::new(user);
+        let Some(user) = self.store.user(id).await?.map(Arc::new) else { return Ok(None) };
         self.users.insert(id, user.clone());
-        Ok(user)
+        Ok(Some(user))
     }
 }
 
