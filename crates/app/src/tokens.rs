@@ -135,11 +135,6 @@ impl Cx {
         self.settings.lifetimes.refresh.min(grant.ends_at.since(self.clock.now()))
     }
 
-    /// The user of a session.
-    pub(crate) async fn user_of(&self, id: UserId) -> Result<User, Fault> {
-        let user = self.store.user(id).await?;
-        user.ok_or_else(|| Fault::Internal(format!("session of user {id}, who does not exist")))
-    }
 }
 
 /// `jti`: 128 random bits in hex.
