@@ -5,10 +5,10 @@ import { claimsOf } from "./tokens.mjs";
  *
  * `since(mark)` waits for answers that are under way.
  */
-export function watchRefreshes(context, portcullis) {
+export function watchRefreshes(context, world) {
   const asked = [];
   context.on("request", (request) => {
-    if (request.method() === "POST" && request.url() === `${portcullis.url}/auth/refresh`) asked.push(outcome(request));
+    if (request.method() === "POST" && request.url() === `${world.auth}/auth/refresh`) asked.push(outcome(request));
   });
   return {
     get count() {

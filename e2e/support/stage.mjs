@@ -12,9 +12,9 @@ const OUT = fileURLToPath(new URL("../out", import.meta.url));
 /**
  * Starts a world and a browser before the tests of a file, and ends them after.
  *
- * @param {{ settings?: Record<string, string>, browser?: Parameters<typeof startBrowser>[0] }} [options]
+ * @param {{ settings?: Record<string, string>, isBetween?: boolean, browser?: Parameters<typeof startBrowser>[0] }} [options]
  */
-export function stage({ settings, browser } = {}) {
+export function stage({ settings, isBetween, browser } = {}) {
   const here = {
     /** @type {import("./world.mjs").World} */
     world: undefined,
@@ -30,7 +30,7 @@ export function stage({ settings, browser } = {}) {
     },
   };
   before(async () => {
-    here.world = await startWorld(settings);
+    here.world = await startWorld(settings, { isBetween });
     here.browser = await startBrowser(browser);
   });
   after(async () => {

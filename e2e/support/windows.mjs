@@ -9,20 +9,27 @@ export async function openWindows(browser, url, count) {
   const windows = [];
   for (let opened = 0; opened < count; opened++) {
     const page = await browser.newWindow(url);
-    windows.push({ page, devtools: await browser.profile.newCDPSession(page) });
+    const devtools = await browser.profile.newCDPSession(page);
+    const { windowId } = await devtools.send("Browser.getWindowForTarget");
+    windows.push({ page, devtools, windowId });
   }
   const all = (run) => Promise.all(windows.map(run));
+  const setWindows = (windowState) =>
+    all(({ devtools, windowId }) => devtools.send("Browser.setWindowBounds", { windowId, bounds: { windowState } }));
+  const setPages = (state) => all(({ devtools }) => devtools.send("Page.setWebLifecycleState", { state }));
   return {
     pages: windows.map(({ page }) => page),
-    /** Hidden, and no task of theirs runs. */
-    freeze: () => all(({ devtools }) => devtools.send("Page.setWebLifecycleState", { state: "frozen" })),
-    /** Running again and seen, all at once. */
-    wake: () =>
-      all(async ({ page, devtools }) => {
-        await devtools.send("Page.setWebLifecycleState", { state: "active" });
-        await page.bringToFront();
-      }),
-    /** Running again, and seen by nobody. */
-    thaw: () => all(({ devtools }) => devtools.send("Page.setWebLifecycleState", { state: "active" })),
+    /** Hidden, and stopped: no task of theirs runs. */
+    async freeze() {
+      await setWindows("minimized");
+      await setPages("frozen");
+    },
+    /** Running again, and still hidden: their timers come once a second. */
+    thaw: () => setPages("active"),
+    /** Running again, and seen. */
+    async wake() {
+      await setPages("active");
+      await setWindows("normal");
+    },
   };
 }

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { freePort, startPortcullis } from "../../sdk/typescript/scripts/portcullis.mjs";
 import { createSite } from "../../examples/spa/server.mjs";
+import { startBetween } from "./between.mjs";
 import { claimsOf } from "./tokens.mjs";
 
 /** Seconds by which the service lets tokens outlive their end. */
@@ -12,6 +13,8 @@ const LEEWAY = 1;
 /**
  * @typedef World
  * @property {import("../../sdk/typescript/scripts/portcullis.mjs").Portcullis} portcullis
+ * @property {string} auth its public URL
+ * @property {import("./between.mjs").Between} [between] if there shall be one
  * @property {string} page where the page is
  * @property {{ refused: number, expire: () => void }} service what it has refused; `expire` ends all tokens it has seen
  * @property {() => Promise<void>} stop
@@ -19,17 +22,22 @@ const LEEWAY = 1;
 
 /**
  * @param {Record<string, string>} [settings] of Portcullis: `PORTCULLIS_…`
+ * @param {{ isBetween?: boolean }} [options]
  * @returns {Promise<World>}
  */
-export async function startWorld(settings) {
+export async function startWorld(settings, { isBetween = false } = {}) {
   const port = await freePort();
   const page = `http://localhost:${port}`;
-  const portcullis = await startPortcullis({
+  let portcullis;
+  const between = isBetween ? await startBetween(() => portcullis.url, await freePort()) : undefined;
+  portcullis = await startPortcullis({
     PORTCULLIS_SERVER__CORS_ORIGINS: page,
     PORTCULLIS_CSRF__TRUSTED_ORIGINS: page,
+    ...(between && { PORTCULLIS_SERVER__PUBLIC_URL: between.url }),
     ...settings,
   });
-  const site = createSite({ portcullis: portcullis.url, pace: 20 });
+  const auth = between?.url ?? portcullis.url;
+  const site = createSite({ portcullis: auth, pace: 20 });
   const service = createService();
   const server = createServer((request, response) => {
     if (!service.refuses(request, response)) site.emit("request", request, response);
@@ -37,12 +45,15 @@ export async function startWorld(settings) {
   await once(server, "listening");
   return {
     portcullis,
+    auth,
+    between,
     page,
     service,
     async stop() {
       server.closeAllConnections();
       server.close();
       await portcullis.stop();
+      between?.close();
     },
   };
 }

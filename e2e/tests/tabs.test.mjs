@@ -20,7 +20,7 @@ here.scene("sign up, out, in with a wrong password, and in", async (context) => 
 here.scene("loading the page again: signed in, by one refresh from the cookie", async (context) => {
   const tab = await open(context, here.world.page);
   const email = await signUp(tab);
-  const refreshes = watchRefreshes(context, here.world.portcullis);
+  const refreshes = watchRefreshes(context, here.world);
   for (let times = 1; times <= 3; times++) {
     await tab.reload();
     await shows(tab, "signed-in");
@@ -33,7 +33,7 @@ here.scene("loading the page again: signed in, by one refresh from the cookie", 
 here.scene("a second tab takes the token of the first, without a refresh", async (context) => {
   const first = await open(context, here.world.page);
   await signUp(first);
-  const refreshes = watchRefreshes(context, here.world.portcullis);
+  const refreshes = watchRefreshes(context, here.world);
   const second = await open(context, here.world.page, "signed-in");
   assert.deepEqual(await call(second, 3), { good: 3, refused: 0, failed: 0 });
   assert.equal(refreshes.count, 0);
