@@ -7,6 +7,8 @@ import { after, before, test } from "node:test";
 import { startBrowser } from "./browser.mjs";
 import { startWorld } from "./world.mjs";
 
+/** Of so many tabs pictures are kept. */
+const PICTURES = 3;
 const OUT = fileURLToPath(new URL("../out", import.meta.url));
 
 /**
@@ -47,10 +49,13 @@ export async function recorded(name, context, run) {
   const began = Date.now();
   const log = (line) => appendFileSync(`${file}.log`, `${String(Date.now() - began).padStart(7)} ${line}\n`);
   rmSync(`${file}.log`, { force: true });
-  context.on("response", (answer) => log(`${answer.status()} ${answer.request().method()} ${answer.url()}`));
-  context.on("requestfailed", (request) => log(`--- ${request.method()} ${request.url()} ${request.failure()?.errorText}`));
-  context.on("console", (message) => log(`console ${message.type()}: ${message.text()}`));
-  context.on("weberror", (event) => log(`error ${event.error()}`));
+  const listeners = {
+    response: (answer) => log(`${answer.status()} ${answer.request().method()} ${answer.url()}`),
+    requestfailed: (request) => log(`--- ${request.method()} ${request.url()} ${request.failure()?.errorText}`),
+    console: (message) => log(`console ${message.type()}: ${message.text()}`),
+    weberror: (event) => log(`error ${event.error()}`),
+  };
+  for (const [event, listener] of Object.entries(listeners)) context.on(event, listener);
   try {
     await run();
     log("good");
@@ -58,8 +63,9 @@ export async function recorded(name, context, run) {
     log(`FAILED ${error?.stack ?? error}`);
     throw error;
   } finally {
-    for (const [at, page] of context.pages().entries()) {
+    for (const [at, page] of context.pages().slice(0, PICTURES).entries()) {
       await page.screenshot({ path: `${file}-${at + 1}.png`, timeout: 10_000 }).catch((error) => log(`no picture: ${error.message}`));
     }
+    for (const [event, listener] of Object.entries(listeners)) context.off(event, listener);
   }
 }

@@ -99,5 +99,6 @@ scene("they wake, and nobody sees them: their timers come once a second", async 
     await windows.thaw();
     await callFromAll(windows.pages, evenly(), refreshes, mark);
   }
+  await windows.wake();
   await assertSignedIn(windows.pages);
 });
