@@ -5,7 +5,7 @@ export interface Locks {
   /** Runs something while nobody else holds the lock of this name. */
   request<T>(name: string, options: { signal?: AbortSignal }, run: () => Promise<T>): Promise<T>;
   /** Who waits, for those that can tell. */
-  query?(): Promise<{ pending?: { name?: string }[] }>;
+  query?(): Promise<{ pending?: { name?: string; clientId?: string }[] }>;
 }
 
 /** Where `localStorage` is; only names and times are written there. */
