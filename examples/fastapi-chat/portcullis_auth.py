@@ -36,6 +36,9 @@ ALGORITHMS = frozenset({"ES256", "RS256", "EdDSA"})
 WAIT = 30
 """Seconds a request for revocations may wait at the server."""
 
+IDLE = 0.5
+"""Seconds before an answer that brought nothing new is asked for again."""
+
 KEYS_PAUSE = 10.0
 """Seconds between two fetches of the keys: tokens with made-up key ids must not become requests."""
 
@@ -213,12 +216,17 @@ class Revocations:
         response = await self._http.get(self._url, params=params, timeout=httpx.Timeout(10, read=WAIT + 5))
         if response.status_code != 200:
             raise httpx.HTTPStatusError(f"{response.status_code}", request=response.request, response=response)
+        before = self._cursor
         more = self._take(response.json())
         if not more:
             # What was told is as old as the question at the most.
             self._asked = asked
-        pause = response.headers.get("retry-after", "0")
-        return min(float(pause), 60.0) if pause.isdigit() else 0.0
+        pause = response.headers.get("retry-after", "")
+        if pause.isdigit():
+            return min(float(pause), 60.0)
+        # An answer that leads no further and did not wait either: again in a moment, not without end.
+        leads_nowhere = self._cursor == before and time.monotonic() - asked < IDLE
+        return IDLE if leads_nowhere else 0.0
 
     def _take(self, answer: Any) -> bool:
         """Merges an answer; whether there is more. An entry is never taken back."""

@@ -42,5 +42,6 @@ pub mod signing_keys;
 pub mod status_lists;
 pub mod token_use;
 pub mod tokens;
+mod turn;
 
 pub use cx::{Cx, Parts};

@@ -1,9 +1,11 @@
 //! The keys under which scanners of source code sign their reports.
 //!
 //! They are fetched from `api_tokens.scanning_keys_url` when they are needed, kept for a day, and asked for again at
-//! most once a minute: for a key that we have not seen, or while they cannot be had.
+//! most once a minute: for a key that we have not seen, or while they cannot be had. What was asked for is kept even if
+//! who needed it has gone away.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
@@ -11,10 +13,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use portcullis_core::time::Timestamp;
 use serde::Deserialize;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::cx::Cx;
 use crate::leaked_tokens::ReportError;
+use crate::outbound::Outbound;
 
 const KEPT: Duration = Duration::from_hours(24);
 const AGAIN: Duration = Duration::from_mins(1);
@@ -31,7 +34,7 @@ type Point = Vec<u8>;
 
 /// What a node remembers of the keys.
 #[derive(Default)]
-pub struct ScanningKeys(Mutex<Known>);
+pub struct ScanningKeys(Arc<Mutex<Known>>);
 
 #[derive(Default)]
 struct Known {
@@ -78,7 +81,7 @@ impl Cx {
 
     async fn scanning_key(&self, url: &str, id: &str) -> Result<Option<Point>, ReportError> {
         // Whoever comes while the keys are fetched waits for them.
-        let mut known = self.scanning_keys.0.lock().await;
+        let known = self.scanning_keys.0.clone().lock_owned().await;
         let now = self.clock.now();
         let found = known.keys.get(id).filter(|_| known.is_fresh(now)).cloned();
         if found.is_some() {
@@ -91,13 +94,23 @@ impl Cx {
                 Err(ReportError::NoKeys("asked a moment ago".into()))
             };
         }
-        known.asked_at = Some(now);
-        let list =
-            self.outbound.get(url, MOST).await.map_err(|error| ReportError::NoKeys(error.to_string()))?;
-        known.keys = read(&list).ok_or_else(|| ReportError::NoKeys("what came is no list of keys".into()))?;
-        known.fetched_at = Some(now);
+        let fetching = tokio::spawn(fetch(known, self.outbound.clone(), url.to_owned(), now));
+        let known = fetching.await.map_err(|_| ReportError::NoKeys("the fetch panicked".into()))??;
         Ok(known.keys.get(id).cloned())
     }
+}
+
+async fn fetch(
+    mut known: OwnedMutexGuard<Known>,
+    outbound: Arc<dyn Outbound>,
+    url: String,
+    now: Timestamp,
+) -> Result<OwnedMutexGuard<Known>, ReportError> {
+    known.asked_at = Some(now);
+    let list = outbound.get(&url, MOST).await.map_err(|error| ReportError::NoKeys(error.to_string()))?;
+    known.keys = read(&list).ok_or_else(|| ReportError::NoKeys("what came is no list of keys".into()))?;
+    known.fetched_at = Some(now);
+    Ok(known)
 }
 
 /// Keys that are none of ours to use are left out.

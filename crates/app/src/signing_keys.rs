@@ -1,7 +1,6 @@
 //! Signing keys in memory: opened once, chosen by time (see [`portcullis_core::signing_key`]).
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
 
 use portcullis_core::signing_key::{KeyState, KeyTimes, states};
 use portcullis_core::time::Timestamp;
@@ -10,23 +9,14 @@ use portcullis_store::keys::StoredKey;
 
 use crate::cx::Cx;
 use crate::fault::Fault;
-
-/// How often unknown `kid`s may make us read the key table.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+use crate::turn::Turn;
 
 /// The keys of this node.
 #[derive(Default)]
 pub struct SigningKeys {
     loaded: RwLock<Arc<Loaded>>,
-    /// How it went when an unknown `kid` last made us read the table, and one reading at a time.
-    turn: tokio::sync::Mutex<Option<Look>>,
-}
-
-/// A reading that is done.
-struct Look {
-    at: Instant,
-    /// Why it failed: nobody knows then which keys there are.
-    fault: Option<String>,
+    /// Unknown `kid`s make us read the table.
+    turn: Turn,
 }
 
 /// One reading of the table.
@@ -179,19 +169,9 @@ impl Cx {
     }
 
     /// Reads the table because a token names a key that is not in it: at most once a second, one at a time,
-    /// however many such tokens come in, and whether or not the database answers. Whoever comes within that
-    /// second is told what the reading told, be it a fault.
+    /// however many such tokens come in, and whether or not the database answers.
     pub(crate) async fn look_for_new_keys(&self) -> Result<(), Fault> {
-        let mut last = self.keys.turn.lock().await;
-        if let Some(look) = last.as_ref().filter(|look| look.at.elapsed() < LOOK_AGAIN) {
-            let again = |fault: &String| Err(Fault::StoreUnavailable(fault.clone()));
-            return look.fault.as_ref().map_or(Ok(()), again);
-        }
-        let read = self.reload_signing_keys().await;
-        // Whoever asks may have gone away before this. Then nothing is known, and the next one looks.
-        let fault = read.as_ref().err().map(ToString::to_string);
-        *last = Some(Look { at: Instant::now(), fault });
-        read
+        self.keys.turn.take(self.reload_signing_keys()).await
     }
 
     /// The public keys of every token that may still live, and of the next ones.

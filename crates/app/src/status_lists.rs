@@ -1,8 +1,9 @@
 //! Status lists (draft-ietf-oauth-status-list): the revocations once more, for verifiers that know this standard and
 //! not our feed. Made of what this node has read of the list; nothing is stored for them but places.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,6 +16,7 @@ use serde::Serialize;
 
 use crate::cx::Cx;
 use crate::fault::Fault;
+use crate::turn::Turn;
 
 /// How long a list may be kept before it is fetched again.
 pub const TTL: Duration = Duration::from_secs(30);
@@ -22,30 +24,49 @@ pub const TTL: Duration = Duration::from_secs(30);
 const LIFETIME: Duration = Duration::from_mins(2);
 /// Most lists that are kept: those of sixteen million sessions.
 const KEPT: usize = 16;
-/// How often a list that is not known may make us ask the database.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// A list is made again no sooner than this, however often sessions end: it costs some milliseconds, and anybody may
+/// ask.
+const SOONEST: Duration = Duration::from_secs(1);
 
 /// The lists of this node, as they were made last.
 #[derive(Default)]
 pub struct StatusLists {
-    made: Mutex<Made>,
-    /// One asks at a time.
-    known: tokio::sync::Mutex<Known>,
+    made: Mutex<Vec<Made>>,
+    /// One is made at a time.
+    making: tokio::sync::Mutex<()>,
+    /// Up to where there are lists.
+    highest: AtomicU64,
+    /// Asking for one beyond makes us read up to where they are now.
+    turn: Turn,
 }
 
-/// Of one version of the revocations, by one key.
-#[derive(Default)]
+/// A list of one version of the revocations, by one key.
 struct Made {
+    list: u64,
     version: u64,
     kid: String,
-    lists: Vec<(u64, Timestamp, Bytes)>,
+    at: Timestamp,
+    token: Bytes,
 }
 
-/// Up to where there are lists.
-#[derive(Default)]
-struct Known {
-    highest: u64,
-    asked: Option<Instant>,
+impl StatusLists {
+    fn made(&self) -> MutexGuard<'_, Vec<Made>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The one after the last is there before its first token is.
+    fn has(&self, list: u64) -> bool {
+        list <= self.highest.load(Ordering::Relaxed).saturating_add(1)
+    }
+
+    fn keep(&self, new: Made) {
+        let mut made = self.made();
+        made.retain(|old| old.list != new.list);
+        if made.len() == KEPT {
+            made.remove(0);
+        }
+        made.push(new);
+    }
 }
 
 /// A list before it is signed (section 5.1).
@@ -83,59 +104,71 @@ impl Cx {
         if !self.has_status_list(list).await? {
             return Ok(None);
         }
-        let (signer, now) = (self.signer()?, self.clock.now());
-        // Held while one is made, so that one is made.
-        let mut made = self.status_lists.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let version = self.revoked.feed.version();
-        if made.version != version || made.kid != signer.kid() {
-            *made = Made { version, kid: signer.kid().to_owned(), lists: Vec::new() };
+        let signer = self.signer()?;
+        if let Some(token) = self.made_before(list, signer.kid()) {
+            return Ok(Some(token));
         }
-        made.lists.retain(|(_, at, _)| *at <= now && now.since(*at) < TTL);
-        if let Some((_, _, bytes)) = made.lists.iter().find(|(of, ..)| *of == list) {
-            return Ok(Some(bytes.clone()));
+        let _making = self.status_lists.making.lock().await;
+        if let Some(token) = self.made_before(list, signer.kid()) {
+            return Ok(Some(token));
         }
-        let bytes = self.sign_status_list(&signer, &uri(base, list), list, now)?;
-        if made.lists.len() == KEPT {
-            made.lists.remove(0);
-        }
-        made.lists.push((list, now, bytes.clone()));
-        Ok(Some(bytes))
+        let (version, now) = (self.revoked.feed.version(), self.clock.now());
+        let kid = signer.kid().to_owned();
+        let token = self.sign_status_list(signer, uri(base, list), list, now).await?;
+        self.status_lists.keep(Made { list, version, kid, at: now, token: token.clone() });
+        Ok(Some(token))
     }
 
-    fn sign_status_list(
+    /// One that is good enough to be given out again.
+    fn made_before(&self, list: u64, kid: &str) -> Option<Bytes> {
+        let (version, now) = (self.revoked.feed.version(), self.clock.now());
+        let is_good = |made: &&Made| {
+            let longest = if made.version == version { TTL } else { SOONEST };
+            made.list == list && made.kid == kid && made.at <= now && now.since(made.at) < longest
+        };
+        self.status_lists.made().iter().find(is_good).map(|made| made.token.clone())
+    }
+
+    async fn sign_status_list(
         &self,
-        signer: &SigningKey,
-        uri: &str,
+        signer: Arc<SigningKey>,
+        uri: String,
         list: u64,
         now: Timestamp,
     ) -> Result<Bytes, Fault> {
-        let bits = URL_SAFE_NO_PAD.encode(compressed(&self.revoked.feed.ended_in(list)));
-        let claims = Claims {
-            iss: &self.settings.issuer,
-            sub: uri,
-            iat: now.seconds(),
-            exp: (now + LIFETIME).seconds(),
-            ttl: TTL.as_secs(),
-            status_list: StatusList { bits: 1, lst: bits },
-        };
+        let (ended, iss) = (self.revoked.feed.ended_in(list), self.settings.issuer.clone());
         let broken = |error: &dyn std::fmt::Display| Fault::Internal(format!("a status list: {error}"));
-        let payload = serde_json::to_vec(&claims).map_err(|error| broken(&error))?;
-        let token = signer.sign_list("statuslist+jwt", &payload).map_err(|error| broken(&error))?;
-        Ok(token.into())
+        // Too long for a thread that others wait for.
+        let made = tokio::task::spawn_blocking(move || {
+            let claims = Claims {
+                iss: &iss,
+                sub: &uri,
+                iat: now.seconds(),
+                exp: (now + LIFETIME).seconds(),
+                ttl: TTL.as_secs(),
+                status_list: StatusList { bits: 1, lst: URL_SAFE_NO_PAD.encode(compressed(&ended)) },
+            };
+            let payload = serde_json::to_vec(&claims).map_err(|error| broken(&error))?;
+            signer.sign_list("statuslist+jwt", &payload).map_err(|error| broken(&error))
+        });
+        Ok(made.await.map_err(|error| broken(&error))??.into())
     }
 
-    /// Whether a token can name `list`. The one after the last is there before its first token is.
+    /// Whether a token can name `list`. A list that is known waits for nobody who asks for others.
     async fn has_status_list(&self, list: u64) -> Result<bool, Fault> {
-        let mut known = self.status_lists.known.lock().await;
-        let is_there = |known: &Known| list <= known.highest.saturating_add(1);
-        if is_there(&known) || known.asked.is_some_and(|at| at.elapsed() < LOOK_AGAIN) {
-            return Ok(is_there(&known));
+        let lists = &self.status_lists;
+        if lists.has(list) {
+            return Ok(true);
         }
+        lists.turn.take(self.read_highest()).await?;
+        Ok(lists.has(list))
+    }
+
+    async fn read_highest(&self) -> Result<(), Fault> {
         let highest = self.store.highest_status_index().await?;
-        known.asked = Some(Instant::now());
         // Never back: sessions are forgotten, numbers are not given again.
-        known.highest = known.highest.max(highest.map_or(0, StatusIndex::list));
-        Ok(is_there(&known))
+        self.status_lists.highest.fetch_max(highest.map_or(0, StatusIndex::list), Ordering::Relaxed);
+        Ok(())
     }
 }
 

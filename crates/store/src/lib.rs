@@ -5,6 +5,7 @@
 //! because only the database can decide a race), HTTP, a clock. No trait stands before it: tests use both
 //! real databases.
 
+mod connections;
 mod db;
 mod dialect;
 mod error;

@@ -7,7 +7,7 @@ use portcullis_core::user::User;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use crate::db::{Db, TIME_LIMIT, within_limit};
+use crate::db::{Db, TIME_LIMIT, on_postgres, within_limit};
 use crate::error::StoreError;
 use crate::users::{UserRow, columns};
 use crate::writer::{QUEUE, answered};
@@ -79,7 +79,9 @@ async fn by_ids(db: &Db, ids: &[Uuid]) -> Result<HashMap<Uuid, User>, StoreError
             let ids = serde_json::Value::from(ids).to_string();
             within_limit(sqlx::query_as(SQLITE).bind(ids).fetch_all(read)).await?
         }
-        Db::Postgres { pool, .. } => within_limit(sqlx::query_as(POSTGRES).bind(ids).fetch_all(pool)).await?,
+        Db::Postgres { connections, .. } => {
+            on_postgres!(connections, db => sqlx::query_as(POSTGRES).bind(ids).fetch_all(db))?
+        }
     };
     Ok(rows.into_iter().map(|row| (row.id, User::from(row))).collect())
 }

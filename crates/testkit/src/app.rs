@@ -83,6 +83,7 @@ impl Default for Setup {
                     rules: Rules::new(&format!("{issuer}/upstream"), vec![]),
                     stale: Stale::Serve,
                 },
+                gateway_audiences: vec![],
             },
             web: WebConfig {
                 public_url: issuer.parse().expect("a URL"),
@@ -91,6 +92,7 @@ impl Default for Setup {
                 client_address_header: "X-Forwarded-For".into(),
                 request_timeout: Duration::from_secs(30),
                 forward_secret: Some(FORWARD_SECRET.into()),
+                gateway_secret: None,
                 forward_style: ForwardStyle::Traefik,
                 return_urls: vec![],
                 trusted_origins: vec![],

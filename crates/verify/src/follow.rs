@@ -3,7 +3,8 @@
 //! 1. Without a cursor: the whole list at once, in parts if it is long (`more`).
 //! 2. With one: the issuer answers as soon as there is something new, or when the wait is over.
 //! 3. An issuer where too many wait answers at once and says when to come back (`Retry-After`).
-//! 4. A failure: the same again after a pause that doubles; from the start, if the cursor may be what is wrong.
+//! 4. An answer that leads no further, whatever it holds, is asked for again after a pause.
+//! 5. A failure: the same again after a pause that doubles; from the start, if the cursor may be what is wrong.
 
 use std::time::Duration;
 
@@ -46,7 +47,8 @@ pub(crate) async fn follow(core: &Core, rounds: &watch::Sender<Round>) {
             Ok((document, later)) => {
                 backoff.reset();
                 let quick = core.context.clock.elapsed().saturating_sub(asked) < LEAST_ROUND;
-                let idle = quick && cursor.is_some() && document.sessions.is_empty();
+                let leads_on = cursor.as_ref() != Some(&document.cursor) && !document.sessions.is_empty();
+                let idle = quick && cursor.is_some() && !leads_on;
                 let all = !document.more;
                 cursor = Some(document.cursor.clone());
                 let now = core.context.clock.unix_seconds();

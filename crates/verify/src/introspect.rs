@@ -1,7 +1,8 @@
 //! API tokens: only the issuer knows them, so it is asked (RFC 7662), at most once in five seconds per token.
 //!
 //! 1. What was answered within the last five seconds counts, "not active" too.
-//! 2. Many requests with one token wait for one question, and no more than [`MOST_AT_ONCE`] questions are under way.
+//! 2. Many requests with one token wait for one question. No more than [`MOST_AT_ONCE`] questions are under way, and
+//!    with those no more than [`MOST`] tokens wait: beyond that it is 503 at once.
 //! 3. A token in the revocations has ended, if it stands there as a whole; `Core::admit` looks there. If only its
 //!    generation does, its rights have changed, and the issuer is asked which they are now.
 //! 4. A failure is a 503 and is not remembered: the token may be good.
@@ -17,13 +18,20 @@ use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use crate::{
-    Cause, Claims, FetchError, Outage, SetupError, TokenKind, VerifyError, cache::Cache, core::Core,
-    fetch::Limits, flight::Flights, metrics::Fetch, url,
+    Cause, Claims, FetchError, Outage, SetupError, TokenKind, VerifyError,
+    cache::Cache,
+    core::Core,
+    fetch::Limits,
+    flight::{Flights, NoAnswer},
+    metrics::Fetch,
+    url,
 };
 
 const LIMITS: Limits = Limits { bytes: 64 * 1024, time: Duration::from_secs(5) };
 const GOOD_FOR: Duration = Duration::from_secs(5);
 const MOST_AT_ONCE: usize = 64;
+/// What the issuer answers in a moment if it answers at all.
+const MOST: usize = 1_024;
 /// 9999-12-31T23:59:59Z, for a token without an end.
 const NEVER: i64 = 253_402_300_799;
 
@@ -61,7 +69,7 @@ impl Introspection {
             foreign,
             active: Cache::new(10_000),
             inactive: Cache::new(1_000),
-            flights: Flights::new(),
+            flights: Flights::new(MOST),
             places: Semaphore::new(MOST_AT_ONCE),
         })
     }
@@ -96,8 +104,12 @@ impl Introspection {
                 }
             }
         };
-        let answer = self.flights.join(token, work).await;
-        answer.unwrap_or_else(|| Err(unavailable("the question was not finished")))
+        self.flights.join(token, work).await.unwrap_or_else(|none| {
+            Err(unavailable(match none {
+                NoAnswer::Full => "too many tokens wait to be asked about",
+                NoAnswer::Lost => "the question was not finished",
+            }))
+        })
     }
 
     async fn ask_now(&self, core: &Core, token: &str) -> Result<Claims, VerifyError> {

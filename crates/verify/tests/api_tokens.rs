@@ -6,13 +6,13 @@ use portcullis_verify::{Cause, Ended, Outage, TokenKind, Verifier, VerifyError};
 use serde_json::{Value, json};
 use support::{
     FakeIssuer, START, TestClock, builder,
-    issuer::{CLIENT, INTROSPECT, SECRET},
+    issuer::{CLIENT, INTROSPECT, SECRET, opaque},
     setting,
 };
 use tokio::task::JoinSet;
 
-const TOKEN: &str = "pct_0123456789abcdefghijABCDEFGHIJ0123456789abcXXXXXX";
-const OTHER: &str = "pct_ABCDEFGHIJ0123456789abcdefghij0123456789abcXXXXXX";
+const TOKEN: &str = "pct_0bPELAU4eqF0bPELAU4eqF0bPELAU4eqF0bPELAU4eqF18Apz0";
+const OTHER: &str = "pct_0gkY6ThEBFQ0gkY6ThEBFQ0gkY6ThEBFQ0gkY6ThEBFQ2cDQan";
 
 async fn with_credentials() -> (FakeIssuer, TestClock, Verifier) {
     let (issuer, clock) = (FakeIssuer::start().await, TestClock::default());
@@ -136,6 +136,37 @@ async fn the_operators_claims_are_told() {
 }
 
 #[tokio::test]
+async fn so_many_wait_for_the_issuer_and_no_more() {
+    const MOST: usize = 1_024;
+    let (issuer, _clock, verifier) = with_credentials().await;
+    issuer.knobs().silent = true;
+    let mut asking = JoinSet::new();
+    for number in 0..MOST + 7 {
+        let verifier = verifier.clone();
+        asking.spawn(async move { verifier.verify(&opaque(number)).await });
+    }
+    for _ in 0..7 {
+        let answer = asking.join_next().await.expect("they are refused at once").expect("no panic");
+        let Err(error @ VerifyError::Unavailable { cause: Outage::Introspection(_), .. }) = answer else {
+            panic!("{answer:?}");
+        };
+        assert_eq!(error.status(), 503);
+    }
+    // One more with a token that is asked about already waits with who has asked.
+    asking.spawn({
+        let verifier = verifier.clone();
+        async move { verifier.verify(&opaque(0)).await }
+    });
+    issuer.knobs().silent = false;
+    issuer.wake();
+    let answers = asking.join_all().await;
+    assert_eq!(answers.len(), MOST + 1);
+    assert!(answers.into_iter().all(|answer| cause(answer) == Cause::Inactive));
+    assert_eq!(issuer.asked(INTROSPECT), MOST);
+    assert!(verifier.verify(TOKEN).await.is_ok(), "there is room again");
+}
+
+#[tokio::test]
 async fn it_expires_whatever_the_cache_says() {
     let (issuer, clock, verifier) = with_credentials().await;
     issuer.api_token(TOKEN, &[("exp", json!(START + 2))]);
@@ -167,7 +198,7 @@ async fn answers_for_others_are_refused() {
     .into_iter()
     .enumerate()
     {
-        let token = format!("pct_{number:048}");
+        let token = opaque(number);
         issuer.api_token(&token, &[(name, value.clone())]);
         let answer = verifier.verify(&token).await;
         assert!(matches!(answer, Err(VerifyError::InvalidToken(_))), "{name} {value}: {answer:?}");
@@ -227,6 +258,9 @@ async fn garbage_costs_the_issuer_nothing() {
         "pct_short",
         &format!("{TOKEN}-"),
         &TOKEN.repeat(2),
+        // As long as one, but another checksum.
+        &TOKEN.replace("z0", "z1"),
+        &TOKEN.replace('A', "B"),
         "opaque-token-of-another-system",
         "a.b",
         "",

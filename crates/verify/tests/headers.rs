@@ -10,7 +10,7 @@ use support::{
     service::{get, lenient, send, strict},
 };
 
-const API_TOKEN: &str = "pct_0123456789abcdefghijABCDEFGHIJ0123456789abcXXXXXX";
+const API_TOKEN: &str = "pct_0bPELAU4eqF0bPELAU4eqF0bPELAU4eqF0bPELAU4eqF18Apz0";
 
 async fn with_api_tokens() -> (FakeIssuer, Verifier) {
     let (issuer, clock) = (FakeIssuer::start().await, TestClock::default());

@@ -44,6 +44,31 @@ async fn a_session_that_ends_takes_its_tokens_along() {
 }
 
 #[tokio::test]
+async fn who_holds_the_session_waits_for_its_end_and_not_for_the_tokens() {
+    let (issuer, clock, verifier) = setting().await;
+    let claims = verifier.verify(&issuer.token(&[])).await.expect("good");
+    assert_eq!(verifier.recheck(&claims), Ok(()));
+    let ended = tokio::spawn(verifier.watch_session(&claims));
+    clock.forward(950);
+    assert_eq!(verifier.watch(&claims).await, Ended::Expired);
+    assert!(matches!(verifier.recheck(&claims), Err(VerifyError::InvalidToken(Cause::Jwt(_)))));
+    assert!(!ended.is_finished(), "the session goes on");
+    issuer.revoke("session-1", None);
+    assert_eq!(ended.await.expect("no panic"), Ended::Revoked);
+    assert_eq!(verifier.watch_session(&claims).await, Ended::Revoked, "at once");
+}
+
+#[tokio::test]
+async fn claims_are_checked_again_without_the_token() {
+    let (issuer, _clock, verifier) = setting().await;
+    let claims = verifier.verify(&issuer.token(&[])).await.expect("good");
+    let ended = verifier.watch_session(&claims);
+    issuer.revoke("session-1", Some(u64::MAX));
+    assert_eq!(ended.await, Ended::Revoked);
+    assert!(matches!(verifier.recheck(&claims), Err(VerifyError::InvalidToken(Cause::Revoked))));
+}
+
+#[tokio::test]
 async fn new_rights_end_older_generations_only() {
     let (issuer, _clock, verifier) = setting().await;
     let tokens = [6, 7, 8].map(|generation| issuer.token(&[("gen", json!(generation))]));
@@ -108,6 +133,30 @@ async fn a_crowded_issuer_is_asked_again_later() {
     issuer.revoke("session-1", None);
     assert_eq!(verifier.watch(&claims).await, Ended::Revoked);
     assert!(issuer.asked(FEED) <= 4, "{} times", issuer.asked(FEED));
+}
+
+#[tokio::test]
+async fn an_answer_that_leads_nowhere_is_not_asked_for_without_end() {
+    let (issuer, clock, bell) = (FakeIssuer::start().await, TestClock::default(), Bell::default());
+    issuer.revoke("session-1", None);
+    let builder = || builder(&issuer, &clock).metrics(bell.clone());
+    let sessions = json!([issuer.knobs().revoked[0]]);
+    for more in [false, true] {
+        let again = json!({"cursor": "c", "complete": true, "sessions": sessions, "more": more});
+        issuer.knobs().instead.insert(FEED, again.to_string());
+        let _verifier = builder().build().expect("sound choices");
+        // The first answer brings the cursor; from the second on it does not move.
+        for _ in 0..2 {
+            bell.0.notified().await;
+        }
+        let before = issuer.asked(FEED);
+        // Without a pause about as many rounds would go by.
+        for _ in 0..100 {
+            issuer.request("/").await;
+        }
+        let rounds = issuer.asked(FEED) - before;
+        assert!(rounds < 10, "{more}: asked {rounds} times");
+    }
 }
 
 #[tokio::test]

@@ -36,6 +36,8 @@ pub struct WebConfig {
     pub request_timeout: Duration,
     /// `forward_auth.secret`.
     pub forward_secret: Option<String>,
+    /// What a gateway in the same process shows, to be believed about its clients.
+    pub gateway_secret: Option<String>,
     /// `forward_auth.style`.
     pub forward_style: ForwardStyle,
     /// `server.return_urls`.

@@ -16,7 +16,7 @@ use support::{
 };
 use tower::ServiceExt as _;
 
-const API_TOKEN: &str = "pct_0123456789abcdefghijABCDEFGHIJ0123456789abcXXXXXX";
+const API_TOKEN: &str = "pct_0bPELAU4eqF0bPELAU4eqF0bPELAU4eqF0bPELAU4eqF18Apz0";
 
 async fn service() -> (FakeIssuer, portcullis_verify::Verifier, Router) {
     let issuer = FakeIssuer::start().await;

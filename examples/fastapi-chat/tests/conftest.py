@@ -39,6 +39,7 @@ class FakeIssuer(httpx.AsyncBaseTransport):
     def __init__(self) -> None:
         self.keys: dict[str, ec.EllipticCurvePrivateKey] = {}
         self.down = False
+        self.stuck = False
         self.key_fetches = 0
         self.page = 1_000
         self.entries: list[dict[str, Any]] = []
@@ -99,6 +100,8 @@ class FakeIssuer(httpx.AsyncBaseTransport):
         return await self._revocations(params)
 
     async def _revocations(self, params: dict[str, str]) -> httpx.Response:
+        if self.stuck:
+            return httpx.Response(200, json={"cursor": "stuck", "complete": True, "sessions": self.entries})
         known = int(params.get("after", "0"))
         if "after" in params and known == len(self.entries):
             with contextlib.suppress(TimeoutError):

@@ -202,6 +202,16 @@ async def test_a_list_in_parts_is_not_known_before_its_last(issuer: FakeIssuer) 
     await portcullis.__aexit__()
 
 
+async def test_an_answer_that_leads_nowhere_is_not_asked_for_without_end(issuer: FakeIssuer) -> None:
+    issuer.revoke(SID)
+    issuer.stuck = True
+    portcullis = issuer.verifier()
+    pauses = [await portcullis.revocations.ask() for _ in range(3)]
+    assert pauses == [0.0, portcullis_auth.IDLE, portcullis_auth.IDLE]
+    assert portcullis.revocations.staleness() < 60, "it is an answer all the same"
+    await portcullis.__aexit__()
+
+
 async def test_entries_are_forgotten_when_they_expire(issuer: FakeIssuer) -> None:
     issuer.revoke(SID, exp=1_000)
     issuer.revoke(OTHER, exp=2_000)

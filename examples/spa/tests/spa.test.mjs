@@ -104,5 +104,6 @@ test("signed in: fifty calls at once, and a stream word by word", async () => {
   assert.equal(parts.join(""), "You said: one two three ");
   assert(parts.length > 1, "the words came one by one");
   await auth.logout();
+  auth.close();
   assert.equal((await auth.fetch(`${page}/things`)).status, 401);
 });

@@ -1,7 +1,8 @@
 //! The OAuth endpoints: token (RFC 6749, RFC 8693), introspection (RFC 7662), revocation (RFC 7009).
 //!
 //! 1. Who presents itself as a client must prove it, whether or not the request needs one ([`authenticate`]).
-//! 2. Failures count against their address, right requests never do. An address that is known to be over its
+//! 2. Failures count against their address, right requests never do, nor does what a client that has proved itself is
+//!    sent by its users. An address that is known to be over its
 //!    limit is refused before anything is looked at. A bare refresh token is beyond that: whoever holds one with a
 //!    right MAC is never refused for their address, and wrong ones have a limit of their own.
 //! 3. A token that somebody holds proves that they may end it or rotate it; who asks about a token must be a

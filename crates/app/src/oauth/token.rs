@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use portcullis_core::client::ServiceClient;
 use portcullis_core::ids::SessionId;
 
 use super::{ClientCredentials, Credentials, Exchange, OAuthError};
@@ -85,27 +86,29 @@ impl Cx {
         if !matches!(grant, Grant::Refresh(_)) || credentials.prove_something() {
             self.admit_address(client)?;
         }
-        let issued = self.grant_now(grant, credentials, client).await;
-        self.counted(issued, client).await
+        let by = self.client_of(credentials).await;
+        let by = self.counted(by, client).await?;
+        let issued = self.grant_to(by.as_deref(), grant, client).await;
+        // What a service that has proved itself is sent by its users is no guess of its own.
+        if by.is_some() { issued } else { self.counted(issued, client).await }
     }
 
-    async fn grant_now(
+    async fn grant_to(
         &self,
+        by: Option<&ServiceClient>,
         grant: Grant,
-        credentials: &Credentials,
         client: &Client,
     ) -> Result<Issued, OAuthError> {
-        let by = self.client_of(credentials).await?;
         match grant {
             Grant::ClientCredentials(wanted) => {
                 let by = by.ok_or(OAuthError::InvalidClient("no credentials"))?;
-                self.client_token(&by, &wanted)
+                self.client_token(by, &wanted)
             }
             Grant::Refresh(_) if by.is_some() => {
                 Err(OAuthError::UnauthorizedClient("Sessions are refreshed without client credentials."))
             }
             Grant::Refresh(wanted) => self.refresh_grant(wanted, client).await,
-            Grant::Exchange(wanted) => self.exchange(wanted, by.as_deref(), client).await,
+            Grant::Exchange(wanted) => self.exchange(wanted, by, client).await,
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use portcullis_core::access::Rule;
 use secrecy::SecretString;
 
-use super::{AddressRange, ClaimSource, DatabaseUrl, PublicUrl, Rate, SecretKey};
+use super::{AddressRange, ClaimSource, DatabaseUrl, PublicUrl, Rate, SecretKey, Upstream};
 
 /// Everything an operator can set. Debug shows no secret.
 #[derive(Debug, Clone)]
@@ -38,6 +38,8 @@ pub struct Config {
     pub impersonation: ImpersonationConfig,
     /// `[forward_auth]`
     pub forward_auth: ForwardAuthConfig,
+    /// `[gateway]`
+    pub gateway: GatewayConfig,
     /// `[revocations]`
     pub revocations: RevocationsConfig,
     /// `[outbound]`
@@ -304,7 +306,51 @@ pub struct ForwardAuthConfig {
     pub rules: Vec<Rule>,
 }
 
-/// What forward-auth does without news of revocations.
+/// What requests with the gateway's cookies must show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GatewayCsrf {
+    /// That a page of the site made them.
+    Origin,
+    /// The token, too.
+    Token,
+}
+
+/// `[gateway]`
+#[derive(Debug, Clone)]
+pub struct GatewayConfig {
+    /// The apps; none: there is no gateway.
+    pub upstreams: Vec<Upstream>,
+    /// Where connections are taken.
+    pub listen: SocketAddr,
+    /// How browsers reach it.
+    pub public_url: PublicUrl,
+    /// Byte for byte as it is published.
+    pub issuer: String,
+    /// None: under its own URL.
+    pub reach_at: Option<String>,
+    /// None: the caller finds or makes one.
+    pub secret_key: Option<SecretKey>,
+    /// Old or coming keys.
+    pub secret_keys_accepted: Vec<SecretKey>,
+    /// Never the issuer.
+    pub audience: String,
+    /// In order; none has the issuer as its audience.
+    pub rules: Vec<Rule>,
+    /// Nobody gets anything without being signed in.
+    pub require_sign_in: bool,
+    /// None: the site is open.
+    pub access_code: Option<SecretString>,
+    /// What requests with a cookie must show.
+    pub csrf: GatewayCsrf,
+    /// In bytes.
+    pub replay_limit: u64,
+    /// In bytes; none: any.
+    pub max_body: Option<u64>,
+    /// To the head of the answer.
+    pub upstream_timeout: Duration,
+}
+
+/// What forward-auth and the gateway do without news of revocations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StaleMode {
     /// Goes on by what it knows.
@@ -318,7 +364,7 @@ pub enum StaleMode {
 pub struct RevocationsConfig {
     /// Without news for longer than this our own protected endpoints answer 503.
     pub max_staleness: Duration,
-    /// For forward-auth, in that case.
+    /// For forward-auth and the gateway, in that case.
     pub stale: StaleMode,
 }
 

@@ -15,7 +15,12 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinHandle,
+};
 
 use super::signer::{Signer, b64, claims, with};
 
@@ -38,6 +43,7 @@ struct Shared {
 
 /// What it answers; tests turn them.
 #[derive(Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Knobs {
     pub jwks: Value,
     pub metadata: Option<Value>,
@@ -55,6 +61,8 @@ pub struct Knobs {
     pub page: usize,
     /// Whoever would have to wait is sent away.
     pub crowded: bool,
+    /// Introspection gives no answer until it is off again and somebody wakes it.
+    pub silent: bool,
     /// Counts resets of the list: a cursor of an earlier one is unknown.
     pub epoch: usize,
     /// Path and query of every request.
@@ -130,6 +138,14 @@ impl FakeIssuer {
         }
         self.knobs().revoked.push(entry);
         self.wake();
+    }
+
+    /// One request to it and its answer.
+    pub async fn request(&self, path: &str) {
+        let mut line = TcpStream::connect(self.url.trim_start_matches("http://")).await.expect("it listens");
+        let head = format!("GET {path} HTTP/1.1\r\nHost: issuer\r\nConnection: close\r\n\r\n");
+        line.write_all(head.as_bytes()).await.expect("sent");
+        line.read_to_end(&mut Vec::new()).await.expect("answered");
     }
 
     /// Makes whoever waits for revocations look again.
@@ -222,6 +238,10 @@ async fn introspect(shared: &Shared, request: Request) -> Response<Body> {
     if request.headers().get(header::AUTHORIZATION).is_none_or(|sent| sent != expected.as_str()) {
         return status(StatusCode::UNAUTHORIZED);
     }
+    let mut changed = shared.changed.subscribe();
+    while shared.state.lock().expect("sound").silent {
+        changed.changed().await.expect("the sender is there");
+    }
     let body = axum::body::to_bytes(request.into_body(), 65536).await.expect("a body");
     let body = String::from_utf8(body.to_vec()).expect("a form");
     let token = body.split('&').find_map(|pair| pair.strip_prefix("token=")).expect("a token");
@@ -238,4 +258,20 @@ fn status(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
     response
+}
+
+/// The text of an API token, one for each number.
+pub fn opaque(number: usize) -> String {
+    let body = format!("{number:044}");
+    // CRC-32 bit by bit, as in no product of ours.
+    let mut sum = !body.bytes().fold(!0_u32, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(byte), |sum, _| (sum >> 1) ^ (0xEDB8_8320 & (sum & 1).wrapping_neg()))
+    });
+    let alphabet: Vec<char> = ('0'..='9').chain('A'..='Z').chain('a'..='z').collect();
+    let mut digits = String::new();
+    for _ in 0..6 {
+        digits.insert(0, alphabet[(sum % 62) as usize]);
+        sum /= 62;
+    }
+    format!("pct_{body}{digits}")
 }

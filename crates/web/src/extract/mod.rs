@@ -11,5 +11,5 @@ pub(crate) use bearer::{
 };
 pub(crate) use body::{BodyOrForm, JsonBody, RawJson, optional_json};
 pub(crate) use browser::{Admitted, Browser, handover};
-pub(crate) use client::{ClientInfo, address};
+pub(crate) use client::{ClientInfo, Disbelieved, address};
 pub(crate) use id::{PathId, QueryString};

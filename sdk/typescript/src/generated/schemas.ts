@@ -33,11 +33,11 @@ export interface Account {
 
 /** Tokens. */
 export interface TokenResponse {
-  /** JWT for `Authorization: Bearer`. */
-  readonly access_token: string;
+  /** JWT for `Authorization: Bearer`. Not with delivery `cookies`. */
+  readonly access_token?: string | null;
   /**
    * Send it along with the next login on this device: strangers who guess passwords then slow only
-   * themselves down.
+   * themselves down. Only with delivery `body`.
    */
   readonly device_token?: string | null;
   /** Seconds until the access token expires. */
@@ -47,7 +47,7 @@ export interface TokenResponse {
   /** Seconds until the refresh token expires if it is not used. */
   readonly refresh_expires_in: number;
   /** Opaque; good for one refresh. Only with delivery `body`. */
-  readonly refresh_token: string;
+  readonly refresh_token?: string | null;
   readonly session_id: string;
   /** Always `Bearer`. */
   readonly token_type: string;

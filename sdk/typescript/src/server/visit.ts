@@ -45,6 +45,9 @@ export interface Visit {
    * written never goes back behind what another request of the same session has written. The adapters do that.
    */
   setCookies(): readonly string[];
-  /** The request's `Cookie` as the answer leaves it, for what renders the page. */
+  /**
+   * The request's `Cookie` as the answer leaves it, for what renders the page; always with the access token in it. Not for
+   * the browser.
+   */
   cookieHeader(): string;
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type Portcullis, startPortcullis } from "../../scripts/portcullis.mjs";
 import { changePassword, endSession, getConfig, listSessions, updateUser } from "../../src/index.js";
-import { Jar, PASSWORD } from "../support/real.js";
+import { closeAll, Jar, PASSWORD } from "../support/real.js";
 import { refusal } from "../support/world.js";
 
 const APP = "http://localhost:8999";
@@ -16,7 +16,10 @@ before(async () => {
     PORTCULLIS_CSRF__TRUSTED_ORIGINS: APP,
   });
 });
-after(() => portcullis.stop());
+after(async () => {
+  closeAll();
+  await portcullis?.stop();
+});
 
 async function signedUp() {
   const jar = new Jar(APP);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type Portcullis, startPortcullis } from "../../scripts/portcullis.mjs";
 import { createServerAuth, type ServerAuth, type Visit } from "../../src/server/index.js";
-import { Jar, PASSWORD } from "../support/real.js";
+import { closeAll, Jar, PASSWORD } from "../support/real.js";
 import { Browser } from "../support/site.js";
 import { refusal } from "../support/world.js";
 
@@ -17,7 +17,12 @@ before(async () => {
   portcullis = await startPortcullis({ PORTCULLIS_CSRF__TRUSTED_ORIGINS: SITE });
   auth = createServerAuth({ baseUrl: portcullis.url });
 });
-after(() => portcullis.stop());
+after(async () => {
+  closeAll();
+  await portcullis?.stop();
+});
+
+const another = () => createServerAuth({ baseUrl: portcullis.url });
 
 async function signedUp() {
   const browser = new Browser();
@@ -28,8 +33,8 @@ async function signedUp() {
   return { browser, email, claims };
 }
 
-/** A visit that finds its access token gone, so that it has to refresh. */
-function withoutAccess(browser: Browser, by = auth): Promise<Visit> {
+/** A visit that finds its access token gone, in a process that has not made it: it has to refresh. */
+function withoutAccess(browser: Browser, by = another()): Promise<Visit> {
   const copy = browser.copy();
   copy.cookies = copy.cookies.filter(([name]) => name !== "pc_access");
   return by.open(copy.request());
@@ -54,8 +59,8 @@ test("signing up, reading, signing out and in again", async () => {
 
 test("many requests at two processes that have to refresh get one successor", async () => {
   const { browser } = await signedUp();
-  const other = createServerAuth({ baseUrl: portcullis.url });
-  const visits = await Promise.all(Array.from({ length: 20 }, (_, at) => withoutAccess(browser, at % 2 ? auth : other)));
+  const [one, two] = [another(), another()];
+  const visits = await Promise.all(Array.from({ length: 20 }, (_, at) => withoutAccess(browser, at % 2 ? one : two)));
   assert(visits.every(({ status }) => status === "signed_in"));
   const successors = visits.map((visit) => {
     const copy = browser.copy();

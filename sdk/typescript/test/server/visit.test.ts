@@ -188,6 +188,10 @@ test("a session of a single-page app: one refresh for all its pages", async () =
     assert.equal(visit.status, "signed_in");
     browser.keep(visit.setCookies());
     assert.equal((await made.auth.read(browser.request().headers))?.sub, "ada@example.org");
+    // What renders the page may be another process, and the browser has no cookie with the access token.
+    const inside = new Headers({ cookie: visit.cookieHeader() });
+    assert.equal((await made.another().read(inside))?.sub, "ada@example.org");
+    assert.equal(browser.cookie("pc_access"), undefined);
     made.clock.pass(2 * MINUTE);
   }
   assert.equal(made.issuer.rotations, 1);

@@ -5,6 +5,13 @@ import { apply, type Pair, serialise } from "../../src/server/lib/cookies.js";
 
 export const PASSWORD = "seven purple gates";
 
+const clients: Client[] = [];
+
+/** Ends what clients would do by themselves for as long as the process lives. */
+export function closeAll(): void {
+  for (const client of clients) client.close();
+}
+
 export class Jar {
   cookies: Pair[] = [];
   /** `METHOD /path status` of what went to Portcullis. */
@@ -31,6 +38,8 @@ export class Jar {
   /** A tab of this browser, that hears of others only by `BroadcastChannel`. */
   tab(baseUrl: string, options: Partial<ClientOptions> = {}): Client {
     const page = { ...currentPage(), address: `${this.origin}/`, cookies: () => serialise(this.cookies) };
-    return createClient({ baseUrl, fetch: this.fetch, page, channel: () => undefined, ...options });
+    const client = createClient({ baseUrl, fetch: this.fetch, page, channel: () => undefined, ...options });
+    clients.push(client);
+    return client;
   }
 }

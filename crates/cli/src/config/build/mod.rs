@@ -2,6 +2,7 @@
 
 mod browsers;
 mod forward_auth;
+mod gateway;
 mod password;
 mod server;
 mod tokens;
@@ -26,6 +27,7 @@ pub(super) fn config(entries: &mut Entries, cwd: &Path) -> Result<Config, Config
         cookies,
         csrf,
         forward_auth: forward_auth::forward_auth(entries, &tokens.issuer)?,
+        gateway: gateway::gateway(entries, &tokens.issuer)?,
         server,
         tokens,
         database: server::database(entries)?,

@@ -2,6 +2,7 @@ mod authorization;
 mod bad_bodies;
 mod bad_fields;
 mod bad_headers;
+mod gateway;
 mod header_matrix;
 mod imported_keys;
 mod login_overlap;

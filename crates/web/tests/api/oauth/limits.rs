@@ -6,7 +6,9 @@ use portcullis_app::settings::Rates;
 use portcullis_core::rate::Rate;
 use portcullis_testkit::{Reply, Setup, TestApp};
 
-use super::support::{INTROSPECT, REVOKE, Service, TOKEN, api_token, basic, exchange, post, service};
+use super::support::{
+    ACCESS_TOKEN, EXCHANGE, INTROSPECT, REVOKE, Service, TOKEN, api_token, basic, exchange, post, service,
+};
 use crate::on_both;
 use crate::support::{forged, oauth_refused};
 
@@ -60,6 +62,26 @@ on_both! {
         }
         app.clock.advance(Duration::from_secs(2));
         assert_eq!(ask(&app, &one, "192.0.2.1", TOKEN).await.status, 200);
+    }
+
+    async fn wrong_tokens_of_its_users_shut_no_service_out(backend: Backend) {
+        let app = TestApp::with(backend, limited).await;
+        let one = service(&app, None).await;
+        let (good, _) = api_token(&app.sign_up("ada").await, None).await;
+        let exchanged = async |token: &str| {
+            let wanted = [("grant_type", EXCHANGE), ("subject_token", token), ("subject_token_type", ACCESS_TOKEN)];
+            one.post(TOKEN, &wanted).await
+        };
+        for _ in 0..40 {
+            oauth_refused(&exchanged(&forged(&good)).await, 400, "invalid_request");
+            assert!(!one.sees(&forged(&good)).await);
+        }
+        assert_eq!(exchanged(&good).await.status, 200);
+        // Nobody in particular, from the same address, may guess as often as ever.
+        for _ in 0..30 {
+            oauth_refused(&exchange(&app.anon(), &forged(&good), &[]).await, 400, "invalid_request");
+        }
+        is_limited(&exchange(&app.anon(), &forged(&good), &[]).await);
     }
 
     async fn a_refresh_token_is_never_refused_for_its_address(backend: Backend) {

@@ -8,7 +8,8 @@ use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 use portcullis_core::signing_key::PUBLISHING_DELAY;
 use portcullis_core::user::Role;
 use portcullis_jose::{Jwks, KeySet, verify_signature};
-use portcullis_testkit::{Actor, Backend, PASSWORD, Reply, TestApp};
+use portcullis_testkit::postgres::OwnCluster;
+use portcullis_testkit::{Actor, Backend, Database, PASSWORD, Reply, TestApp};
 use serde_json::{Value, json};
 
 use crate::on_both;
@@ -47,6 +48,8 @@ fn status(actor: &Actor) -> Value {
 
 /// What the list says that the token names: whether the token is ended.
 async fn is_ended(app: &TestApp, actor: &Actor) -> bool {
+    // A list is made again when it is a second old.
+    app.clock.advance(Duration::from_secs(1));
     let (idx, uri) = (status(actor)["idx"].as_u64().unwrap(), status(actor)["uri"].clone());
     let path = uri.as_str().unwrap().strip_prefix(ORIGIN).expect("a list of ours");
     let list = list(app, path).await;
@@ -148,7 +151,11 @@ on_both! {
         private(&bob.post("/auth/logout", &json!({})).await, 204);
         bob = later.sign_in("bob").await;
         assert_eq!(status(&bob)["idx"], 2);
-        eventually("the first is marked", async || bits(&list(&later, &format!("{STATUS_LISTS}/0")).await)[0] == 2).await;
+        eventually("the first is marked", async || {
+            later.clock.advance(Duration::from_secs(1));
+            bits(&list(&later, &format!("{STATUS_LISTS}/0")).await)[0] == 2
+        })
+        .await;
     }
 
     async fn tokens_without_a_session_have_no_place(backend: Backend) {
@@ -199,6 +206,39 @@ async fn a_list_is_made_anew_when_it_must_be() {
     let kid = header(&fetch(&app, &path).await.text())["kid"].clone();
     assert_ne!(kid, header(&String::from_utf8_lossy(&first))["kid"]);
     list(&app, &path).await;
+}
+
+#[tokio::test]
+async fn a_list_is_made_once_a_second_however_many_sessions_end() {
+    let app = TestApp::with(Backend::Sqlite, with_status_lists).await;
+    let path = format!("{STATUS_LISTS}/0");
+    let first = fetch(&app, &path).await.body;
+    for at in 0..3 {
+        private(&app.sign_up(&format!("ada{at}")).await.post("/auth/logout", &json!({})).await, 204);
+        app.cx.follow_revocations().await.unwrap();
+        assert_eq!(fetch(&app, &path).await.body, first);
+    }
+    app.clock.advance(Duration::from_secs(1));
+    assert_eq!(bits(&list(&app, &path).await)[0], 0b1110, "then all of them stand in it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_for_lists_that_are_not_known_holds_nobody_up() {
+    let cluster = OwnCluster::start(false);
+    let database = Database::elsewhere(cluster.create_database("portcullis"));
+    let app = TestApp::over(database, with_status_lists).await;
+    cluster.pause();
+    let asking = tokio::spawn({
+        let anon = app.anon();
+        async move { anon.get(&format!("{STATUS_LISTS}/7")).await }
+    });
+    for _ in 0..20 {
+        fetch(&app, &format!("{STATUS_LISTS}/0")).await;
+    }
+    assert!(!asking.is_finished(), "it waits for the database");
+    refused(&asking.await.expect("no panic"), 503, "store_unavailable");
+    cluster.resume();
+    drop(app);
 }
 
 #[tokio::test]

@@ -142,3 +142,9 @@ export function accessOf(pairs: readonly Pair[]): string | null | undefined {
   if (acting !== undefined || valueOf(pairs, "pc_act_refresh") !== undefined) return acting;
   return valueOf(pairs, "pc_access");
 }
+
+/** The cookies with another access token. */
+export function withAccess(pairs: readonly Pair[], access: string): Pair[] {
+  const name = valueOf(pairs, "pc_act_refresh") === undefined ? "pc_access" : "pc_act_access";
+  return [...pairs.filter(([known]) => !known.endsWith(name)), [name, access]];
+}

@@ -15,7 +15,7 @@ import type { Clock } from "../../lib/clock.js";
 import type { Claims } from "../claims.js";
 import type { Visit, VisitStatus } from "../visit.js";
 import { type BackChannel, type Caller, Refused } from "./back-channel.js";
-import { accessOf, type Chains, type Ended, type Grant, refreshOf } from "./chains.js";
+import { accessOf, type Chains, type Ended, type Grant, refreshOf, withAccess } from "./chains.js";
 import { apply, merge, type Pair, serialise } from "./cookies.js";
 import { isForeign, isUnsafe } from "./cross-site.js";
 import type { Verify } from "./verify.js";
@@ -221,7 +221,11 @@ export async function openVisit(parts: VisitParts, arrival: Arrival): Promise<Vi
       const newest = pending.length > 0 && state.kind === "in" ? chains.newest(state.proof.claims.sid) : undefined;
       return newest ? merge(pending, newest.setCookies) : pending;
     },
-    cookieHeader: () => serialise(cookies),
+    cookieHeader() {
+      const access = state.kind === "in" ? state.proof.access : undefined;
+      // Where the browser has no cookie with it, what renders the page would have to refresh, and cannot.
+      return serialise(access === undefined || accessOf(cookies) === access ? cookies : withAccess(cookies, access));
+    },
   };
 }
 

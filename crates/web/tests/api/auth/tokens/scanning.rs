@@ -1,5 +1,6 @@
 //! Reports of tokens that were found in public, signed by who found them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::rand::SystemRandom;
@@ -11,7 +12,7 @@ use portcullis_testkit::{Actor, Backend, Reply, Setup, TestApp};
 use serde_json::{Value, json};
 
 use crate::on_both;
-use crate::support::{api_token, events, holder, invalid, private, refused};
+use crate::support::{api_token, events, eventually, holder, invalid, private, refused};
 
 const URL: &str = "https://scanner.example/keys";
 const PATH: &str = "/auth/tokens/secret-scanning";
@@ -158,6 +159,24 @@ async fn keys_are_asked_for_once_a_day_and_once_a_minute_for_an_unknown_one() {
     app.outbound.answer(URL, "garbage");
     app.clock.advance(Duration::from_mins(1));
     refused(&next.report(&anon, "two", &none).await, 503, "key_unavailable");
+}
+
+#[tokio::test]
+async fn keys_that_were_asked_for_are_kept_though_the_reporter_went_away() {
+    let app = TestApp::with(Backend::Sqlite, on).await;
+    let (scanner, anon) = (Arc::new(Scanner::new()), app.anon());
+    app.outbound.answer(URL, scanner.list("one"));
+    app.outbound.hold();
+    let reporting = tokio::spawn({
+        let (scanner, anon) = (scanner.clone(), anon.clone());
+        async move { scanner.report(&anon, "one", &json!([])).await }
+    });
+    eventually("the keys are asked for", async || app.outbound.asked() == 1).await;
+    reporting.abort();
+    assert!(reporting.await.expect_err("it has gone away").is_cancelled());
+    app.outbound.release();
+    private(&scanner.report(&anon, "one", &json!([])).await, 200);
+    assert_eq!(app.outbound.asked(), 1);
 }
 
 #[tokio::test]
