@@ -147,7 +147,7 @@ impl Door {
                 self.admit(somebody, known.cloned().unwrap_or_else(|| audience.into()))
             }
             Decision::Forbidden(Lack::Role) => Err(Problem::new(Code::Forbidden).into()),
-            Decision::Forbidden(Lack::Scope) => Err(lacks_scope().into()),
+            Decision::Forbidden(Lack::Scope(scope)) => Err(Problem::insufficient_scope(&scope).into()),
             Decision::Fresh { max_age } => Err(Stopped::SignIn {
                 problem: Problem::new(Code::FreshLoginRequired).extra("max_age", max_age.as_secs()),
                 max_age: Some(max_age),
@@ -181,7 +181,7 @@ fn sound(somebody: Somebody, wanted: Wanted<'_>) -> Result<Somebody, Stopped> {
         return Err(Problem::new(Code::ReadOnlySession).into());
     }
     if somebody.principal.lacks_all_scopes() {
-        return Err(lacks_scope().into());
+        return Err(no_scope().into());
     }
     Ok(somebody)
 }
@@ -197,8 +197,10 @@ fn stop(who: Who) -> Stopped {
     }
 }
 
-fn lacks_scope() -> Problem {
-    Problem::new(Code::Forbidden).detail("This token lacks a scope. Use one that has it.")
+/// Narrowed to no scope at all, it opens nothing, whatever the rules are.
+fn no_scope() -> Problem {
+    Problem::new(Code::InsufficientScope)
+        .detail("This token was narrowed to no scope at all. Use one that has what it needs.")
 }
 
 fn unreadable(error: BadTarget) -> Problem {
