@@ -57,7 +57,7 @@ fn statement(sessions: usize) -> String {
          WHERE id = ('{prefix}' || lpad(to_hex(:n::bigint), 12, '0'))::uuid AND generation > 0 \
          AND secret_hash = '\\x{hash}' AND ended_at IS NULL AND idle_ends_at > {now} AND ends_at > {now} \
          RETURNING id, user_id, generation, role, account_id, account_role, must_change_password, \
-         user_version, methods, authenticated_at, delivery, ends_at;\n",
+         methods, authenticated_at, delivery, ends_at;\n",
         sessions - 1
     )
 }

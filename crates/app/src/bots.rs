@@ -3,11 +3,11 @@
 
 use portcullis_core::audit::EventKind;
 use portcullis_core::ids::UserId;
-use portcullis_core::session::{Acting, ActingMode, Delivery, EndCause};
+use portcullis_core::session::{Acting, ActingMode, EndCause};
 use portcullis_core::user::{Role, User};
 use portcullis_core::validation::{FieldError, line};
 use portcullis_store::bots::{self, Made, NewBot};
-use portcullis_store::sessions::{self, ActingFrom};
+use portcullis_store::sessions::ActingFrom;
 use portcullis_store::{audit, revocations};
 use thiserror::Error;
 
@@ -118,7 +118,6 @@ impl Cx {
                 Box::pin(async move {
                     let done = bots::rename(tx, id, owner, &name, now).await?;
                     if done {
-                        sessions::copy_user(tx, id).await?;
                         audit::append(tx, &event).await?;
                     }
                     Ok(done)
@@ -147,7 +146,6 @@ impl Cx {
             })
             .await?;
         let Some(ended) = ended else { return Ok(false) };
-        self.users.invalidate(&id);
         self.revoke_here(&ended, span);
         Ok(true)
     }
@@ -166,7 +164,7 @@ impl Cx {
         let acting = Acting { actor: caller.user, mode: ActingMode::Bot };
         let from = Actor { from: ActingFrom { acting, session }, reason: None };
         let proof = Proof { acting: Some(from), ..Proof::own(user, &[]) };
-        Ok(self.sign_in(proof, Wish { delivery: Delivery::Body, audiences }, client).await?)
+        Ok(self.sign_in(proof, Wish::in_body(audiences), client).await?)
     }
 
     async fn bot(&self, id: UserId, owner: UserId) -> Result<User, BotError> {

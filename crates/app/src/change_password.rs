@@ -16,7 +16,6 @@ use portcullis_core::validation::FieldError;
 use portcullis_store::sessions::{self, Renewal};
 use portcullis_store::users::{self, Credentials, NewPassword};
 use portcullis_store::{StoreError, api_tokens, audit, revocations};
-use std::sync::Arc;
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -111,13 +110,12 @@ impl Cx {
         self.revoke_here_upto(grant.session.uuid(), grant.generation.saturating_sub(1), span);
         // 3.
         // As the transaction left the row: nothing that could fail comes after the commit.
-        let user = Arc::new(User {
+        let user = User {
             must_change_password: false,
             credential_epoch: found.user.credential_epoch + 1,
             version: found.user.version + 1,
             ..found.user
-        });
-        self.users.insert(user.id, user.clone());
+        };
         let device = portcullis_core::ids::DeviceId::new(span.now, &*self.random);
         let epoch = user.credential_epoch;
         let device_token = portcullis_core::device_token::issue(user.id, device, epoch, &self.ring);

@@ -153,6 +153,17 @@ impl Cx {
         audience == self.settings.issuer || self.settings.audiences.iter().any(|one| one == audience)
     }
 
+    /// Whether `audience` is that of a service behind a proxy of ours: its tokens open nothing here.
+    pub(crate) fn is_upstream_audience(&self, audience: &str) -> bool {
+        let settings = &self.settings;
+        let mut known = settings
+            .forward_auth
+            .rules
+            .audiences()
+            .chain(settings.gateway_audiences.iter().map(String::as_str));
+        audience != settings.issuer && known.any(|known| known == audience)
+    }
+
     /// Clients that have not been revoked, newest first, made before one.
     pub async fn list_clients(
         &self,

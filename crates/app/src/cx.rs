@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 use portcullis_core::audit::{Event, EventKind};
-use portcullis_core::ids::{ClientId, EventId, UserId};
+use portcullis_core::ids::{ClientId, EventId};
 use portcullis_core::random::{self, Random};
 use portcullis_core::server_key::KeyRing;
 use portcullis_core::time::Clock;
-use portcullis_core::user::User;
 use portcullis_store::Store;
 use serde_json::Map;
 
@@ -32,7 +31,6 @@ use crate::token_use::Uses;
 /// Caches forget what was not used for this long.
 const CACHE_IDLE: Duration = Duration::from_secs(30);
 const CACHED_TOKENS: u64 = 16_384;
-const CACHED_USERS: u64 = 4_096;
 const CACHED_CLIENTS: u64 = 1_024;
 
 /// What a node is made of.
@@ -81,7 +79,6 @@ pub struct Cx {
     pub(crate) turns: Turns,
     pub(crate) uses: Uses,
     pub(crate) callers: Cache<[u8; 32], Arc<Caller>>,
-    pub(crate) users: Cache<UserId, Arc<User>>,
     pub(crate) clients: Cache<ClientId, KnownClient>,
 }
 
@@ -109,7 +106,6 @@ impl Cx {
             turns: Turns::default(),
             uses: Uses::default(),
             callers: Cache::builder().max_capacity(CACHED_TOKENS).time_to_idle(CACHE_IDLE).build(),
-            users: Cache::builder().max_capacity(CACHED_USERS).time_to_idle(CACHE_IDLE).build(),
             clients: Cache::builder().max_capacity(CACHED_CLIENTS).time_to_idle(CACHE_IDLE).build(),
         }
     }
@@ -135,7 +131,6 @@ impl Cx {
         self.limits.forget(now);
         self.revoked.forget(now);
         self.callers.run_pending_tasks();
-        self.users.run_pending_tasks();
         self.clients.run_pending_tasks();
     }
 }

@@ -7,8 +7,8 @@
 //! 3. It ends after `impersonation.max_duration`, whatever is refreshed, and with the administrator's session or
 //!    role ([`portcullis_store::sessions::create`]).
 
-use portcullis_core::audit::EventKind;
 use portcullis_core::ids::UserId;
+use portcullis_core::refresh_token::RefreshToken;
 use portcullis_core::session::{Acting, ActingMode, Delivery, EndCause};
 use portcullis_core::validation::{FieldError, line};
 use portcullis_store::sessions::{ActingFrom, End};
@@ -18,7 +18,7 @@ use crate::bearer::Caller;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
-use crate::sign_in::{Actor, Proof, SignInError, Wish};
+use crate::sign_in::{Actor, Handover, Proof, SignInError, Wish};
 use crate::tokens::Tokens;
 
 const LONGEST_REASON: usize = 500;
@@ -32,6 +32,8 @@ pub struct ImpersonationRequest {
     pub reason: String,
     /// To look, or to do.
     pub mode: ActingMode,
+    /// How the tokens travel.
+    pub delivery: Delivery,
 }
 
 /// Why there is no session.
@@ -87,20 +89,31 @@ impl Cx {
         let acting = Acting { actor: caller.user, mode: request.mode };
         let actor = Actor { from: ActingFrom { acting, session }, reason: Some(reason) };
         let proof = Proof { acting: Some(actor), ..Proof::own(user, &[]) };
-        let wish = Wish { delivery: Delivery::Body, audiences: self.settings.audiences.clone() };
+        let handover = Handover { delivery: request.delivery, replaces: Vec::new() };
+        let wish = Wish { handover, audiences: self.settings.audiences.clone() };
         Ok(self.sign_in(proof, wish, client).await?)
+    }
+
+    /// How the tokens of the caller's session travel: whoever acts from it does so in the same browser.
+    pub async fn delivery_of(&self, caller: &Caller) -> Result<Delivery, Fault> {
+        let Some(session) = caller.session() else { return Ok(Delivery::Body) };
+        Ok(self.store.judged(session).await?.map_or(Delivery::Body, |judged| judged.grant.delivery))
     }
 
     /// Stops acting; `false`: the caller does not act as another.
     pub async fn stop_impersonating(&self, caller: &Caller, client: &Client) -> Result<bool, Fault> {
         let Some(session) = caller.session().filter(|_| caller.is_acting()) else { return Ok(false) };
-        let mut event = self.event(EventKind::SessionEnded);
-        event.session = Some(session);
+        let mut event = self.ended(session, EndCause::ActingEnded, client);
         event.actor = Some(caller.actor());
-        event.address = Some(client.address);
-        event.detail.insert("cause".into(), EndCause::ActingEnded.as_str().into());
         let which = End::Own(session, caller.user);
         self.end_one(which, session, EndCause::ActingEnded, event).await?;
         Ok(true)
+    }
+
+    /// The same for whoever holds a refresh token of the session, of whatever generation. One that has ended is no error.
+    pub async fn stop_impersonating_with(&self, token: &RefreshToken, client: &Client) -> Result<(), Fault> {
+        let event = self.ended(token.session, EndCause::ActingEnded, client);
+        let which = End::BySecret(token.session, token.secret.hash());
+        self.end_one(which, token.session, EndCause::ActingEnded, event).await.map(drop)
     }
 }

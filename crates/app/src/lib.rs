@@ -7,6 +7,7 @@ pub mod api_tokens;
 pub mod attempts;
 pub mod bearer;
 pub mod bots;
+pub mod browser;
 pub mod change_password;
 pub mod client;
 pub mod clients;

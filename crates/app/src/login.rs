@@ -12,7 +12,6 @@ use portcullis_core::device_token;
 use portcullis_core::ids::{DeviceId, UserId};
 use portcullis_core::password::Password;
 use portcullis_core::random;
-use portcullis_core::session::Delivery;
 use portcullis_core::sign_in::Factor;
 use portcullis_core::user::Login;
 use portcullis_store::limits::CounterKey;
@@ -25,7 +24,7 @@ use crate::cx::Cx;
 use crate::fault::Fault;
 use crate::hashing::{Lane, Verified};
 use crate::limits::{LimitError, Limited};
-use crate::sign_in::{Proof, SignInError, Wish};
+use crate::sign_in::{Handover, Proof, SignInError, Wish};
 use crate::tokens::{Tokens, UnknownAudience};
 
 /// What somebody signs in with.
@@ -34,8 +33,8 @@ pub struct LoginRequest {
     pub login: Login,
     /// The password.
     pub password: Password,
-    /// How the tokens travel.
-    pub delivery: Delivery,
+    /// How the tokens travel, and whose place they take.
+    pub handover: Handover,
     /// Makes the device known.
     pub device_token: Option<String>,
     /// Only for this audience.
@@ -135,7 +134,7 @@ impl Cx {
         let user = found.user;
         let (id, epoch) = (user.id, user.credential_epoch);
         let proof = Proof { device, forgive: attempt.to_forgive(), ..Proof::own(user, &["pwd"]) };
-        let tokens = self.sign_in(proof, Wish { delivery: request.delivery, audiences }, client).await?;
+        let tokens = self.sign_in(proof, Wish { handover: request.handover, audiences }, client).await?;
         // Whoever waits for their turn finds the bucket open again.
         drop(attempt);
         if needs_rehash {

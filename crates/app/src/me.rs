@@ -4,8 +4,8 @@ use portcullis_core::audit::EventKind;
 use portcullis_core::ids::UserId;
 use portcullis_core::user::{User, Username};
 use portcullis_core::validation::{FieldError, line, word};
+use portcullis_store::audit;
 use portcullis_store::users::{self, ProfileUpdate};
-use portcullis_store::{audit, sessions};
 use thiserror::Error;
 
 use crate::bearer::Caller;
@@ -141,7 +141,6 @@ impl Cx {
             Box::pin(async move {
                 let done = users::update_profile(tx, &user, now).await?;
                 if done == ProfileUpdate::Done {
-                    sessions::copy_user(tx, user.id).await?;
                     audit::append(tx, &event).await?;
                 }
                 Ok(done)

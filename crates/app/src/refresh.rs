@@ -14,7 +14,7 @@ use portcullis_core::audit::EventKind;
 use portcullis_core::rate::Rate;
 use portcullis_core::refresh_token::{ParseError, RefreshToken};
 use portcullis_core::server_key::KeyId;
-use portcullis_core::session::{Decision, Delivery, EndCause, Grant, decide};
+use portcullis_core::session::{Decision, Delivery, EndCause, Grant, SessionState, decide};
 use portcullis_store::sessions::{self, End, Judged};
 use portcullis_store::{Rotate, audit};
 use thiserror::Error;
@@ -59,9 +59,12 @@ pub enum RefreshError {
     /// Not a token of a session of ours, or not carried as it should be.
     #[error("{0}")]
     Invalid(&'static str),
-    /// The session was ended.
+    /// The session was ended, or goes on under another secret.
     #[error("revoked")]
-    Revoked,
+    Revoked {
+        /// Whoever held this token has been given another since, which they must not lose.
+        superseded: bool,
+    },
     /// The session ran out.
     #[error("expired")]
     Expired,
@@ -103,6 +106,11 @@ impl From<portcullis_store::StoreError> for RefreshError {
 /// How often a token that looks current but loses is tried again. Each round means that somebody else wrote.
 const ROUNDS: usize = 5;
 
+/// By a change of password, which gives a live session a new secret, or by the sign-in that took its place.
+const fn is_superseded(state: SessionState) -> bool {
+    matches!(state, SessionState::Live | SessionState::Ended { cause: EndCause::Replaced, .. })
+}
+
 impl Cx {
     /// Exchanges a refresh token for its successor.
     pub async fn refresh(&self, request: RefreshRequest, client: &Client) -> Result<Tokens, RefreshError> {
@@ -115,7 +123,9 @@ impl Cx {
         // 4.
         let refresh_token = token.successor().to_text(key, &self.ring).ok_or(Fault::ServerKeyMissing(key))?;
         let (access_token, expires_in) = self.sign_access(&grant, audiences)?;
-        let user = self.user_at(grant.user, grant.user_version).await?.ok_or(RefreshError::Revoked)?;
+        let user = self.store.user(grant.user).await?;
+        // Deleted since the rotation, and the session with them.
+        let user = user.ok_or(RefreshError::Revoked { superseded: false })?;
         Ok(Tokens {
             access_token,
             expires_in,
@@ -201,7 +211,9 @@ impl Cx {
                 }
                 Decision::Replay => return self.replay(judged, client).await,
                 Decision::Reused => return Err(self.end_reused(token, client).await?),
-                Decision::Revoked => return Err(RefreshError::Revoked),
+                Decision::Revoked => {
+                    return Err(RefreshError::Revoked { superseded: is_superseded(judged.chain.state) });
+                }
                 Decision::Expired => return Err(RefreshError::Expired),
                 Decision::RateLimited { retry_after } => return Err(self.limited(retry_after)),
             }
@@ -282,7 +294,7 @@ impl Cx {
         event.detail.insert("cause".into(), EndCause::Reused.as_str().into());
         let which = End::BySecret(token.session, token.secret.hash());
         if !self.end_one(which, token.session, EndCause::Reused, event).await? {
-            return Ok(RefreshError::Revoked);
+            return Ok(RefreshError::Revoked { superseded: false });
         }
         metrics::counter!("portcullis_refresh_reused_total").increment(1);
         tracing::warn!(session.id = %token.session, client.address = %client.address, "a spent refresh token came back; the session is ended");

@@ -4,7 +4,6 @@ use portcullis_core::audit::EventKind;
 use portcullis_core::ids::{AccountId, UserId};
 use portcullis_core::password::{Password, PasswordPolicy};
 use portcullis_core::random;
-use portcullis_core::session::Delivery;
 use portcullis_core::user::{Email, Profile, Role, User, Username};
 use portcullis_core::validation::{FieldError, line};
 use portcullis_store::audit;
@@ -16,7 +15,7 @@ use crate::cx::Cx;
 use crate::fault::Fault;
 use crate::hashing::Lane;
 use crate::limits::{LimitError, Limited};
-use crate::sign_in::{Proof, SignInError, Wish};
+use crate::sign_in::{Handover, Proof, SignInError, Wish};
 use crate::tokens::Tokens;
 
 /// How many display codes to have ready: the chance that all are taken is nil.
@@ -164,11 +163,11 @@ impl Cx {
     pub async fn sign_in_new(
         &self,
         user: User,
-        delivery: Delivery,
+        handover: Handover,
         client: &Client,
     ) -> Result<Tokens, RegisterError> {
         let proof = Proof::own(user, &["pwd"]);
-        let wish = Wish { delivery, audiences: self.settings.audiences.clone() };
+        let wish = Wish { handover, audiences: self.settings.audiences.clone() };
         self.sign_in(proof, wish, client).await.map_err(|error| match error {
             SignInError::Fault(fault) => RegisterError::Fault(fault),
             SignInError::Refused | SignInError::Unverified | SignInError::FactorOwed(_) => {

@@ -5,9 +5,11 @@ use portcullis_core::audit::{Event, EventKind};
 use portcullis_core::ids::{SessionId, UserId};
 use portcullis_core::refresh_token::{ParseError, RefreshToken};
 use portcullis_core::session::EndCause;
+use portcullis_core::time::Timestamp;
 use portcullis_store::sessions::{self, End};
 pub use portcullis_store::sessions::{Page, SessionView};
-use portcullis_store::{audit, revocations};
+use portcullis_store::{StoreError, Tx, audit, revocations};
+use uuid::Uuid;
 
 use crate::bearer::BearerError;
 use crate::client::Client;
@@ -16,6 +18,22 @@ use crate::fault::Fault;
 
 /// Most entries of one page.
 pub const MAX_PAGE: i64 = 100;
+
+/// Ends a session, with its event; the ids of all that ended. What it had signed is still to be revoked.
+pub(crate) async fn end(
+    tx: &mut Tx,
+    (which, session, cause): (End, SessionId, EndCause),
+    mut event: Event,
+    now: Timestamp,
+) -> Result<Vec<Uuid>, StoreError> {
+    let Some(user) = sessions::end(tx, which, now, cause).await? else { return Ok(Vec::new()) };
+    event.user = Some(user);
+    audit::append(tx, &event).await?;
+    // Whoever acts as another from this session stops with it.
+    let mut ended = sessions::end_acting_from(tx, session, now).await?;
+    ended.push(session.uuid());
+    Ok(ended)
+}
 
 impl Cx {
     /// Signs out with a refresh token, of whatever generation: who holds it may end its session. Unknown,
@@ -57,6 +75,15 @@ impl Cx {
         Ok(self.store.live_sessions(user, self.clock.now(), page).await?)
     }
 
+    /// The event of a session that ends.
+    pub(crate) fn ended(&self, session: SessionId, cause: EndCause, client: &Client) -> Event {
+        let mut event = self.event(EventKind::SessionEnded);
+        event.session = Some(session);
+        event.address = Some(client.address);
+        event.detail.insert("cause".into(), cause.as_str().into());
+        event
+    }
+
     async fn end_session(
         &self,
         which: End,
@@ -64,10 +91,7 @@ impl Cx {
         cause: EndCause,
         client: &Client,
     ) -> Result<bool, Fault> {
-        let mut event = self.event(EventKind::SessionEnded);
-        event.session = Some(session);
-        event.address = Some(client.address);
-        event.detail.insert("cause".into(), cause.as_str().into());
+        let event = self.ended(session, cause, client);
         self.end_one(which, session, cause, event).await
     }
 
@@ -82,16 +106,9 @@ impl Cx {
         let ended = self
             .store
             .write(move |tx| {
-                let mut event = event.clone();
+                let event = event.clone();
                 Box::pin(async move {
-                    let Some(user) = sessions::end(tx, which, span.now, cause).await? else {
-                        return Ok(Vec::new());
-                    };
-                    event.user = Some(user);
-                    audit::append(tx, &event).await?;
-                    // Whoever acts as another from this session stops with it.
-                    let mut ended = sessions::end_acting_from(tx, session, span.now).await?;
-                    ended.push(session.uuid());
+                    let ended = end(tx, (which, session, cause), event, span.now).await?;
                     revocations::append_all(tx, &ended, span).await?;
                     Ok(ended)
                 })

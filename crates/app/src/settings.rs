@@ -49,6 +49,8 @@ pub struct Settings {
     pub impersonation: Duration,
     /// Who may ask for what behind a proxy.
     pub forward_auth: ForwardAuth,
+    /// Audiences of the services behind gateways, beside those of forward-auth's rules.
+    pub gateway_audiences: Vec<String>,
 }
 
 /// How many API tokens there may be, and how long they live.

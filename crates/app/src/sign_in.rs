@@ -3,20 +3,18 @@
 //! 1. Decide (`core`): disabled, unverified, a factor owed, must change.
 //! 2. Insert the session, guarded by the credential epoch that was read *before* the proof: a reset, a change
 //!    or a disabling in between wins, and there is no session.
-//! 3. End what the cap on sessions displaces.
+//! 3. End what the cap on sessions displaces, and the sessions whose cookies the new one's take the place of.
 //! 4. Sign, outside of the transaction.
-
-use std::sync::Arc;
 
 use portcullis_core::audit::{Event, EventKind};
 use portcullis_core::device_token;
 use portcullis_core::ids::{DeviceId, SessionId};
 use portcullis_core::refresh_token::{RefreshToken, SessionSecret};
-use portcullis_core::session::{ActingMode, Delivery, Grant};
+use portcullis_core::session::{ActingMode, Delivery, EndCause, Grant};
 use portcullis_core::sign_in::{Factor, SignIn, SignInRules, decide};
 use portcullis_core::user::User;
 use portcullis_store::limits::{self, CounterKey};
-use portcullis_store::sessions::{self, ActingFrom, NewSession};
+use portcullis_store::sessions::{self, ActingFrom, End, NewSession};
 use portcullis_store::{audit, revocations};
 use serde_json::Value;
 use thiserror::Error;
@@ -24,6 +22,7 @@ use thiserror::Error;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
+use crate::sessions::end;
 use crate::tokens::Tokens;
 
 /// Somebody who has proved who they are.
@@ -54,10 +53,26 @@ impl Proof {
     }
 }
 
+/// How the tokens of a new session travel, and whose place they take.
+#[derive(Default)]
+pub struct Handover {
+    /// How they travel.
+    pub delivery: Delivery,
+    /// What the browser holds so far: whoever's it is, its session ends when the new one begins.
+    pub replaces: Vec<RefreshToken>,
+}
+
 /// How they want their tokens.
 pub(crate) struct Wish {
-    pub(crate) delivery: Delivery,
+    pub(crate) handover: Handover,
     pub(crate) audiences: Vec<String>,
+}
+
+impl Wish {
+    /// In the body, in the place of nothing.
+    pub(crate) const fn in_body(audiences: Vec<String>) -> Self {
+        Self { handover: Handover { delivery: Delivery::Body, replaces: Vec::new() }, audiences }
+    }
 }
 
 /// Why there is no session.
@@ -108,8 +123,6 @@ impl Cx {
         }
         // Nobody else's device becomes known to the user.
         let device_token = grant.acting.is_none().then(|| self.device_token(&user, proof.device));
-        let user = Arc::new(user);
-        self.users.insert(user.id, user.clone());
         let tokens = self.first_tokens(grant, secret, wish.audiences, user)?;
         Ok(Tokens { device_token, ..tokens })
     }
@@ -125,7 +138,7 @@ impl Cx {
         grant: Grant,
         secret: SessionSecret,
         audiences: Vec<String>,
-        user: Arc<User>,
+        user: User,
     ) -> Result<Tokens, Fault> {
         let (access_token, expires_in) = self.sign_access(&grant, audiences)?;
         let refresh = RefreshToken { session: grant.session, generation: grant.generation, secret };
@@ -166,40 +179,52 @@ impl Cx {
             idle_ends_at: ends_at.min(now + lifetimes.refresh),
             ends_at,
             methods: proof.methods.join(" "),
-            delivery: wish.delivery,
+            delivery: wish.handover.delivery,
             device: client.device.clone(),
             address: client.address.to_string(),
             acting,
             status: self.settings.status_lists.is_some(),
         };
         let event = self.started(&new, proof.acting.as_ref(), client);
+        let replaces = &wish.handover.replaces;
         if proof.forgive.is_none()
+            && replaces.is_empty()
             && let Some(grant) = self.store.create_at_once(&new, &event).await.map_err(Fault::from)?
         {
             metrics::counter!("portcullis_sessions_started_total").increment(1);
             return Ok(grant);
         }
+        let endings: Vec<_> = replaces.iter().map(|old| self.replaced(old, client)).collect();
         let (span, forgive) = (self.span(), proof.forgive);
         let made = self
             .store
             .write(move |tx| {
-                let (new, event) = (new.clone(), event.clone());
+                let (new, event, endings) = (new.clone(), event.clone(), endings.clone());
                 Box::pin(async move {
-                    let Some((grant, displaced)) = sessions::create(tx, &new).await? else { return Ok(None) };
+                    let Some((grant, mut ended)) = sessions::create(tx, &new).await? else { return Ok(None) };
                     if let Some(bucket) = forgive {
                         limits::forgive(tx, bucket).await?;
                     }
                     audit::append(tx, &event).await?;
-                    revocations::append_all(tx, &displaced, span).await?;
-                    Ok(Some((grant, displaced)))
+                    for (which, session, event) in endings {
+                        ended.extend(end(tx, (which, session, EndCause::Replaced), event, span.now).await?);
+                    }
+                    revocations::append_all(tx, &ended, span).await?;
+                    Ok(Some((grant, ended)))
                 })
             })
             .await
             .map_err(Fault::from)?;
-        let (grant, displaced) = made.ok_or(SignInError::Refused)?;
-        self.revoke_here(&displaced, span);
+        let (grant, ended) = made.ok_or(SignInError::Refused)?;
+        self.revoke_here(&ended, span);
         metrics::counter!("portcullis_sessions_started_total").increment(1);
         Ok(grant)
+    }
+
+    /// How the session of `old` ends, with its event.
+    fn replaced(&self, old: &RefreshToken, client: &Client) -> (End, SessionId, Event) {
+        let event = self.ended(old.session, EndCause::Replaced, client);
+        (End::BySecret(old.session, old.secret.hash()), old.session, event)
     }
 
     fn started(&self, new: &NewSession, actor: Option<&Actor>, client: &Client) -> Event {

@@ -1,9 +1,7 @@
 //! What a sign-in or a refresh hands out. Signing happens outside of every transaction.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_core::ids::UserId;
 use portcullis_core::random;
 use portcullis_core::session::{ActingMode, Grant};
 use portcullis_core::user::User;
@@ -32,7 +30,7 @@ pub struct Tokens {
     /// What the session says.
     pub grant: Grant,
     /// The user.
-    pub user: Arc<User>,
+    pub user: User,
     /// Makes the device known, if it was not.
     pub device_token: Option<String>,
 }
@@ -134,17 +132,6 @@ impl Cx {
     /// For how long a refresh token made now is good, unused.
     pub(crate) fn refresh_lifetime(&self, grant: &Grant) -> Duration {
         self.settings.lifetimes.refresh.min(grant.ends_at.since(self.clock.now()))
-    }
-
-    /// The user of a session whose row knows version `version` of them; `None`: deleted since that row was read, and
-    /// the session with them.
-    pub(crate) async fn user_at(&self, id: UserId, version: i64) -> Result<Option<Arc<User>>, Fault> {
-        if let Some(user) = self.users.get(&id).filter(|user| user.version >= version) {
-            return Ok(Some(user));
-        }
-        let Some(user) = self.store.user(id).await?.map(Arc::new) else { return Ok(None) };
-        self.users.insert(id, user.clone());
-        Ok(Some(user))
     }
 }
 

@@ -47,11 +47,43 @@ pub struct ServeArgs {
     pub no_migrate: bool,
 }
 
+/// Flags of `gateway`.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub struct GatewayArgs {
+    /// URL of the app (`gateway.upstream`)
+    #[arg(long, alias = "gateway.upstream", value_name = "URL")]
+    pub upstream: Option<String>,
+    /// Address and port to listen on (`gateway.listen`)
+    #[arg(long, alias = "gateway.listen", value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// URL that browsers reach the gateway under (`gateway.public_url`)
+    #[arg(long, alias = "gateway.public_url", value_name = "URL")]
+    pub public_url: Option<String>,
+    /// URL of the issuer (`gateway.issuer`)
+    #[arg(long, alias = "gateway.issuer", value_name = "URL")]
+    pub issuer: Option<String>,
+}
+
+impl GatewayArgs {
+    /// As configuration keys.
+    pub(crate) fn flags(&self) -> Vec<(String, String)> {
+        let all = [
+            ("gateway.upstream", self.upstream.clone()),
+            ("gateway.listen", self.listen.map(|address| address.to_string())),
+            ("gateway.public_url", self.public_url.clone()),
+            ("gateway.issuer", self.issuer.clone()),
+        ];
+        all.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+    }
+}
+
 /// One command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve (also without a command)
     Serve(ServeArgs),
+    /// Stand in front of an app and keep its users signed in
+    Gateway(GatewayArgs),
     /// Apply missing migrations to the database
     Migrate {
         /// Only tell which are missing

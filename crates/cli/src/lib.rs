@@ -10,6 +10,7 @@ pub mod commands;
 pub mod config;
 pub mod failure;
 mod files;
+mod gateway_settings;
 mod logging;
 mod open_files;
 pub mod outbound;

@@ -45,7 +45,7 @@ pub(crate) fn ring(config: &Config, create: bool, random: &dyn Random) -> Result
     Ok(KeyRing::new(current, accepted.collect::<Result<_, _>>()?))
 }
 
-fn server_key(name: &str, key: &SecretKey) -> Result<ServerKey, Failure> {
+pub(crate) fn server_key(name: &str, key: &SecretKey) -> Result<ServerKey, Failure> {
     ServerKey::new(key.expose_secret())
         .map_err(|error| Failure::mend(format_args!("{name}: {error}"), GENERATE))
 }
@@ -81,6 +81,14 @@ pub(crate) fn no_database(database: &Path) -> Failure {
         format_args!("there is no database {}", database.display()),
         "start portcullis once, go to its directory, or correct database.url",
     )
+}
+
+/// The key in `file`, which is made if there is none.
+pub(crate) fn read_or_make(file: &Path, random: &dyn Random) -> Result<SecretKey, Failure> {
+    match read(file)? {
+        Some(key) => Ok(key),
+        None => make(file, random),
+    }
 }
 
 fn read(file: &Path) -> Result<Option<SecretKey>, Failure> {

@@ -57,6 +57,7 @@ pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, ConfigError> {
         status_lists: config.tokens.status_list.then(|| status_lists(config)),
         impersonation: config.impersonation.max_duration,
         forward_auth: forward_auth(config),
+        gateway_audiences: gateway_audiences(config),
     })
 }
 
@@ -74,6 +75,13 @@ fn forward_auth(config: &Config) -> ForwardAuth {
             StaleMode::Refuse => Stale::Refuse,
         },
     }
+}
+
+/// What stands behind the gateway, here or elsewhere, that speaks to this server.
+fn gateway_audiences(config: &Config) -> Vec<String> {
+    let gateway = &config.gateway;
+    let rules = gateway.rules.iter().filter_map(|rule| rule.audience.clone());
+    std::iter::once(gateway.audience.clone()).chain(rules).collect()
 }
 
 fn password_policy(config: &Config) -> Result<PasswordPolicy, portcullis_core::password::PolicyError> {

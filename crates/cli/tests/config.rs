@@ -13,6 +13,8 @@ mod errors;
 mod files;
 #[path = "config/fuzz.rs"]
 mod fuzz;
+#[path = "config/gateway.rs"]
+mod gateway;
 #[path = "config/layers.rs"]
 mod layers;
 #[path = "config/rules.rs"]

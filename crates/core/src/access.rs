@@ -160,6 +160,11 @@ impl Rules {
         &self.audiences[id.0]
     }
 
+    /// All audiences, the default first.
+    pub fn audiences(&self) -> impl Iterator<Item = &str> {
+        self.audiences.iter().map(|audience| &**audience)
+    }
+
     /// What is to be done with a request of `who`, or of nobody.
     pub fn decide(&self, target: &Target<'_>, who: Option<&Identity<'_>>) -> Decision {
         let mut refusal = None;

@@ -9,6 +9,7 @@ pub mod address;
 pub mod audit;
 pub mod base62;
 pub mod client;
+pub mod csrf_token;
 pub mod device_token;
 pub mod ids;
 pub mod outbound;

@@ -42,6 +42,12 @@ pub enum Purpose {
     SetUp,
     /// Names of rate limit and slow-down counters, so that the store holds no addresses or e-mails in them.
     Counter,
+    /// Tokens that show that a page has read an answer of ours.
+    Csrf,
+    /// CSRF tokens of the gateway.
+    GatewayCsrf,
+    /// Cookies of those who know a gateway's access code.
+    AccessCode,
 }
 
 /// A server key is too short to be safe.
@@ -64,7 +70,8 @@ pub enum OpenError {
 pub struct ServerKey {
     id: KeyId,
     check: [u8; 32],
-    macs: [hmac::Key; 4],
+    gateway: Zeroizing<[u8; 32]>,
+    macs: [hmac::Key; 7],
     seal: LessSafeKey,
 }
 
@@ -98,7 +105,16 @@ impl ServerKey {
         Ok(Self {
             id: KeyId(u32::from_be_bytes(*derive::<4>(&root, "id"))),
             check: *derive::<32>(&root, "check value"),
-            macs: [mac("refresh"), mac("device"), mac("set-up"), mac("counter")],
+            gateway: derive::<32>(&root, "gateway"),
+            macs: [
+                mac("refresh"),
+                mac("device"),
+                mac("set-up"),
+                mac("counter"),
+                mac("csrf"),
+                mac("gateway csrf"),
+                mac("access code"),
+            ],
             seal: LessSafeKey::new(seal),
         })
     }
@@ -111,6 +127,16 @@ impl ServerKey {
     /// What the store keeps to tell this key from another of the same id. Tells nothing of the key.
     pub const fn check_value(&self) -> &[u8; 32] {
         &self.check
+    }
+
+    /// The key of a gateway that goes with this server: another one in everything, so that neither can open what
+    /// the other has sealed.
+    ///
+    /// # Panics
+    /// Never: the length is fixed.
+    #[must_use]
+    pub fn for_gateway(&self) -> Self {
+        Self::new(&*self.gateway).expect("32 bytes are enough")
     }
 
     /// MAC over `parts`; the caller sees to it that their lengths are fixed or told.
@@ -250,6 +276,15 @@ mod tests {
             gone.open("signing key x", &sealed).expect_err("dropped"),
             OpenError::UnknownKey(key(1).id())
         );
+    }
+
+    #[test]
+    fn a_gateways_key_is_another_one_and_follows_from_the_servers() {
+        let (server, gateway) = (key(1), key(1).for_gateway());
+        assert_ne!(server.id(), gateway.id());
+        assert_eq!(gateway.id(), key(1).for_gateway().id());
+        let sealed = KeyRing::new(gateway, vec![]).seal("x", b"secret", &Fixed);
+        assert!(KeyRing::new(server, vec![]).open("x", &sealed).is_err());
     }
 
     #[test]

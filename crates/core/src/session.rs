@@ -78,6 +78,8 @@ pub enum EndCause {
     ActingEnded,
     /// Its user was deleted.
     UserDeleted,
+    /// Somebody signed in in the browser that held it.
+    Replaced,
 }
 
 /// A word that is none of an enum's.
@@ -111,7 +113,7 @@ words!(Delivery: Body = "body", Cookie = "cookie", Cookies = "cookies");
 words!(EndCause: Logout = "logout", LogoutEverywhere = "logout_everywhere", Revoked = "revoked",
     RevokedByOperator = "revoked_by_operator", Reused = "reused", PasswordChanged = "password_changed",
     UserDisabled = "user_disabled", Displaced = "displaced", ActingEnded = "acting_ended",
-    UserDeleted = "user_deleted");
+    UserDeleted = "user_deleted", Replaced = "replaced");
 words!(ActingMode: Bot = "bot", Read = "read", Full = "full");
 
 /// Whether a session still lives.
@@ -151,8 +153,6 @@ pub struct Grant {
     pub delivery: Delivery,
     /// Absolute end of the session.
     pub ends_at: Timestamp,
-    /// Version of the user's row that this session knows: a cached copy of that version is still good.
-    pub user_version: i64,
     /// Who really acts, if it is not the user.
     pub acting: Option<Acting>,
     /// Place in the status lists, if it was made while they were on.

@@ -59,6 +59,17 @@ pub fn presented(headers: &HeaderMap) -> Result<Presented<'_>, MalformedAuthoriz
     if known && is_token(token) { Ok(Presented::Bearer(token)) } else { Err(MalformedAuthorization) }
 }
 
+/// Whether the header is well-formed and of a scheme that is none of ours, such as the `Basic` of a proxy that
+/// guards a staging site: then it says nothing about who asks.
+pub fn is_of_another_scheme(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(AUTHORIZATION).iter();
+    let (Some(line), None) = (lines.next(), lines.next()) else { return false };
+    let Some((scheme, _)) = line.to_str().ok().and_then(|line| line.split_once(' ')) else { return false };
+    let token = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'+');
+    let ours = scheme.eq_ignore_ascii_case("Bearer") || scheme.eq_ignore_ascii_case("Token");
+    !ours && !scheme.is_empty() && scheme.bytes().all(token)
+}
+
 /// `token68` of RFC 9110 section 11.2, with `=` anywhere.
 fn is_token(token: &str) -> bool {
     let sane =
@@ -110,6 +121,27 @@ mod tests {
         }
         assert_eq!(presented(&headers(&[b"Bearer a", b"Bearer a"])), Err(MalformedAuthorization));
         assert_eq!(presented(&headers(&[b"Bearer \xfc"])), Err(MalformedAuthorization));
+    }
+
+    #[test]
+    fn other_schemes_are_told_from_slips() {
+        for (lines, other) in [
+            (&["Basic dTpw"][..], true),
+            (&["Negotiate YII="], true),
+            (&["AWS4-HMAC-SHA256 Credential=a, Signature=b"], true),
+            (&["Bearer a"], false),
+            (&["bearer a b"], false),
+            (&["Token "], false),
+            (&["Basic"], false),
+            (&[" Basic a"], false),
+            (&["a.b.c"], false),
+            (&["Basic a", "Basic a"], false),
+            (&["Bearer, a"], false),
+            (&[], false),
+        ] {
+            let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
+            assert_eq!(is_of_another_scheme(&headers(&lines)), other, "{lines:?}");
+        }
     }
 
     #[test]

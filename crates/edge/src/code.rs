@@ -102,6 +102,8 @@ codes! {
         "Stop acting at POST /auth/impersonation/stop first.";
     FreshLoginRequired "fresh_login_required" FORBIDDEN "Fresh sign-in required"
         "Prove who you are again at POST /auth/step-up.";
+    AccessCodeRequired "access_code_required" FORBIDDEN "Access code required"
+        "This site is not open yet. Open it in a browser and enter its access code.";
     VerificationDisabled "verification_disabled" FORBIDDEN "E-mail verification is off"
         "This server does not verify e-mail addresses.";
 
@@ -153,6 +155,10 @@ codes! {
         "This server lacks a key that the request needs. The operator finds it with `portcullis doctor`.";
     IssuerUnavailable "issuer_unavailable" SERVICE_UNAVAILABLE "Issuer unavailable"
         "Another service cannot ask this server about the token. Try again in a moment.";
+    BadGateway "bad_gateway" BAD_GATEWAY "The service behind does not answer"
+        "The service behind this gateway could not be reached, or gave no proper answer. Try again in a moment.";
+    GatewayTimeout "gateway_timeout" GATEWAY_TIMEOUT "The service behind is too slow"
+        "The service behind this gateway did not answer in time; what was asked may or may not have been done.";
     Overloaded "overloaded" SERVICE_UNAVAILABLE "Too many connections"
         "Try again in a moment. The operator may raise `server.max_connections`.";
 }

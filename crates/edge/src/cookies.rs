@@ -80,10 +80,13 @@ impl From<CookieError> for Problem {
     }
 }
 
-/// A value with characters that no cookie can hold (RFC 6265 section 4.1.1).
+/// A value that no cookie can hold: its characters (RFC 6265 section 4.1.1), or its length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the value cannot stand in a cookie")]
 pub struct BadCookieValue;
+
+/// Longest name and value together, in bytes: browsers drop more without a word (RFC 6265bis section 5.6).
+pub const MAX_LENGTH: usize = 4096;
 
 /// Finds the one cookie called `name` in all `Cookie` lines (HTTP/2 may send several).
 ///
@@ -150,9 +153,9 @@ impl CookieSpec {
     /// A `Set-Cookie` that lasts `max_age` seconds; without, until the browser closes.
     ///
     /// # Errors
-    /// The value holds characters that no cookie can hold.
+    /// The value holds characters that no cookie can hold, or is too long.
     pub fn set(&self, value: &str, max_age: Option<u64>) -> Result<HeaderValue, BadCookieValue> {
-        if !value.bytes().all(is_cookie_octet) {
+        if self.name.len() + value.len() > MAX_LENGTH || !value.bytes().all(is_cookie_octet) {
             return Err(BadCookieValue);
         }
         self.line(value, max_age).ok_or(BadCookieValue)
@@ -284,6 +287,14 @@ mod tests {
         for value in ["a;b", "a b", "a,b", "a\"b", "a\r\nb", "\u{fc}"] {
             assert_eq!(spec(&scope(true)).set(value, None), Err(BadCookieValue), "{value}");
         }
+    }
+
+    #[test]
+    fn what_browsers_would_drop_is_refused() {
+        let spec = spec(&scope(false));
+        let longest = "x".repeat(MAX_LENGTH - "pc_refresh".len());
+        assert!(spec.set(&longest, None).is_ok());
+        assert_eq!(spec.set(&format!("{longest}x"), None), Err(BadCookieValue));
     }
 
     #[test]

@@ -15,6 +15,8 @@ use crate::code::Code;
 use crate::origin::{Origin, own_origins};
 use crate::problem::Problem;
 
+/// Carries the token of the session.
+pub const X_CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrftoken");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Why a request may be forged. The text says what to mend; for the caller it is always `csrf_failed`.
@@ -29,6 +31,11 @@ pub enum CsrfFailure {
     /// The browser says that another site made it.
     #[error("The browser says that another site made this request.")]
     CrossSite,
+    /// From the right place, but without the token of its session, or with another.
+    #[error(
+        "The CSRF token is missing or is not this session's. Send the one of `GET /auth/csrf` in `X-CSRFToken`."
+    )]
+    Token,
 }
 
 impl From<CsrfFailure> for Problem {

@@ -5,14 +5,14 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Connection as _, Postgres};
+use sqlx::{ConnectOptions, Connection as _};
 
+use crate::connections::{Connections, Lent};
 use crate::error::{StoreError, is_busy};
 
 /// How long any one piece of work with the database may take before it counts as unavailable.
@@ -22,12 +22,13 @@ pub(crate) const RESTED: Duration = Duration::from_millis(100);
 /// SQLite: how long another process may hold a lock before we say 503.
 pub(crate) const BUSY_LIMIT: Duration = Duration::from_secs(5);
 /// How long to wait for a free connection.
-const ACQUIRE_LIMIT: Duration = Duration::from_millis(1_200);
+pub(crate) const ACQUIRE_LIMIT: Duration = Duration::from_millis(1_200);
 
 /// Where reads go, and where PostgreSQL's closures get their connections.
+#[derive(Clone)]
 pub(crate) enum Db {
     Sqlite { read: SqlitePool, options: SqliteConnectOptions },
-    Postgres { pool: PgPool, options: PgConnectOptions },
+    Postgres { connections: Connections, options: PgConnectOptions },
 }
 
 /// A connection on which a write runs, inside a transaction or (one statement) without.
@@ -35,9 +36,27 @@ pub enum Tx {
     /// The one connection that writes.
     #[doc(hidden)]
     Sqlite(SqliteConnection),
-    /// A connection of the pool.
+    /// One on loan.
     #[doc(hidden)]
-    Postgres(PoolConnection<Postgres>),
+    Postgres(Lent),
+}
+
+/// Runs `$body`, which only reads, with `$conn` bound to one of the connections behind `$connections`.
+macro_rules! on_postgres {
+    ($connections:expr, $conn:ident => $body:expr) => {
+        $crate::db::within_limit(async {
+            let mut lent = $connections.acquire().await?;
+            lent.read_only();
+            let $conn = &mut *lent;
+            let result = $body.await.map_err($crate::error::StoreError::from);
+            // A statement that was refused leaves the connection as good as it was.
+            if !matches!(result, Err($crate::error::StoreError::Unavailable(_))) {
+                lent.keep();
+            }
+            result
+        })
+        .await
+    };
 }
 
 /// Runs `$body` with `$conn` bound to an executor of the database behind `$db` (a [`Db`]).
@@ -48,9 +67,8 @@ macro_rules! on {
                 let $conn = read;
                 $crate::db::within_limit(async { $body.await }).await
             }
-            $crate::db::Db::Postgres { pool, .. } => {
-                let $conn = pool;
-                $crate::db::within_limit(async { $body.await }).await
+            $crate::db::Db::Postgres { connections, .. } => {
+                $crate::db::on_postgres!(connections, $conn => $body)
             }
         }
     };
@@ -104,7 +122,7 @@ macro_rules! row {
     };
 }
 
-pub(crate) use {affected, on, on_tx, row};
+pub(crate) use {affected, on, on_postgres, on_tx, row};
 
 /// A read that hangs is an outage: its connection may be dead without anybody having said so.
 pub(crate) async fn within_limit<T, E: Into<StoreError>>(
@@ -156,24 +174,8 @@ impl Db {
             .application_name("portcullis")
             .statement_cache_capacity(256)
             .disable_statement_logging();
-        let pool = PgPoolOptions::new()
-            .max_connections(most.unwrap_or(12))
-            .acquire_timeout(ACQUIRE_LIMIT)
-            .test_before_acquire(false)
-            // One that has rested may have died meanwhile, with a restarted server: nobody's request shall be
-            // the one to find out. Under load none rests that long, and none is asked.
-            .before_acquire(|connection, meta| {
-                Box::pin(async move {
-                    if meta.idle_for >= RESTED {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
-            .idle_timeout(Duration::from_mins(5))
-            .connect_with(pg.clone())
-            .await?;
-        Ok(Self::Postgres { pool, options: pg })
+        let connections = Connections::open(pg.clone(), most.unwrap_or(12)).await?;
+        Ok(Self::Postgres { connections, options: pg })
     }
 
     /// The name of the database engine.

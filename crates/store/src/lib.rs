@@ -5,6 +5,7 @@
 //! because only the database can decide a race), HTTP, a clock. No trait stands before it: tests use both
 //! real databases.
 
+mod connections;
 mod db;
 mod dialect;
 mod error;
@@ -22,6 +23,7 @@ mod rotate_plan;
 mod session_rows;
 mod sqlite_writer;
 mod status_indexes;
+mod user_reads;
 mod writer;
 
 pub mod api_tokens;
@@ -47,6 +49,7 @@ pub use rotate::Rotate;
 pub struct Store {
     db: db::Db,
     writer: writer::Writer,
+    user_reads: user_reads::UserReads,
     nudged: std::sync::Arc<tokio::sync::Notify>,
 }
 
@@ -55,7 +58,8 @@ impl Store {
     pub async fn open(options: &DatabaseOptions) -> Result<Self, StoreError> {
         let db = db::Db::open(options).await?;
         let writer = writer::Writer::start(&db).await?;
-        Ok(Self { db, writer, nudged: std::sync::Arc::default() })
+        let user_reads = user_reads::UserReads::start(&db);
+        Ok(Self { db, writer, user_reads, nudged: std::sync::Arc::default() })
     }
 
     /// Runs `work` in a transaction. `Ok` commits, also for a refusal that must persist; `Err` rolls back.

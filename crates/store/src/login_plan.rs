@@ -38,8 +38,8 @@ async fn postgresql_searches_both_indexes() {
     // With the plan for any name, which is what a connection keeps after a few lookups.
     const GENERIC: &str = "SET plan_cache_mode = force_generic_plan";
     let (_database, db) = fresh(Backend::Postgres).await;
-    let Db::Postgres { pool, .. } = &db else { panic!("this is PostgreSQL") };
-    let mut connection = pool.acquire().await.expect("connects");
+    let Db::Postgres { connections, .. } = &db else { panic!("this is PostgreSQL") };
+    let mut connection = connections.acquire().await.expect("connects");
     let prepare = format!("PREPARE login AS {BY_LOGIN}");
     for step in [FILL, "ANALYZE users", GENERIC, prepare.as_str()] {
         sqlx::raw_sql(AssertSqlSafe(step.to_owned())).execute(&mut *connection).await.expect("done");

@@ -98,36 +98,69 @@ macro_rules! insert_from {
         concat!(
             "INSERT INTO sessions (id, user_id, secret_hash, generation, key_id, rotated_at, idle_ends_at, \
              ends_at, window_at, window_count, role, account_id, account_role, must_change_password, \
-             user_version, methods, authenticated_at, delivery, device, address, created_at, acting, actor_id, \
+             methods, authenticated_at, delivery, device, address, created_at, acting, actor_id, \
              actor_session_id, status_index) SELECT $1, u.id, $3, 1, $4, $5, $6, $7, $5, 0, u.role, u.account_id, \
-             u.account_role, u.must_change_password, u.version, $8, $5, $9, $10, $11, $5, $13, $14, $15, $16 FROM ",
+             u.account_role, u.must_change_password, $8, $5, $9, $10, $11, $5, $13, $14, $15, $16 FROM ",
             $users,
             " AS u RETURNING ",
             grant_columns!()
         )
     };
 }
-/// How many live sessions a user has, at most so many as are asked for.
+/// How many live sessions a user has, at most so many as are asked for. SQLite looks at a bare `LIMIT $12` while it
+/// prepares the statement, and prepares it again each time it is bound; it does not look into a sum.
 macro_rules! live {
     () => {
         "(SELECT COUNT(*) FROM (SELECT 1 FROM sessions AS s WHERE s.user_id = $2 AND s.ended_at IS NULL \
-         AND s.idle_ends_at > $5 AND s.ends_at > $5 AND (s.acting IS NULL) = ($13 IS NULL) LIMIT $12) AS others)"
+         AND s.idle_ends_at > $5 AND s.ends_at > $5 AND (s.acting IS NULL) = ($13 IS NULL) LIMIT ($12 + 0)) AS others)"
     };
 }
 const CREATE: &str =
     concat!(insert_from!("(SELECT * FROM users WHERE id = $2)"), ", ", live!(), " AS others");
-/// PostgreSQL only: guard, session and audit event in one round trip, for a user who signs in for themselves and
-/// is far from having too many sessions. The count is as old as the statement, which may have waited for others
-/// who sign in as the same user: that is what the distance is for.
-const CREATE_AT_ONCE: &str = concat!(
-    "WITH touched AS (UPDATE users SET last_login_at = $5 WHERE id = $2 AND credential_epoch = $17 \
-     AND disabled_at IS NULL AND owner_id IS NULL AND ",
-    live!(),
-    " < $12 RETURNING *), made AS (",
+/// The guard of a user who signs in for themselves and is far from having too many sessions.
+macro_rules! touch_own {
+    () => {
+        concat!(
+            "UPDATE users SET last_login_at = $5 WHERE id = $2 AND credential_epoch = $17 \
+             AND disabled_at IS NULL AND owner_id IS NULL AND ",
+            live!(),
+            " < $12"
+        )
+    };
+}
+/// The audit event of a new session.
+macro_rules! note {
+    ($made:literal) => {
+        concat!(
+            "INSERT INTO audit_events (id, at, kind, actor_id, user_id, session_id, address, detail) \
+             SELECT $18, $19, $20, $21, $22, $23, $24, $25",
+            $made
+        )
+    };
+}
+/// Guard, session and audit event in one round trip. The count is as old as the statement, which may have waited for
+/// others who sign in as the same user: that is what the distance is for.
+const AT_ONCE_POSTGRES: &str = concat!(
+    "WITH touched AS (",
+    touch_own!(),
+    " RETURNING *), made AS (",
     insert_from!("touched"),
-    "), noted AS (INSERT INTO audit_events (id, at, kind, actor_id, user_id, session_id, address, detail) \
-     SELECT $18, $19, $20, $21, $22, $23, $24, $25 FROM made) SELECT * FROM made"
+    "), noted AS (",
+    note!(" FROM made"),
+    ") SELECT * FROM made"
 );
+/// The same for the thread that runs SQLite: each statement goes on only if the one before it changed a row.
+const AT_ONCE_SQLITE: &str = concat!(
+    "SAVEPOINT made; ",
+    touch_own!(),
+    "; ",
+    insert_from!("(SELECT * FROM users WHERE id = $2 AND changes() = 1)"),
+    "; ",
+    note!(" WHERE changes() = 1"),
+    "; RELEASE made"
+);
+/// After an error in the middle of it.
+const UNDO_SQLITE: &str = "ROLLBACK TO made; RELEASE made";
 /// Whoever acts as a user pushes none of the user's own sessions out.
 const DISPLACE: &str = "UPDATE sessions SET ended_at = $2, end_cause = 'displaced' WHERE id IN \
     (SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NULL AND idle_ends_at > $2 AND ends_at > $2 \
@@ -175,35 +208,41 @@ macro_rules! bound {
 
 impl Store {
     /// Makes a session of a user who signs in for themselves, with its audit event, in one round trip. `None`: not
-    /// so; [`create`] tells why, or makes it. Always `None` on SQLite, where round trips cost nothing, and of a session
-    /// with a place in the status lists, which is a number of its own.
+    /// so; [`create`] tells why, or makes it. Always `None` of a session with a place in the status lists, which is a
+    /// number of its own.
     pub async fn create_at_once(&self, new: &NewSession, event: &Event) -> Result<Option<Grant>, StoreError> {
-        if self.engine() == "sqlite" || new.acting.is_some() || new.status {
+        if new.acting.is_some() || new.status {
             return Ok(None);
         }
         let (new, event) = (new.clone(), event.clone());
-        let row: Option<GrantRow> = self
-            .write_one(move |tx| {
-                let (new, event) = (new.clone(), event.clone());
-                Box::pin(async move {
-                    let row = Row { new: &new, ends_at: new.ends_at, most: MANY, status_index: None };
-                    let detail = serde_json::Value::Object(event.detail).to_string();
-                    Ok(on_tx!(tx, db => bound!(sqlx::query_as(CREATE_AT_ONCE), row)
-                        .bind(new.epoch)
-                        .bind(event.id.uuid())
-                        .bind(event.at.micros())
-                        .bind(event.kind.as_str())
-                        .bind(event.actor.map(UserId::uuid))
-                        .bind(event.user.map(UserId::uuid))
-                        .bind(event.session.map(SessionId::uuid))
-                        .bind(event.address.map(|address| address.to_string()))
-                        .bind(detail)
-                        .fetch_optional(db))?)
-                })
-            })
-            .await?;
-        row.map(Grant::try_from).transpose()
+        let rows = self.write_one(move |tx| {
+            let (new, event) = (new.clone(), event.clone());
+            Box::pin(async move { at_once(tx, &new, &event).await })
+        });
+        rows.await?.pop().map(Grant::try_from).transpose()
     }
+}
+
+async fn at_once(tx: &mut Tx, new: &NewSession, event: &Event) -> Result<Vec<GrantRow>, StoreError> {
+    let statement = if matches!(tx, Tx::Sqlite(_)) { AT_ONCE_SQLITE } else { AT_ONCE_POSTGRES };
+    let row = Row { new, ends_at: new.ends_at, most: MANY, status_index: None };
+    let detail = serde_json::Value::Object(event.detail.clone()).to_string();
+    let made = on_tx!(tx, db => bound!(sqlx::query_as(statement), row)
+        .bind(new.epoch)
+        .bind(event.id.uuid())
+        .bind(event.at.micros())
+        .bind(event.kind.as_str())
+        .bind(event.actor.map(UserId::uuid))
+        .bind(event.user.map(UserId::uuid))
+        .bind(event.session.map(SessionId::uuid))
+        .bind(event.address.map(|address| address.to_string()))
+        .bind(&detail)
+        .fetch_all(db));
+    if let (Err(_), Tx::Sqlite(connection)) = (&made, &mut *tx) {
+        // Fails if the error has ended the whole transaction: then there is nothing to undo.
+        let _ = sqlx::raw_sql(UNDO_SQLITE).execute(connection).await;
+    }
+    Ok(made?)
 }
 
 /// Makes a session, unless the user's epoch has moved, the user was disabled, or whoever acts may not (`None`). A

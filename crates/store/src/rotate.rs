@@ -82,7 +82,7 @@ macro_rules! rotate_statement {
              AND (sessions.window_count < p.most OR sessions.window_at + 60000000 <= p.now) \
              RETURNING sessions.id, sessions.user_id, sessions.generation, sessions.role, \
              sessions.account_id, sessions.account_role, sessions.must_change_password, \
-             sessions.user_version, sessions.methods, sessions.authenticated_at, sessions.delivery, \
+             sessions.methods, sessions.authenticated_at, sessions.delivery, \
              sessions.ends_at, sessions.acting, sessions.actor_id, sessions.status_index"
         )
     };

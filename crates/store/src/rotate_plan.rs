@@ -61,9 +61,9 @@ async fn postgresql_walks_the_batch_and_searches_by_key() {
     const USER: &str = "INSERT INTO users (id, email, email_key, role, must_change_password, credential_epoch, \
         version, created_at, updated_at) VALUES (gen_random_uuid(), 'a', 'a', 'user', FALSE, 1, 1, 1, 1)";
     const FILL: &str = "INSERT INTO sessions (id, user_id, secret_hash, generation, key_id, rotated_at, \
-        idle_ends_at, ends_at, window_at, window_count, role, must_change_password, user_version, methods, \
+        idle_ends_at, ends_at, window_at, window_count, role, must_change_password, methods, \
         authenticated_at, delivery, device, address, created_at) SELECT gen_random_uuid(), u.id, '', 1, 1, 1, 1, \
-        1, 1, 1, 'user', FALSE, 1, '', 1, 'body', '', '', 1 FROM users AS u, generate_series(1, 5000)";
+        1, 1, 1, 'user', FALSE, '', 1, 'body', '', '', 1 FROM users AS u, generate_series(1, 5000)";
     let (_database, db) = fresh(Backend::Postgres).await;
     let Db::Postgres { options, .. } = &db else { panic!("this is PostgreSQL") };
     let mut connection = options.clone().options(PLANNER).connect().await.expect("connects");

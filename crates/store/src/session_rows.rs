@@ -15,8 +15,8 @@ use crate::error::StoreError;
 /// What a [`Grant`] is made of.
 macro_rules! grant_columns {
     () => {
-        "id, user_id, generation, role, account_id, account_role, must_change_password, user_version, \
-         methods, authenticated_at, delivery, ends_at, acting, actor_id, status_index"
+        "id, user_id, generation, role, account_id, account_role, must_change_password, methods, \
+         authenticated_at, delivery, ends_at, acting, actor_id, status_index"
     };
 }
 pub(crate) use grant_columns;
@@ -31,7 +31,6 @@ row! {
         account_id: Option<Uuid>,
         account_role: Option<String>,
         must_change_password: bool,
-        user_version: i64,
         methods: String,
         authenticated_at: i64,
         delivery: String,
@@ -163,7 +162,6 @@ impl TryFrom<GrantRow> for Grant {
             methods: row.methods.split_ascii_whitespace().map(str::to_owned).collect(),
             delivery: row.delivery.parse().map_err(|_| corrupt("delivery", row.id))?,
             ends_at: Timestamp::from_micros(row.ends_at),
-            user_version: row.user_version,
             acting: acting(row.acting, row.actor_id, row.id)?,
             status_index: row.status_index.map(|index| status_index(index, row.id)).transpose()?,
         })

@@ -70,7 +70,7 @@ const RENEW: &str = concat!(
      WHERE id = $1 AND user_id = $2 AND ended_at IS NULL AND idle_ends_at > $5 AND ends_at > $5 RETURNING ",
     grant_columns!()
 );
-const COPY_USER: &str = "UPDATE sessions SET role = u.role, user_version = u.version, \
+const COPY_USER: &str = "UPDATE sessions SET role = u.role, \
     must_change_password = u.must_change_password FROM users AS u \
     WHERE sessions.user_id = $1 AND u.id = $1 AND sessions.ended_at IS NULL";
 const SLICE_END: &str = "SELECT id FROM sessions WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2";

@@ -17,12 +17,12 @@ macro_rules! columns {
          disabled_at, created_at, last_login_at, owner_id"
     };
 }
+pub(crate) use columns;
 
 pub(crate) const BY_OWNER: &str =
     concat!("SELECT ", columns!(), " FROM users WHERE owner_id = $1 ORDER BY id");
 pub(crate) const ONE_OWNED: &str =
     concat!("SELECT ", columns!(), " FROM users WHERE id = $1 AND owner_id = $2");
-const BY_ID: &str = concat!("SELECT ", columns!(), " FROM users WHERE id = $1");
 pub(crate) const BY_LOGIN: &str = concat!(
     "SELECT ",
     columns!(),
@@ -58,7 +58,7 @@ const COUNT: &str = "SELECT COUNT(*) FROM users";
 
 row! {
     pub(crate) struct UserRow {
-        id: Uuid, email: String, email_key: String, email_verified_at: Option<i64>, username: Option<String>,
+        pub(crate) id: Uuid, email: String, email_key: String, email_verified_at: Option<i64>, username: Option<String>,
         username_key: Option<String>, name: Option<String>, phone: Option<String>, job_title: Option<String>,
         timezone: Option<String>, locale: Option<String>, role: String, account_id: Option<Uuid>,
         account_role: Option<String>, must_change_password: bool, credential_epoch: i64, version: i64,
@@ -168,9 +168,7 @@ pub enum Insert {
 impl Store {
     /// A user by id.
     pub async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
-        let row: Option<UserRow> =
-            on!(&self.db, db => sqlx::query_as(BY_ID).bind(id.uuid()).fetch_optional(db))?;
-        Ok(row.map(User::from))
+        self.user_reads.read(id.uuid()).await
     }
 
     /// A user with credentials, by id.

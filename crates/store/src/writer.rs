@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use sqlx::postgres::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::connections::Connections;
 use crate::db::{Db, TIME_LIMIT, Tx, affected};
 use crate::error::StoreError;
 use crate::rotate::{Rotate, RotateJob, Rotated};
@@ -62,7 +62,7 @@ pub(crate) enum Job {
 /// The way to write.
 pub(crate) enum Writer {
     Sqlite(mpsc::Sender<Job>),
-    Postgres { rotate: mpsc::Sender<RotateJob>, pool: PgPool },
+    Postgres { rotate: mpsc::Sender<RotateJob>, connections: Connections },
 }
 
 impl Writer {
@@ -73,10 +73,10 @@ impl Writer {
                 sqlite_writer::start(options, receiver).await?;
                 Ok(Self::Sqlite(sender))
             }
-            Db::Postgres { pool, options } => {
+            Db::Postgres { connections, options } => {
                 let (rotate, receiver) = mpsc::channel(QUEUE);
                 postgres_rotator::start(options, receiver);
-                Ok(Self::Postgres { rotate, pool: pool.clone() })
+                Ok(Self::Postgres { rotate, connections: connections.clone() })
             }
         }
     }
@@ -120,9 +120,9 @@ impl Writer {
                 let job = Job::Work(Box::new(Closure { work, extent, result: None, reply }));
                 answered(SQLITE_LIMIT, sender.send(job), answer).await
             }
-            Self::Postgres { pool, .. } => {
-                let pool = pool.clone();
-                let task = tokio::spawn(async move { on_postgres(&pool, extent, &work).await });
+            Self::Postgres { connections, .. } => {
+                let connections = connections.clone();
+                let task = tokio::spawn(async move { on_postgres(&connections, extent, &work).await });
                 // The task goes on by itself and ends its transaction; the caller is told in time.
                 match tokio::time::timeout(TIME_LIMIT, task).await {
                     Ok(result) => result.unwrap_or_else(|_| Err(panicked())),
@@ -134,7 +134,7 @@ impl Writer {
 }
 
 /// Sends a job and waits for its answer, both within `limit`.
-async fn answered<T>(
+pub(crate) async fn answered<T>(
     limit: Duration,
     send: impl Future<Output = Result<(), impl Sized>>,
     answer: oneshot::Receiver<Result<T, StoreError>>,
@@ -192,35 +192,24 @@ where
     }
 }
 
-/// A connection that goes back to the pool only if its transaction has ended cleanly. Anything else (a panic,
-/// the time limit, a failed rollback) closes it, so that nobody inherits a transaction half done.
-struct Lent {
-    tx: Tx,
-    clean: bool,
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        if let (false, Tx::Postgres(connection)) = (self.clean, &mut self.tx) {
-            connection.close_on_drop();
-        }
-    }
-}
-
-async fn on_postgres<T, F>(pool: &PgPool, extent: Extent, work: &F) -> Result<T, StoreError>
+/// A connection is kept only if its transaction has ended cleanly. Anything else (a panic, the time limit, a failed
+/// rollback) closes it, so that nobody inherits a transaction half done.
+async fn on_postgres<T, F>(connections: &Connections, extent: Extent, work: &F) -> Result<T, StoreError>
 where
     F: for<'c> Fn(&'c mut Tx) -> BoxFuture<'c, Result<T, StoreError>>,
 {
     let mut run = 1;
     loop {
-        let mut lent = Lent { tx: Tx::Postgres(pool.acquire().await?), clean: false };
-        let attempt = tokio::time::timeout(TIME_LIMIT, attempt(&mut lent.tx, extent, work)).await;
+        let mut tx = Tx::Postgres(connections.acquire().await?);
+        let attempt = tokio::time::timeout(TIME_LIMIT, attempt(&mut tx, extent, work)).await;
         let (result, clean) = attempt.unwrap_or_else(|_| (Err(StoreError::timed_out()), false));
-        lent.clean = clean;
+        if let (true, Tx::Postgres(lent)) = (clean, &mut tx) {
+            lent.keep();
+        }
         match result {
             Err(StoreError::RunAgain) if run < RUNS => {
                 run += 1;
-                drop(lent);
+                drop(tx);
                 tokio::time::sleep(LET_PASS).await;
             }
             result => return result,

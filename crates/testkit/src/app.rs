@@ -8,6 +8,8 @@
 //! ```
 
 mod actor;
+mod browser;
+mod jar;
 mod reply;
 
 use std::num::NonZeroUsize;
@@ -24,11 +26,13 @@ use portcullis_core::password::PasswordPolicy;
 use portcullis_core::server_key::{KeyRing, ServerKey};
 use portcullis_core::user::Role;
 use portcullis_jose::Algorithm;
-use portcullis_web::{App, ForwardStyle, WebConfig};
+use portcullis_web::{App, ForwardStyle, SameSite, WebConfig};
 use serde_json::Map;
 use tokio::task::JoinHandle;
 
 pub use actor::{Actor, PASSWORD};
+pub use browser::{Browser, OWN_ORIGIN};
+pub use jar::{Cookie, Jar};
 pub use reply::Reply;
 
 use crate::{Backend, Database, FakeOutbound, ManualClock, SeededRandom};
@@ -79,6 +83,7 @@ impl Default for Setup {
                     rules: Rules::new(&format!("{issuer}/upstream"), vec![]),
                     stale: Stale::Serve,
                 },
+                gateway_audiences: vec![],
             },
             web: WebConfig {
                 public_url: issuer.parse().expect("a URL"),
@@ -87,9 +92,13 @@ impl Default for Setup {
                 client_address_header: "X-Forwarded-For".into(),
                 request_timeout: Duration::from_secs(30),
                 forward_secret: Some(FORWARD_SECRET.into()),
+                gateway_secret: None,
                 forward_style: ForwardStyle::Traefik,
                 return_urls: vec![],
                 trusted_origins: vec![],
+                cors_origins: vec![],
+                cookie_same_site: SameSite::Lax,
+                cookie_path: "/".into(),
                 cookie_domain: None,
                 password_min_length: 15,
                 password_max_length: 128,
@@ -198,6 +207,11 @@ impl TestApp {
     /// Somebody who presents nothing.
     pub fn anon(&self) -> Actor {
         Actor::new(self.app.clone())
+    }
+
+    /// A browser with a page of ours in it, and no cookie yet.
+    pub fn browser(&self) -> Browser {
+        Browser::new(self.anon())
     }
 
     /// Somebody who has just signed up and in: `<name>@example.org` with [`PASSWORD`].

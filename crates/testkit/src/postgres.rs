@@ -21,7 +21,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 pub use own::OwnCluster;
-pub(crate) use own::free_port;
+pub use own::free_port;
 
 /// Environment variable with a `postgres://` URL of a superuser of the cluster to test on, e.g.
 /// `postgres://postgres@localhost/postgres?host=/tmp/dir`. Absent or empty: a shared cluster is started.

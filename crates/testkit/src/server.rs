@@ -136,9 +136,23 @@ impl Installation {
         server
     }
 
+    /// Starts a gateway alone, with these flags and variables beside those of the installation, and waits until it
+    /// is ready. Its health is under `/auth/gateway/`.
+    pub async fn gateway(&self, flags: &[&str], env: &[(&str, &str)]) -> RunningServer {
+        let mut recipe = self.recipe(None);
+        recipe.command = std::iter::once("gateway").chain(flags.iter().copied()).map(str::to_owned).collect();
+        recipe.ready = "/auth/gateway/ready";
+        recipe.env.extend(env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let mut gateway = RunningServer::start(recipe);
+        gateway.ready().await;
+        gateway
+    }
+
     fn recipe(&self, descriptors: Option<u32>) -> Recipe {
         let log = format!("server-{}.log", self.servers.fetch_add(1, Ordering::Relaxed));
         Recipe {
+            command: vec!["serve".to_owned()],
+            ready: "/health/ready",
             binary: self.binary.clone(),
             dir: self.dir.path().to_owned(),
             env: self.env.clone(),
@@ -153,6 +167,8 @@ impl Installation {
 #[derive(Debug)]
 struct Recipe {
     binary: PathBuf,
+    command: Vec<String>,
+    ready: &'static str,
     dir: PathBuf,
     env: Vec<(String, String)>,
     address: SocketAddr,
@@ -172,7 +188,7 @@ impl Recipe {
             }
         };
         let log = File::options().create(true).append(true).open(&self.log)?;
-        command.args(["serve", "--listen", &self.address.to_string()]).current_dir(&self.dir);
+        command.args(&self.command).args(["--listen", &self.address.to_string()]).current_dir(&self.dir);
         command.env_clear().envs(self.env.iter().cloned());
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true).spawn()
     }
@@ -213,14 +229,14 @@ impl RunningServer {
         read(&self.recipe.log)
     }
 
-    /// Waits until `/health/ready` is 200.
+    /// Waits until it says that it is ready.
     ///
     /// # Panics
     /// If it ends before, or takes 30 s.
     pub async fn ready(&mut self) {
         let since = Instant::now();
         loop {
-            if let Ok(Reply { status: 200, .. }) = self.client().get("/health/ready").await {
+            if let Ok(Reply { status: 200, .. }) = self.client().get(self.recipe.ready).await {
                 return;
             }
             let ended = self.child.try_wait().expect("a process can be asked");

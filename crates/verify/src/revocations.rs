@@ -111,6 +111,11 @@ impl Revocations {
         Standing { revoked, heard: list.heard }
     }
 
+    /// When the revocations were last heard of.
+    pub(crate) fn heard(&self) -> Option<Duration> {
+        self.list.read().unwrap_or_else(PoisonError::into_inner).heard
+    }
+
     /// Rings after every answer that names a session.
     pub(crate) fn bell(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()

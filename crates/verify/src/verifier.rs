@@ -80,9 +80,12 @@ impl Verifier {
         &self.core().checks.issuer
     }
 
-    /// Whether the issuer's keys are known: what a readiness check may ask.
+    /// Whether tokens can be verified: the issuer's keys are known, and its revocations well enough. What a readiness
+    /// check may ask.
     pub fn is_ready(&self) -> bool {
-        self.core().keys.trusted().is_some()
+        let core = self.core();
+        let fresh = core.freshness(core.revocations.heard());
+        core.keys.trusted().is_some() && fresh.is_none_or(|left| !left.is_zero())
     }
 
     /// Verifies a token, JWT or API token.
@@ -125,6 +128,16 @@ impl Verifier {
         }
         let answer = answer.and_then(|claims| core.admit(&claims).map(|()| claims));
         Some(self.counted(answer, Source::Cache))
+    }
+
+    /// Whether a token that was verified before is still good: its time, its session, what the user has to do. For who
+    /// keeps the claims beside something that stands for the token, a cookie for instance.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`].
+    pub fn recheck(&self, claims: &Claims) -> Result<(), VerifyError> {
+        let admitted = self.core().admit(claims);
+        self.counted(admitted.map(|()| claims.clone()), Source::Cache).map(drop)
     }
 
     /// Verifies a request: its `Authorization` header, the token in it, and whether that token is good for the

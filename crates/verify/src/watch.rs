@@ -24,6 +24,8 @@
 
 use std::{future::Future, time::Duration};
 
+use tokio::time::sleep;
+
 use crate::{Claims, Verifier, revocations::Revoked};
 
 /// The longest sleep: what a clock that is set forward may be late by.
@@ -56,7 +58,27 @@ impl Verifier {
                 tokio::select! {
                     // The sender lives in `verifier`.
                     _ = bell.changed() => {}
-                    () = tokio::time::sleep(rest) => {}
+                    () = sleep(rest) => {}
+                }
+            }
+        }
+    }
+
+    /// The same for who holds the session rather than the token: a gateway that refreshes it. Nothing ends by time,
+    /// only by a revocation that covers the token, or by not knowing.
+    pub fn watch_session(&self, claims: &Claims) -> impl Future<Output = Ended> + Send + use<> {
+        let (verifier, claims) = (self.clone(), claims.clone());
+        let mut bell = verifier.core().revocations.bell();
+        async move {
+            loop {
+                let fresh = match verifier.session_rest(&claims) {
+                    Ok(fresh) => fresh.min(LONGEST_SLEEP),
+                    Err(why) => return why,
+                };
+                tokio::select! {
+                    // The sender lives in `verifier`.
+                    _ = bell.changed() => {}
+                    () = sleep(fresh) => {}
                 }
             }
         }
@@ -64,14 +86,21 @@ impl Verifier {
 
     /// How long nothing can happen to the token but a revocation.
     fn rest(&self, claims: &Claims) -> Result<Duration, Ended> {
+        let fresh = self.session_rest(claims)?;
+        let core = self.core();
+        let left = core.end_of(claims).saturating_sub(core.context.clock.unix_seconds());
+        let left = u64::try_from(left).ok().filter(|left| *left > 0).ok_or(Ended::Expired)?;
+        Ok(fresh.min(Duration::from_secs(left)))
+    }
+
+    /// How long it is known well enough that the session goes on.
+    fn session_rest(&self, claims: &Claims) -> Result<Duration, Ended> {
         let core = self.core();
         let standing = core.revocations.standing(claims.session_hash(), claims.generation());
         if standing.revoked != Revoked::Not {
             return Err(Ended::Revoked);
         }
-        let left = core.end_of(claims).saturating_sub(core.context.clock.unix_seconds());
-        let left = u64::try_from(left).ok().filter(|left| *left > 0).ok_or(Ended::Expired)?;
         let fresh = core.freshness(standing.heard).unwrap_or(Duration::MAX);
-        if fresh.is_zero() { Err(Ended::Unknown) } else { Ok(fresh.min(Duration::from_secs(left))) }
+        if fresh.is_zero() { Err(Ended::Unknown) } else { Ok(fresh) }
     }
 }

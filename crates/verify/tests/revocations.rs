@@ -44,6 +44,31 @@ async fn a_session_that_ends_takes_its_tokens_along() {
 }
 
 #[tokio::test]
+async fn who_holds_the_session_waits_for_its_end_and_not_for_the_tokens() {
+    let (issuer, clock, verifier) = setting().await;
+    let claims = verifier.verify(&issuer.token(&[])).await.expect("good");
+    assert_eq!(verifier.recheck(&claims), Ok(()));
+    let ended = tokio::spawn(verifier.watch_session(&claims));
+    clock.forward(950);
+    assert_eq!(verifier.watch(&claims).await, Ended::Expired);
+    assert!(matches!(verifier.recheck(&claims), Err(VerifyError::InvalidToken(Cause::Jwt(_)))));
+    assert!(!ended.is_finished(), "the session goes on");
+    issuer.revoke("session-1", None);
+    assert_eq!(ended.await.expect("no panic"), Ended::Revoked);
+    assert_eq!(verifier.watch_session(&claims).await, Ended::Revoked, "at once");
+}
+
+#[tokio::test]
+async fn claims_are_checked_again_without_the_token() {
+    let (issuer, _clock, verifier) = setting().await;
+    let claims = verifier.verify(&issuer.token(&[])).await.expect("good");
+    let ended = verifier.watch_session(&claims);
+    issuer.revoke("session-1", Some(u64::MAX));
+    assert_eq!(ended.await, Ended::Revoked);
+    assert!(matches!(verifier.recheck(&claims), Err(VerifyError::InvalidToken(Cause::Revoked))));
+}
+
+#[tokio::test]
 async fn new_rights_end_older_generations_only() {
     let (issuer, _clock, verifier) = setting().await;
     let tokens = [6, 7, 8].map(|generation| issuer.token(&[("gen", json!(generation))]));

@@ -3,8 +3,9 @@
 //! 1. Request id: a sane incoming one is kept.
 //! 2. Host: a name that is not ours is told so (421). Health answers whoever asks.
 //! 3. A trailing slash is dropped.
-//! 4. The handler, within `server.request_timeout`; a panic becomes a 500.
-//! 5. Security headers, request id, metrics. What an error has for the log is logged here, once.
+//! 4. What a page of a listed origin asks before it asks (CORS) is answered.
+//! 5. The handler, within `server.request_timeout`; a panic becomes a 500.
+//! 6. Security headers, CORS, request id, metrics. What an error has for the log is logged here, once.
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -89,6 +90,13 @@ impl App {
                     .to_owned(),
             );
         }
+        if !self.web.https && self.web.cookies.usable {
+            warnings.push(
+                "server.public_url is plain http: cookies are set without Secure, which is for development on this \
+                 machine only"
+                    .to_owned(),
+            );
+        }
         if self.web.https && self.web.config.trusted_proxies.is_empty() {
             warnings.push(
                 "server.public_url is https, so a proxy is in front, but server.trusted_proxies is empty: all \
@@ -128,14 +136,17 @@ impl App {
         }
         let route = paths::position(request.uri().path());
         let method = request.method().clone();
-        let mut response = match self.check_host(&request) {
-            Ok(()) => self.handle(request).await,
-            Err(problem) => problem.into_response(),
+        let origin = self.web.cors.origin(request.headers());
+        let mut response = match (self.check_host(&request), self.web.cors.preflight(&request)) {
+            (Err(problem), _) => problem.into_response(),
+            (Ok(()), Some(preflight)) => preflight,
+            (Ok(()), None) => self.handle(request).await,
         };
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
             response = method_not_allowed(&response);
         }
         self.web.security.apply(response.headers_mut());
+        self.web.cors.apply(response.headers_mut(), origin);
         response.headers_mut().insert(X_REQUEST_ID, id.header_value());
         log(&mut response, &id, &method, route);
         self.metrics.count(route, response.status(), begun.elapsed());

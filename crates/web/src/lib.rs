@@ -5,6 +5,8 @@
 
 mod api;
 mod app;
+mod cookies;
+mod cors;
 mod extract;
 mod failure;
 pub mod metrics;
@@ -18,4 +20,5 @@ mod state;
 
 pub use api::verify::Style as ForwardStyle;
 pub use app::{App, app};
+pub use portcullis_edge::cookies::SameSite;
 pub use state::{Readiness, WebConfig};

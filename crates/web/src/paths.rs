@@ -17,6 +17,8 @@ paths! {
     LOGIN = "/auth/login",
     /// Rotate the refresh token.
     REFRESH = "/auth/refresh",
+    /// The token that unsafe requests by cookie must carry.
+    CSRF = "/auth/csrf",
     /// Sign out.
     LOGOUT = "/auth/logout",
     /// Sign out everywhere.

@@ -14,6 +14,7 @@ pub(crate) fn table() -> OpenApiRouter<Web> {
         .routes(routes!(api::register::register))
         .routes(routes!(api::login::login))
         .routes(routes!(api::refresh::refresh))
+        .routes(routes!(api::csrf::csrf))
         .routes(routes!(api::logout::logout))
         .routes(routes!(api::logout::logout_all))
         .routes(routes!(api::me::get_me, api::me::patch_me))

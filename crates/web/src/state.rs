@@ -7,7 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use portcullis_app::Cx;
 use portcullis_edge::client_address::ClientAddressRule;
+use portcullis_edge::cookies::SameSite;
+use portcullis_edge::csrf::TrustedOrigins;
 use portcullis_edge::host::AllowedHosts;
+use portcullis_edge::origin::Origin;
 use portcullis_edge::proxies::TrustedProxies;
 use portcullis_edge::security_headers::SecurityHeaders;
 use tokio::sync::watch;
@@ -15,6 +18,8 @@ use url::Url;
 
 use crate::api::revocations::{Answers, Waiters};
 use crate::api::verify::{Forward, Style as ForwardStyle};
+use crate::cookies::Cookies;
+use crate::cors::Cors;
 
 /// How the server is reached, and what it tells. Holds a secret, and so has no `Debug`.
 #[derive(Clone)]
@@ -31,12 +36,20 @@ pub struct WebConfig {
     pub request_timeout: Duration,
     /// `forward_auth.secret`.
     pub forward_secret: Option<String>,
+    /// What a gateway in the same process shows, to be believed about its clients.
+    pub gateway_secret: Option<String>,
     /// `forward_auth.style`.
     pub forward_style: ForwardStyle,
     /// `server.return_urls`.
     pub return_urls: Vec<String>,
     /// `csrf.trusted_origins`.
     pub trusted_origins: Vec<String>,
+    /// `server.cors_origins`.
+    pub cors_origins: Vec<String>,
+    /// `cookies.same_site`.
+    pub cookie_same_site: SameSite,
+    /// `cookies.path`.
+    pub cookie_path: String,
     /// `cookies.domain`.
     pub cookie_domain: Option<String>,
     /// Shortest password.
@@ -58,6 +71,9 @@ pub(crate) struct Inner {
     pub(crate) hosts: AllowedHosts,
     pub(crate) client_address: ClientAddressRule,
     pub(crate) security: SecurityHeaders,
+    pub(crate) cookies: Cookies,
+    pub(crate) trusted_origins: TrustedOrigins,
+    pub(crate) cors: Cors,
     pub(crate) forward: Forward,
     pub(crate) openapi: Bytes,
     pub(crate) readiness: Readiness,
@@ -82,13 +98,19 @@ impl Web {
         let hosts = AllowedHosts::new(&config.public_url, &config.hosts)
             .map_err(|error| format!("server.hosts: {error}"))?;
         let https = config.public_url.scheme() == "https";
-        let forward = Forward::new(&config)?;
+        let trusted = origins("csrf.trusted_origins", &config.trusted_origins)?;
+        let cookies = Cookies::new(&config).map_err(|error| error.to_string())?;
+        let cors = Cors::new(origins("server.cors_origins", &config.cors_origins)?);
+        let forward = Forward::new(&config, &trusted)?;
         Ok(Self(Arc::new(Inner {
             cx,
             https,
             hosts,
             client_address,
             security: SecurityHeaders::new(https),
+            cookies,
+            trusted_origins: TrustedOrigins::new(&config.public_url, trusted),
+            cors,
             forward,
             openapi,
             config,
@@ -98,6 +120,11 @@ impl Web {
             answers: Answers::default(),
         })))
     }
+}
+
+fn origins(key: &str, entries: &[String]) -> Result<Vec<Origin>, String> {
+    let parsed = entries.iter().map(|entry| Origin::parse(entry));
+    parsed.collect::<Result<_, _>>().map_err(|error| format!("{key}: {error}"))
 }
 
 /// Whether this node wants requests.

@@ -75,7 +75,9 @@ impl Cx {
     ) -> Result<Vec<String>, OAuthError> {
         let serves = |audience: &str| client.is_none_or(|client| client.serves(audience));
         if let Some(wanted) = wanted {
-            let may_be_had = self.is_audience(wanted) && serves(wanted);
+            // A service behind a proxy of ours is no client's to speak for.
+            let upstream = client.is_none() && self.is_upstream_audience(wanted);
+            let may_be_had = upstream || (self.is_audience(wanted) && serves(wanted));
             return may_be_had.then(|| vec![wanted.to_owned()]).ok_or(OAuthError::InvalidTarget);
         }
         // A client may be for us alone, though other tokens are not.

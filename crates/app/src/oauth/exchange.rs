@@ -4,15 +4,18 @@
 //!    unknown, expired or of a kind that may not be exchanged.
 //! 2. With `requested_subject` its session begins to act as that user, under the rules of
 //!    [`Cx::impersonate`]. The token must be the administrator's own, for us alone.
-//! 3. Else it is an API token. What comes of it has the token's id as `sid` and its generation, and so ends with
-//!    it; it never lives longer, and never may more.
+//! 3. An API token becomes an access token. What comes of it has the token's id as `sid` and its generation, and so
+//!    ends with it; it never lives longer, and never may more.
+//! 4. A session's access token that is good for our own API, alone or among others, is narrowed to one that is not:
+//!    what the gateway hands to the service behind it. Everything else about it stays: session and generation, so
+//!    that it dies with them, role, actor, what it may not do, and when it ends.
 //!
-//! A session's access token is not exchanged for one of another audience: whoever holds a copy, a service behind
-//! us for instance, could make itself one for our own API. The refresh token does that, with `audience`.
+//! Never the other way: whoever holds a copy of a narrow token, a service behind us for instance, could make itself
+//! one for our own API. The refresh token does that, with `audience`.
 
 use portcullis_core::client::{GrantType, ServiceClient};
 use portcullis_core::scope::Scopes;
-use portcullis_core::session::ActingMode;
+use portcullis_core::session::{ActingMode, Delivery};
 use portcullis_jose::AccessClaims;
 
 use super::client_credentials::asked_scopes;
@@ -92,8 +95,12 @@ impl Cx {
                 self.note_use_from(&caller, by.is_none().then_some(client.address));
                 Ok(issued)
             }
+            // 4.
+            (None, Credential::Session(_)) if by.is_none() && wanted.scope.is_none() => {
+                self.narrow_session(&caller, wanted.audience.as_deref())
+            }
             (None, Credential::Session(_)) => Err(OAuthError::request(
-                "The token of a session is exchanged only with requested_subject; for another audience refresh it with audience.",
+                "The token of a session is exchanged without client credentials and without scope.",
             )),
             (None, Credential::Exchanged | Credential::Client) => Err(OAuthError::request(
                 "This token was issued for an exchange or to a client; exchange ends there.",
@@ -129,6 +136,33 @@ impl Cx {
         Ok(Issued { access_token, expires_in, scope: claims.scope, exchanged: true, session: None })
     }
 
+    /// The same token for one service that is not us.
+    fn narrow_session(&self, caller: &Caller, audience: Option<&str>) -> Result<Issued, OAuthError> {
+        if !caller.claims.aud.contains(&self.settings.issuer) {
+            return Err(OAuthError::request(
+                "This token is for another service already; exchange one whose aud names the issuer.",
+            ));
+        }
+        let audience = audience.ok_or_else(|| {
+            OAuthError::request("Name the service in audience; without it the token stays what it is.")
+        })?;
+        let other = audience != self.settings.issuer;
+        if !(other && (self.is_upstream_audience(audience) || self.is_audience(audience))) {
+            return Err(OAuthError::InvalidTarget);
+        }
+        let now = self.clock.now();
+        let claims = AccessClaims {
+            aud: vec![audience.to_owned()],
+            iat: now.seconds(),
+            nbf: now.seconds(),
+            jti: self.new_token_id(),
+            upstream: true,
+            ..caller.claims.clone()
+        };
+        let (access_token, expires_in) = self.signed(&claims)?;
+        Ok(Issued { access_token, expires_in, scope: None, exchanged: true, session: None })
+    }
+
     async fn act_as(
         &self,
         caller: &Caller,
@@ -141,7 +175,8 @@ impl Cx {
             OperatorError::Fault(fault) => OAuthError::Fault(fault),
             _ => nobody(),
         })?;
-        let request = ImpersonationRequest { user: user.id, reason: acting.reason, mode: acting.mode };
+        let Impersonation { reason, mode, .. } = acting;
+        let request = ImpersonationRequest { user: user.id, reason, mode, delivery: Delivery::Body };
         match self.impersonate(caller, request, client).await {
             Ok(tokens) => Ok(Issued { exchanged: true, ..tokens.into() }),
             Err(ImpersonateError::Invalid(errors)) => {

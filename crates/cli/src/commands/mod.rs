@@ -5,6 +5,7 @@ mod client;
 mod completions;
 mod config;
 mod doctor;
+mod gateway;
 mod key;
 mod migrate;
 mod purge;
@@ -30,13 +31,15 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         // Asked for by shells, in any directory: whatever configuration lies there is none of its business.
         return completions::run(shell);
     }
-    let listen = match &command {
-        Command::Serve(serve) => serve.listen,
-        _ => None,
+    let flags = match &command {
+        Command::Serve(serve) => {
+            serve.listen.map(|at| ("server.listen".to_owned(), at.to_string())).into_iter().collect()
+        }
+        Command::Gateway(gateway) => gateway.flags(),
+        _ => Vec::new(),
     };
-    let flags = listen.map(|listen| ("server.listen".to_owned(), listen.to_string()));
-    let loaded = load(cli.config, flags.into_iter().collect())?;
-    let runtime = if matches!(command, Command::Serve(_)) {
+    let loaded = load(cli.config, flags)?;
+    let runtime = if matches!(command, Command::Serve(_) | Command::Gateway(_)) {
         logging::start(&loaded.config.telemetry);
         server_runtime()?
     } else {
@@ -52,6 +55,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
 async fn dispatch(loaded: &Loaded, command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(serve) => serve::run(loaded, &serve).await,
+        Command::Gateway(_) => gateway::run(loaded).await,
         Command::Migrate { dry_run, json } => migrate::run(loaded, dry_run, json).await,
         Command::User(command) => user::run(loaded, command).await,
         Command::Session(command) => session::run(loaded, command).await,

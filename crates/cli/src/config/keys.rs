@@ -19,8 +19,12 @@ pub enum Kind {
     Duration(Duration, Duration),
     /// A rate such as `10/min`.
     Rate,
+    /// A number of bytes such as `64 KiB`, from the first to the second, both included.
+    Size(u64, u64),
     /// Tables of access rules, in the file alone.
     Rules,
+    /// One URL, or, in the file alone, tables of them by host and path.
+    Upstreams,
     /// The entry of a map whose names are the operator's (`tokens.claims.<name>`).
     Claim,
 }

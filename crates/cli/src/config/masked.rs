@@ -7,7 +7,7 @@ use super::error::quoted;
 use super::keys::{KeySpec, Secrecy};
 use super::table::KEYS;
 use super::value::Value;
-use super::{database_url, duration};
+use super::{database_url, duration, size};
 
 /// What stands in a secret's place, whatever its length.
 pub(super) const MASK: &str = "********";
@@ -58,6 +58,11 @@ pub(super) fn shown_value(name: &str, value: &Value) -> String {
         Value::Boolean(value) => value.to_string(),
         Value::Duration(value) => quoted(&duration::format(*value)),
         Value::Rate(rate) => quoted(&rate.to_string()),
+        Value::Size(size) => quoted(&size::format(*size)),
+        Value::Upstreams(all) => match &**all {
+            [one] => one.written.to_string(),
+            _ => "[…]".to_owned(),
+        },
         Value::Rules(_) => "[…]".to_owned(),
     }
 }

@@ -30,10 +30,12 @@ mod secret_file;
 mod secret_key;
 mod sections;
 mod show;
+mod size;
 mod suggest;
 mod table;
 mod text;
 mod typed;
+mod upstreams;
 mod value;
 
 use std::ffi::OsString;
@@ -50,12 +52,14 @@ pub use rate::Rate;
 pub use secret_key::{SecretKey, parse_secret_key};
 pub use sections::{
     ApiTokensConfig, BotsConfig, Config, CookiesConfig, CsrfConfig, DatabaseConfig, ForwardAuthConfig,
-    ForwardAuthStyle, ImpersonationConfig, LogFormat, OutboundConfig, PasswordBlocklist, PasswordConfig,
-    RateLimitConfig, RegistrationConfig, RegistrationMode, RevocationsConfig, ServerConfig, SigningAlgorithm,
-    StaleMode, TelemetryConfig, TokensConfig,
+    ForwardAuthStyle, GatewayConfig, GatewayCsrf, ImpersonationConfig, LogFormat, OutboundConfig,
+    PasswordBlocklist, PasswordConfig, RateLimitConfig, RegistrationConfig, RegistrationMode,
+    RevocationsConfig, SameSitePolicy, ServerConfig, SigningAlgorithm, StaleMode, TelemetryConfig,
+    TokensConfig,
 };
 pub use show::{Loaded, ShownKey};
 pub use table::KEYS;
+pub use upstreams::Upstream;
 
 /// What [`Config::load`] reads from.
 #[derive(Debug)]

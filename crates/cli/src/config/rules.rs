@@ -1,4 +1,4 @@
-//! `[[forward_auth.rules]]`: access rules, tables that only the file can hold.
+//! `[[forward_auth.rules]]`, `[[gateway.rules]]`: access rules, tables that only the file can hold.
 
 use portcullis_core::access::{BadPrefix, HostPattern, Prefix, Require, Requirement, Rule, is_method};
 use serde_json::{Map, Value as Json};
@@ -20,27 +20,30 @@ pub(super) struct WrittenRule {
 }
 
 /// Reads the whole array. A fault names the rule by its number and the key in it.
-pub(super) fn from_toml(items: &[toml::Spanned<DeValue<'_>>]) -> Result<Vec<WrittenRule>, Problem> {
+pub(super) fn from_toml(
+    name: &str,
+    items: &[toml::Spanned<DeValue<'_>>],
+) -> Result<Vec<WrittenRule>, Problem> {
     let one = |(at, item): (usize, &toml::Spanned<DeValue<'_>>)| {
         let read = match item.get_ref() {
             DeValue::Table(table) => read(table),
-            other => Err(not_a_table(other)),
+            other => Err(not_a_table(name, other)),
         };
         read.map_err(|problem| Problem::new(format!("rule {}: {}", at + 1, problem.problem), problem.remedy))
     };
     items.iter().enumerate().map(one).collect()
 }
 
-fn not_a_table(found: &DeValue<'_>) -> Problem {
+pub(super) fn not_a_table(name: &str, found: &DeValue<'_>) -> Problem {
     Problem::new(
         format!("is {}, not a table", with_article(found)),
-        "write [[forward_auth.rules]] above its keys",
+        format!("write [[{name}]] above its keys"),
     )
 }
 
 /// The environment and flags hold no tables.
-pub(super) fn not_as_text() -> Problem {
-    Problem::new("cannot be given as text", "write [[forward_auth.rules]] in the configuration file")
+pub(super) fn not_as_text(name: &str) -> Problem {
+    Problem::new("cannot be given as text", format!("write [[{name}]] in the configuration file"))
 }
 
 fn read(table: &DeTable<'_>) -> Result<WrittenRule, Problem> {
@@ -82,7 +85,7 @@ fn json(value: &DeValue<'_>) -> Json {
     }
 }
 
-fn one<'a>(key: &str, value: &'a DeValue<'_>) -> Result<&'a str, Problem> {
+pub(super) fn one<'a>(key: &str, value: &'a DeValue<'_>) -> Result<&'a str, Problem> {
     value.as_str().ok_or_else(|| {
         Problem::new(format!("{key} is {}, not a string", with_article(value)), "write it in quotes")
     })
@@ -97,7 +100,7 @@ fn several<'a>(key: &str, value: &'a DeValue<'_>) -> Result<Vec<&'a str>, Proble
     items.iter().map(|item| one(key, item.get_ref())).collect()
 }
 
-fn host(text: &str) -> Result<HostPattern, Problem> {
+pub(super) fn host(text: &str) -> Result<HostPattern, Problem> {
     HostPattern::parse(text).map_err(|_| {
         Problem::new(
             format!("host = {} is no host", quoted(text)),
@@ -106,7 +109,7 @@ fn host(text: &str) -> Result<HostPattern, Problem> {
     })
 }
 
-fn path(text: &str) -> Result<Prefix, Problem> {
+pub(super) fn path(text: &str) -> Result<Prefix, Problem> {
     Prefix::parse(text).map_err(|error| {
         let remedy = match error {
             BadPrefix::NoSlash => r#"write it as "/admin""#,

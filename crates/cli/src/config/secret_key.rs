@@ -72,6 +72,14 @@ pub(super) fn forward_secret(text: &str) -> Result<SecretString, Problem> {
     Err(Problem::new("is not at least 16 visible ASCII characters", GENERATE))
 }
 
+/// What people are told by word of mouth; wrong ones are counted.
+pub(super) fn access_code(text: &str) -> Result<SecretString, Problem> {
+    if (6..=200).contains(&text.chars().count()) && !text.chars().any(char::is_control) {
+        return Ok(text.into());
+    }
+    Err(Problem::new("is not 6 to 200 characters in one line", "choose a longer one"))
+}
+
 /// An unencrypted private key in PEM. A `\n` written as two characters is a line's end, since many
 /// ways to set an environment variable know no other.
 pub(super) fn private_key_pem(text: &str) -> Result<SecretString, Problem> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use portcullis_core::access::Rule;
 use secrecy::SecretString;
 
-use super::{AddressRange, ClaimSource, DatabaseUrl, PublicUrl, Rate, SecretKey};
+use super::{AddressRange, ClaimSource, DatabaseUrl, PublicUrl, Rate, SecretKey, Upstream};
 
 /// Everything an operator can set. Debug shows no secret.
 #[derive(Debug, Clone)]
@@ -38,6 +38,8 @@ pub struct Config {
     pub impersonation: ImpersonationConfig,
     /// `[forward_auth]`
     pub forward_auth: ForwardAuthConfig,
+    /// `[gateway]`
+    pub gateway: GatewayConfig,
     /// `[revocations]`
     pub revocations: RevocationsConfig,
     /// `[outbound]`
@@ -63,6 +65,8 @@ pub struct ServerConfig {
     pub trusted_proxies: Vec<AddressRange>,
     /// A valid header name, as written.
     pub client_address_header: String,
+    /// As browsers write them.
+    pub cors_origins: Vec<String>,
     /// Origins, and URLs of single pages.
     pub return_urls: Vec<String>,
     /// None: the caller takes 80 % of the open-file limit.
@@ -136,9 +140,24 @@ pub struct TokensConfig {
     pub claims: BTreeMap<String, ClaimSource>,
 }
 
+/// When browsers send our cookies along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SameSitePolicy {
+    /// From our own site, and when a link leads to us.
+    Lax,
+    /// From our own site only.
+    Strict,
+    /// From everywhere: with https, and for listed origins.
+    None,
+}
+
 /// `[cookies]`
 #[derive(Debug, Clone)]
 pub struct CookiesConfig {
+    /// When browsers send them along.
+    pub same_site: SameSitePolicy,
+    /// Of the refresh cookie; begins with `/`.
+    pub path: String,
     /// In small letters; the host of `public_url` is in it. None: cookies stay with that host.
     pub domain: Option<String>,
 }
@@ -287,7 +306,51 @@ pub struct ForwardAuthConfig {
     pub rules: Vec<Rule>,
 }
 
-/// What forward-auth does without news of revocations.
+/// What requests with the gateway's cookies must show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GatewayCsrf {
+    /// That a page of the site made them.
+    Origin,
+    /// The token, too.
+    Token,
+}
+
+/// `[gateway]`
+#[derive(Debug, Clone)]
+pub struct GatewayConfig {
+    /// The apps; none: there is no gateway.
+    pub upstreams: Vec<Upstream>,
+    /// Where connections are taken.
+    pub listen: SocketAddr,
+    /// How browsers reach it.
+    pub public_url: PublicUrl,
+    /// Byte for byte as it is published.
+    pub issuer: String,
+    /// None: under its own URL.
+    pub reach_at: Option<String>,
+    /// None: the caller finds or makes one.
+    pub secret_key: Option<SecretKey>,
+    /// Old or coming keys.
+    pub secret_keys_accepted: Vec<SecretKey>,
+    /// Never the issuer.
+    pub audience: String,
+    /// In order; none has the issuer as its audience.
+    pub rules: Vec<Rule>,
+    /// Nobody gets anything without being signed in.
+    pub require_sign_in: bool,
+    /// None: the site is open.
+    pub access_code: Option<SecretString>,
+    /// What requests with a cookie must show.
+    pub csrf: GatewayCsrf,
+    /// In bytes.
+    pub replay_limit: u64,
+    /// In bytes; none: any.
+    pub max_body: Option<u64>,
+    /// To the head of the answer.
+    pub upstream_timeout: Duration,
+}
+
+/// What forward-auth and the gateway do without news of revocations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StaleMode {
     /// Goes on by what it knows.
@@ -301,7 +364,7 @@ pub enum StaleMode {
 pub struct RevocationsConfig {
     /// Without news for longer than this our own protected endpoints answer 503.
     pub max_staleness: Duration,
-    /// For forward-auth, in that case.
+    /// For forward-auth and the gateway, in that case.
     pub stale: StaleMode,
 }
 

@@ -15,7 +15,7 @@ use super::origin::Origin;
 use super::sections::Config;
 use super::table::KEYS;
 use super::value::Value;
-use super::{database_url, duration};
+use super::{database_url, duration, size};
 
 /// A configuration, and where each of its values came from.
 #[derive(Debug, Clone)]
@@ -113,6 +113,11 @@ fn json_of(spec: &KeySpec, value: &Value) -> Json {
         Value::Boolean(value) => json!(value),
         Value::Duration(value) => json!(duration::format(*value)),
         Value::Rate(rate) => json!(rate.to_string()),
+        Value::Size(size) => json!(size::format(*size)),
+        Value::Upstreams(all) => match &**all {
+            [one] if one.written.is_string() => one.written.clone(),
+            all => all.iter().map(|one| one.written.clone()).collect(),
+        },
         Value::Rules(rules) => rules.iter().map(|rule| rule.written.clone()).collect(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::keys::Kind::{Boolean, Claim, Integer, List, Rate, Rules, Text};
+use super::keys::Kind::{Boolean, Claim, Integer, List, Rate, Rules, Size, Text, Upstreams};
 use super::keys::{KeySpec, Kind, Secrecy};
 
 const DAY: u64 = 24 * 60 * 60;
@@ -44,6 +44,12 @@ pub const KEYS: &[KeySpec] = &[
         "X-Forwarded-For",
         "the one header a trusted proxy names the client in",
     ),
+    key(
+        "server.cors_origins",
+        List,
+        "",
+        "origins whose pages may ask across origins, with cookies sent along",
+    ),
     key("server.return_urls", List, "", "where people may return to from a sign-in, beside our own pages"),
     unset(
         "server.max_connections",
@@ -78,6 +84,8 @@ pub const KEYS: &[KeySpec] = &[
     key("tokens.refresh_grace", secs(0, 600), "60s", "time in which a replayed refresh gets the same answer"),
     key("tokens.status_list", Boolean, "false", "publishes revocations as IETF token status lists, too"),
     unset("tokens.claims.<name>", Claim, "a claim of your own: a static value, or where it comes from"),
+    key("cookies.same_site", Text, "lax", "when browsers send our cookies along: lax, strict or none"),
+    key("cookies.path", Text, "/", "path of the refresh cookie, which narrows where it is sent"),
     unset(
         "cookies.domain",
         Text,
@@ -138,13 +146,36 @@ pub const KEYS: &[KeySpec] = &[
         .secrecy(Secrecy::Secret),
     key("forward_auth.style", Text, "traefik", "whose headers are read: nginx, traefik, caddy or envoy"),
     unset("forward_auth.rules", Rules, "who may ask for what; the first rule that covers a request decides"),
+    unset("gateway.upstream", Upstreams, "the app behind the gateway: one URL, or tables by host and path"),
+    key("gateway.listen", Text, "127.0.0.1:8080", "address and port that the gateway listens on"),
+    key("gateway.public_url", Text, "http://localhost:8080", "the URL that browsers reach the gateway under"),
+    unset("gateway.issuer", Text, "whose tokens the gateway works with; tokens.issuer"),
+    unset("gateway.reach_at", Text, "where the gateway reaches the issuer; gateway.issuer"),
+    unset("gateway.secret_key", Text, "32 bytes or more, under which the gateway's cookies are sealed")
+        .secrecy(Secrecy::Secret),
+    key("gateway.secret_keys_accepted", List, "", "keys whose cookies are still, or already, accepted")
+        .secrecy(Secrecy::Secret),
+    unset("gateway.audience", Text, "aud of the tokens for the app; <issuer>/upstream"),
+    unset("gateway.rules", Rules, "who may ask for what; the first rule that covers a request decides"),
+    key("gateway.require_sign_in", Boolean, "false", "closes the whole site to whoever is not signed in"),
+    unset("gateway.access_code", Text, "a code that everybody must know before anything else")
+        .secrecy(Secrecy::Secret),
+    key("gateway.csrf", Text, "origin", "what requests with a cookie must show: origin, or token, too"),
+    key(
+        "gateway.replay_limit",
+        Size(0, 16 << 20),
+        "64 KiB",
+        "largest body that can be sent once more after a 401",
+    ),
+    key("gateway.max_body", Size(1, 1 << 40), "off", "largest body of a request").or_off(),
+    key("gateway.upstream_timeout", secs(1, 3_600), "60s", "time the app has to begin its answer"),
     key(
         "revocations.max_staleness",
         secs(1, 3_600),
         "60s",
         "longest time without news before our API answers 503",
     ),
-    key("revocations.stale", Text, "serve", "what forward-auth does without news: serve or refuse"),
+    key("revocations.stale", Text, "serve", "what forward-auth and gateway do without news: serve or refuse"),
     key("outbound.allow", List, "", "addresses or ranges that we fetch from although they are not public"),
     key("telemetry.log", Text, "auto", "text, json, or auto: text on a terminal, else json"),
     key("telemetry.level", Text, "info", "log level, or target=level pairs with commas"),

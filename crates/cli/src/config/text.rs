@@ -54,6 +54,14 @@ pub(super) fn domain(text: &str) -> Result<String, Problem> {
     Err(Problem::new("is no domain", r#"write one such as "example.com", without a dot in front"#))
 }
 
+/// The path of cookies (RFC 6265 section 4.1.1).
+pub(super) fn cookie_path(text: &str) -> Result<String, Problem> {
+    if text.starts_with('/') && text.len() <= 256 && text.bytes().all(|b| b.is_ascii_graphic() && b != b';') {
+        return Ok(text.to_owned());
+    }
+    Err(Problem::new("is no path", r#"begin it with "/", without `;` and spaces, such as "/auth""#))
+}
+
 /// A level, or `target=level` pairs with commas; `inof` would else be taken for a target.
 pub(super) fn log_level(text: &str) -> Result<String, Problem> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];

@@ -12,6 +12,7 @@ use super::entries::{Entries, fault_showing};
 use super::error::{ConfigError, Problem, quoted};
 use super::masked::MASK;
 use super::rate::Rate;
+use super::upstreams::Upstream;
 use super::value::Value;
 
 impl Entries {
@@ -59,6 +60,22 @@ impl Entries {
     pub(super) fn rules(&self, name: &str) -> Vec<Rule> {
         match self.get(name).map(|entry| &entry.value) {
             Some(Value::Rules(rules)) => rules.iter().map(|written| written.rule.clone()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// A number of bytes; none if `off`.
+    pub(super) fn size(&self, name: &str) -> Option<u64> {
+        match self.value(name) {
+            Value::Size(size) => Some(*size),
+            _ => None,
+        }
+    }
+
+    /// Apps behind the gateway; none if unset.
+    pub(super) fn upstreams(&self, name: &str) -> Vec<Upstream> {
+        match self.get(name).map(|entry| &entry.value) {
+            Some(Value::Upstreams(all)) => all.iter().map(|written| written.upstream.clone()).collect(),
             _ => Vec::new(),
         }
     }

@@ -10,6 +10,8 @@ use super::error::Problem;
 use super::keys::{KeySpec, Kind, Secrecy};
 use super::rate::{self, Rate};
 use super::rules::{self, WrittenRule};
+use super::size;
+use super::upstreams::{self, WrittenUpstream};
 
 /// What a layer holds for a key, before its section's own parser has seen it.
 #[derive(Debug, Clone)]
@@ -24,7 +26,9 @@ pub(super) enum Value {
     Boolean(bool),
     Duration(Duration),
     Rate(Rate),
+    Size(u64),
     Rules(Vec<WrittenRule>),
+    Upstreams(Vec<WrittenUpstream>),
 }
 
 impl Value {
@@ -35,7 +39,7 @@ impl Value {
         }
         match spec.kind {
             Kind::List => Ok(Self::list(spec, split(text))),
-            Kind::Rules => Err(rules::not_as_text()),
+            Kind::Rules => Err(rules::not_as_text(spec.name)),
             _ if text.trim().is_empty() => Err(Problem::new("is empty", "give a value or leave the key out")),
             Kind::Text | Kind::Claim => Ok(Self::text(spec, text.to_owned())),
             Kind::Integer(min, max) => integer(text, 10, min, max),
@@ -46,15 +50,18 @@ impl Value {
             },
             Kind::Duration(min, max) => duration::parse_between(text, min, max).map(Self::Duration),
             Kind::Rate => Rate::parse(text).map(Self::Rate),
+            Kind::Size(min, max) => size::parse_between(text, min, max).map(Self::Size),
+            Kind::Upstreams => upstreams::from_text(text).map(Self::Upstreams),
         }
     }
 
     /// Reads the form of the configuration file, where types are TOML's.
     pub(super) fn from_toml(spec: &KeySpec, value: &DeValue<'_>) -> Result<Self, Problem> {
         match (spec.kind, value) {
-            (Kind::Text | Kind::Duration(..) | Kind::Rate, DeValue::String(text)) => {
-                Self::from_text(spec, text)
-            }
+            (
+                Kind::Text | Kind::Duration(..) | Kind::Rate | Kind::Size(..) | Kind::Upstreams,
+                DeValue::String(text),
+            ) => Self::from_text(spec, text),
             // The contract writes `refresh_grace = 0`; no other bare number says its unit.
             (Kind::Duration(..), DeValue::Integer(zero)) if zero.as_str() == "0" => {
                 Self::from_text(spec, "0")
@@ -64,12 +71,11 @@ impl Value {
             (Kind::List, DeValue::Array(items)) => {
                 let items: Option<Vec<String>> =
                     items.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect();
-                items
-                    .map(|items| Self::list(spec, items))
-                    .ok_or_else(|| wrong_type(spec.kind, "a mixed array"))
+                items.map(|items| Self::list(spec, items)).ok_or_else(|| wrong_type(spec, "a mixed array"))
             }
-            (Kind::Rules, DeValue::Array(items)) => rules::from_toml(items).map(Self::Rules),
-            _ => Err(wrong_type(spec.kind, with_article(value))),
+            (Kind::Rules, DeValue::Array(items)) => rules::from_toml(spec.name, items).map(Self::Rules),
+            (Kind::Upstreams, DeValue::Array(items)) => upstreams::from_toml(items).map(Self::Upstreams),
+            _ => Err(wrong_type(spec, with_article(value))),
         }
     }
 
@@ -104,8 +110,8 @@ fn integer(text: &str, radix: u32, min: u32, max: u32) -> Result<Value, Problem>
     }
 }
 
-fn wrong_type(kind: Kind, found: &str) -> Problem {
-    match kind {
+fn wrong_type(spec: &KeySpec, found: &str) -> Problem {
+    match spec.kind {
         Kind::Text => Problem::new(format!("is {found}, not a string"), "write it in quotes"),
         Kind::List => Problem::new(format!("is {found}, not a list"), r#"write ["first", "second"]"#),
         Kind::Integer(min, max) => Problem::new(
@@ -119,7 +125,12 @@ fn wrong_type(kind: Kind, found: &str) -> Problem {
         Kind::Rate => rate::not_one(),
         Kind::Rules => Problem::new(
             format!("is {found}, not a list of tables"),
-            "write [[forward_auth.rules]] above each",
+            format!("write [[{}]] above each", spec.name),
+        ),
+        Kind::Size(..) => size::not_one(),
+        Kind::Upstreams => Problem::new(
+            format!("is {found}, not a URL and no list of tables"),
+            "write one URL in quotes, or [[gateway.upstream]] above each of several",
         ),
         Kind::Claim => Problem::new(format!("is {found}"), "write a string, a whole number, true or false"),
     }

@@ -28,6 +28,7 @@ mod cut_off;
 mod descriptors;
 mod endings;
 mod forward_auth;
+mod gateway;
 mod load;
 mod many_starts;
 mod outage;

@@ -21,6 +21,13 @@ pub(crate) fn resident_kib(pid: u32) -> i64 {
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
+/// The most memory that a process has ever had in use, in KiB.
+pub(crate) fn peak_kib(pid: u32) -> i64 {
+    let text = read(pid, "status");
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a process has memory");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
 fn read(pid: u32, name: &str) -> String {
     fs::read_to_string(format!("/proc/{pid}/{name}")).expect("the process runs")
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use portcullis::config::{
-    DatabaseKind, ForwardAuthStyle, LogFormat, Rate, RegistrationMode, SigningAlgorithm, StaleMode,
+    DatabaseKind, ForwardAuthStyle, LogFormat, Rate, RegistrationMode, SameSitePolicy, SigningAlgorithm,
+    StaleMode,
 };
 
 use crate::support::Given;
@@ -75,6 +76,8 @@ fn limits_and_the_rest() {
     assert_eq!(forward.style, ForwardAuthStyle::Traefik);
     assert_eq!(config.revocations.stale, StaleMode::Serve);
     assert!(config.cookies.domain.is_none() && config.csrf.trusted_origins.is_empty());
+    assert_eq!((config.cookies.same_site, config.cookies.path.as_str()), (SameSitePolicy::Lax, "/"));
+    assert!(config.server.cors_origins.is_empty());
     assert_eq!(config.revocations.max_staleness, MINUTE);
     assert_eq!((config.telemetry.log, config.telemetry.level.as_str()), (LogFormat::Auto, "info"));
     assert_eq!(config.telemetry.listen, None);

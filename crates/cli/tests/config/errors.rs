@@ -24,8 +24,8 @@ fn unknown_keys_of_the_file() {
         ),
         ("listen = 1", "portcullis.toml:1: unknown key listen; did you mean server.listen?"),
         (
-            "[server]\ncors_origins = []",
-            "portcullis.toml:2: unknown key server.cors_origins; portcullis config show lists every key",
+            "[server]\nwidgets = []",
+            "portcullis.toml:2: unknown key server.widgets; portcullis config show lists every key",
         ),
         ("[sever]\nlisten = 1", "portcullis.toml:1: unknown section [sever]; did you mean [server]?"),
         ("[widgets]", "portcullis.toml:1: unknown section [widgets]; portcullis config show lists every key"),

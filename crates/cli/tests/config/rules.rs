@@ -132,6 +132,28 @@ fn the_other_keys_of_forward_auth() {
             "is not a URL; write scheme and host, such as \"https://app.example.com\"",
         ),
         (
+            "server.cors_origins",
+            "*",
+            "is not a URL; write scheme and host, such as \"https://app.example.com\"",
+        ),
+        ("cookies.same_site", "off", "is not known here; allowed: lax, strict, none"),
+        (
+            "cookies.same_site",
+            "none",
+            "sends our cookies along from every site, and none is listed that may use them; list the origins of \
+             your pages in csrf.trusted_origins, or use lax",
+        ),
+        (
+            "cookies.path",
+            "auth",
+            "is no path; begin it with \"/\", without `;` and spaces, such as \"/auth\"",
+        ),
+        (
+            "cookies.path",
+            "/a;Domain=evil",
+            "is no path; begin it with \"/\", without `;` and spaces, such as \"/auth\"",
+        ),
+        (
             "server.return_urls",
             "/path",
             "is not a URL; write an origin such as \"https://app.example.com\", or the whole URL of one page",
@@ -150,4 +172,16 @@ fn the_other_keys_of_forward_auth() {
         let given = Given::nothing().flag("server.public_url", "https://auth.example.com").flag(key, value);
         assert_eq!(given.error(), format!("flag --{key}: {key} = {value:?}: {line}"));
     }
+}
+
+#[test]
+fn cookies_for_every_site_need_https() {
+    let given = Given::nothing()
+        .flag("csrf.trusted_origins", "https://app.example.com")
+        .flag("cookies.same_site", "none");
+    assert_eq!(
+        given.error(),
+        "flag --cookies.same_site: cookies.same_site = \"none\": needs https: browsers drop such cookies otherwise; \
+         give server.public_url an https URL, or use lax"
+    );
 }

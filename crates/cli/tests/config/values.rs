@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use portcullis::config::{
-    DatabaseKind, ForwardAuthStyle, LogFormat, Rate, RegistrationMode, SigningAlgorithm, StaleMode,
+    DatabaseKind, ForwardAuthStyle, LogFormat, Rate, RegistrationMode, SameSitePolicy, SigningAlgorithm,
+    StaleMode,
 };
 use portcullis_core::access::{HostPattern, Prefix, Require, Requirement, Rule};
 
@@ -146,9 +147,12 @@ fn forward_auth() {
     let config = Given::toml(
         r#"[server]
         public_url = "https://auth.example.com"
+        cors_origins = ["https://App.example.com/", "http://localhost:5173"]
         return_urls = ["https://App.example.com", "https://shop.example.com/done?x=1"]
         [cookies]
         domain = "Example.com"
+        same_site = "none"
+        path = "/auth"
         [csrf]
         trusted_origins = ["https://App.example.com:443/"]
         [revocations]
@@ -170,7 +174,9 @@ fn forward_auth() {
     )
     .good();
     assert_eq!(config.server.return_urls.len(), 2);
+    assert_eq!(config.server.cors_origins, ["https://app.example.com", "http://localhost:5173"]);
     assert_eq!(config.cookies.domain.as_deref(), Some("example.com"));
+    assert_eq!((config.cookies.same_site, config.cookies.path.as_str()), (SameSitePolicy::None, "/auth"));
     assert_eq!(config.csrf.trusted_origins, ["https://app.example.com"]);
     assert_eq!(config.revocations.stale, StaleMode::Refuse);
     let forward = config.forward_auth;

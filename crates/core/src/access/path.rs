@@ -147,4 +147,9 @@ impl Prefix {
         }
         Ok(Self(text.strip_suffix('/').unwrap_or(text).to_owned()))
     }
+
+    /// As written, without a slash at the end.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }

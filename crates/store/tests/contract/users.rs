@@ -50,6 +50,18 @@ contract! {
         assert!(t.store.find_login(&Login::new("bob@example.org")).await.expect("read").is_none());
     }
 
+    async fn whoever_asks_at_once_gets_their_own_answer(t: &TestStore) {
+        let (ada, eve) = (make_user(t, "ada").await, make_user(t, "eve").await);
+        let nobody = UserId::new(t.now(), &*t.random);
+        let ids = [ada.id, nobody, eve.id];
+        let asked = (0..300).map(|at| t.store.user(ids[at % 3]));
+        let answers = futures_util::future::join_all(asked).await;
+        for (at, answer) in answers.into_iter().enumerate() {
+            let found = answer.expect("read").map(|user| user.id);
+            assert_eq!(found, Some(ids[at % 3]).filter(|id| *id != nobody), "{at}");
+        }
+    }
+
     async fn a_login_finds_by_address_and_by_user_name_in_any_case(t: &TestStore) {
         let ada = make_user(t, "ada").await;
         for login in ["ada", "ADA", "ada@example.org", " Ada@EXAMPLE.org "] {

@@ -107,7 +107,10 @@ impl Drop for OwnCluster {
 
 /// A port that nothing listens on, below the range of outgoing connections: while the server is down, a client
 /// that keeps trying must not be given the very port it tries to reach.
-pub(crate) fn free_port() -> u16 {
+///
+/// # Panics
+/// If there is none.
+pub fn free_port() -> u16 {
     (0..1000)
         .map(|_| 20_000 + (random() % 12_000) as u16)
         .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())

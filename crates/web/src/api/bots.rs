@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::token_response::{TokenBody, answer};
+use super::token_response::{TokenBody, in_body};
 use super::{login, no_content, private_json};
 use crate::extract::{Acting, ClientInfo, JsonBody, Own, PathId};
 use crate::failure::{Answer, Failure};
@@ -142,5 +142,5 @@ pub(crate) async fn tokens(
     JsonBody(body): JsonBody<BotTokens>,
 ) -> Answer {
     let tokens = web.cx.bot_tokens(id, &caller, body.audience.as_deref(), &client).await?;
-    Ok(answer(StatusCode::OK, tokens))
+    Ok(in_body(StatusCode::OK, tokens))
 }

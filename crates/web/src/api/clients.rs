@@ -1,10 +1,7 @@
 //! `/admin/api/clients`: service clients, made and revoked by administrators.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use http::StatusCode;
-use portcullis_app::bearer::Caller;
 use portcullis_app::clients::{By, ClientError, ClientRequest};
 use portcullis_app::sessions::MAX_PAGE;
 use portcullis_core::client::ServiceClient;
@@ -16,7 +13,7 @@ use uuid::Uuid;
 
 use super::page::{PageQuery, page};
 use super::{no_content, private_json};
-use crate::extract::{ClientInfo, JsonBody, Own, PathId, QueryString};
+use crate::extract::{ClientInfo, JsonBody, Known, Own, PathId, QueryString};
 use crate::failure::{Answer, Failure};
 use crate::paths;
 use crate::state::Web;
@@ -90,7 +87,7 @@ impl From<ClientError> for Failure {
     }
 }
 
-fn administrator(Own(caller): Own) -> Result<Arc<Caller>, Failure> {
+fn administrator(Own(caller): Own) -> Result<Known, Failure> {
     if caller.role.is_admin() { Ok(caller) } else { Err(Failure::new(Code::Forbidden)) }
 }
 

@@ -2,12 +2,17 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use http::{HeaderName, HeaderValue};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::public_json;
+use crate::extract::Disbelieved;
 use crate::paths;
 use crate::state::Web;
+
+/// Whether who asks was believed about whom they ask for.
+const FORWARDED: HeaderName = HeaderName::from_static("x-portcullis-forwarded");
 
 /// How to sign in and up.
 #[derive(Serialize, ToSchema)]
@@ -38,7 +43,7 @@ pub(crate) struct PasswordBody {
 /// What a sign-in page needs.
 #[utoipa::path(get, path = paths::CONFIG, tag = "auth",
     responses((status = 200, description = "The configuration", body = ConfigBody)))]
-pub(crate) async fn config(State(web): State<Web>) -> Response {
+pub(crate) async fn config(State(web): State<Web>, Disbelieved(disbelieved): Disbelieved) -> Response {
     let registration = RegistrationBody {
         open: web.cx.settings.registration_open,
         invite_required: false,
@@ -48,5 +53,11 @@ pub(crate) async fn config(State(web): State<Web>) -> Response {
         min_length: web.config.password_min_length,
         max_length: web.config.password_max_length,
     };
-    public_json(&ConfigBody { registration, password, methods: vec!["password"], providers: vec![] }, 60)
+    let body = ConfigBody { registration, password, methods: vec!["password"], providers: vec![] };
+    let mut response = public_json(&body, 60);
+    if disbelieved {
+        // A gateway asks at its start, and tells the operator.
+        response.headers_mut().insert(FORWARDED, HeaderValue::from_static("ignored"));
+    }
+    response
 }

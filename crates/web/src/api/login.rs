@@ -1,7 +1,7 @@
 //! `POST /auth/login`
 
 use axum::extract::State;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use portcullis_app::login::{LoginError, LoginRequest};
 use portcullis_core::password::Password;
 use portcullis_core::sign_in::Factor;
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::token_response::{TokenBody, answer, delivery};
-use crate::extract::{BodyOrForm, ClientInfo};
+use crate::extract::{BodyOrForm, Browser, ClientInfo, handover};
 use crate::failure::{Answer, Failure};
 use crate::paths;
 use crate::state::Web;
@@ -25,12 +25,14 @@ pub(crate) struct LoginBody {
     /// An e-mail address or a user name.
     login: Option<String>,
     password: String,
-    /// `body`.
+    /// `body` (the default), `cookie` (the refresh token as a cookie) or `cookies` (both tokens).
     delivery: Option<String>,
     /// From an earlier sign-in on this device.
     device_token: Option<String>,
     /// Only for this audience; absent: for all.
     audience: Option<String>,
+    /// In a form, in the place of the header `X-CSRFToken`.
+    csrf_token: Option<String>,
 }
 
 impl From<LoginError> for Failure {
@@ -70,21 +72,27 @@ pub(crate) fn unknown_audience() -> Failure {
     Failure::field("audience", "unknown", "Use one of `tokens.audience`, or leave it out for all.")
 }
 
-/// Sign in.
+/// Sign in. With delivery `cookie` or `cookies` only from a page of ours or of `csrf.trusted_origins`, with its CSRF
+/// token if a session's cookie comes along; that session ends.
 #[utoipa::path(post, path = paths::LOGIN, tag = "auth",
     request_body(content((LoginBody = "application/json"), (LoginBody = "application/x-www-form-urlencoded"))),
     responses((status = 200, description = "Signed in", body = TokenBody)))]
 pub(crate) async fn login(
     State(web): State<Web>,
     ClientInfo(client): ClientInfo,
+    headers: HeaderMap,
     BodyOrForm(body): BodyOrForm<LoginBody>,
 ) -> Answer {
+    let delivery = delivery(&web, body.delivery.as_deref())?;
+    let admitted = Browser::new(&web, &headers).admit_for(delivery, body.csrf_token.as_deref()).await?;
+    let known_device = admitted.as_ref().and_then(|admitted| admitted.brought().device.clone());
     let request = LoginRequest {
         login: one_name([&body.email, &body.username, &body.login])?,
         password: Password::presented(&body.password),
-        delivery: delivery(body.delivery.as_deref())?,
-        device_token: body.device_token,
+        handover: handover(delivery, admitted.as_ref()),
+        device_token: body.device_token.or(known_device),
         audience: body.audience,
     };
-    Ok(answer(StatusCode::OK, web.cx.login(request, &client).await?))
+    let tokens = web.cx.login(request, &client).await?;
+    Ok(answer(StatusCode::OK, tokens, admitted.as_ref().map(|admitted| (&web, admitted))))
 }

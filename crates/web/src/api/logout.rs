@@ -11,22 +11,23 @@ use portcullis_edge::problem::Problem;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::forget::forget_all;
 use super::no_content;
-use crate::extract::{ClientInfo, OwnSessionMustChangeToo, optional_json};
+use crate::extract::{Browser, ClientInfo, OwnSessionMustChangeToo, optional_json};
 use crate::failure::{Answer, Failure};
 use crate::paths;
 use crate::state::Web;
 
-/// The refresh token of the session to end; without one, the session of the bearer.
-#[derive(Deserialize, ToSchema)]
+/// The refresh token of the session to end; without one, the session of the cookie, else of the bearer.
+#[derive(Default, Deserialize, ToSchema)]
 pub(crate) struct LogoutBody {
     refresh_token: Option<String>,
 }
 
-/// Sign out: by the refresh token in the body, else the session of the access token. Also 204 for what is
-/// unknown, expired or ended already.
+/// Sign out: by the refresh token in the body, else by the one in the cookie (with the CSRF token), else the session of
+/// the access token. Also 204 for what is unknown, expired or ended already. Cookies of the session go.
 #[utoipa::path(post, path = paths::LOGOUT, tag = "auth", request_body = Option<LogoutBody>,
-    security((), ("bearer" = [])), responses((status = 204, description = "Signed out")))]
+    security((), ("refresh_cookie" = []), ("bearer" = [])), responses((status = 204, description = "Signed out")))]
 pub(crate) async fn logout(
     State(web): State<Web>,
     ClientInfo(client): ClientInfo,
@@ -34,16 +35,26 @@ pub(crate) async fn logout(
     body: Body,
 ) -> Answer {
     let body: Option<LogoutBody> = optional_json(&headers, body).await?;
-    if let Some(token) = body.and_then(|body| body.refresh_token) {
+    if let Some(token) = body.unwrap_or_default().refresh_token {
         web.cx.logout_with_token(&token, &client).await?;
         return Ok(no_content());
     }
-    let token = match presented(&headers).map_err(Problem::from)? {
-        Presented::None => return Err(Failure::new(Code::MissingToken)),
-        Presented::Bearer(token) if Kind::ApiToken.fits(token) => {
+    let browser = Browser::new(&web, &headers);
+    if let Some(admitted) = browser.admit_holder().await? {
+        for token in admitted.tokens() {
+            web.cx.logout_with_token(token, &client).await?;
+        }
+        let mut response = no_content();
+        forget_all(&web, &mut response, &admitted);
+        return Ok(response);
+    }
+    let token = match presented(&headers) {
+        Ok(Presented::Bearer(token)) if Kind::ApiToken.fits(token) => {
             return Err(Failure::new(Code::SessionRequired));
         }
-        Presented::Bearer(token) => token,
+        Ok(Presented::Bearer(token)) => token,
+        Ok(Presented::None) => return Err(Failure::new(Code::MissingToken)),
+        Err(error) => return Err(Problem::from(error).into()),
     };
     match web.cx.logout_with_access_token(token, &client).await {
         // Nothing of ours, or ended long ago: then there is nothing left to end.
@@ -59,7 +70,13 @@ pub(crate) async fn logout_all(
     State(web): State<Web>,
     ClientInfo(client): ClientInfo,
     OwnSessionMustChangeToo(caller): OwnSessionMustChangeToo,
+    headers: HeaderMap,
 ) -> Answer {
+    let holder = caller.holder(&web, &headers).await;
     web.cx.logout_everywhere(caller.user, &client).await?;
-    Ok(no_content())
+    let mut response = no_content();
+    if let Some(admitted) = holder {
+        forget_all(&web, &mut response, &admitted);
+    }
+    Ok(response)
 }

@@ -3,6 +3,8 @@
 pub(crate) mod bots;
 pub(crate) mod clients;
 pub(crate) mod config;
+pub(crate) mod csrf;
+mod forget;
 pub(crate) mod health;
 pub(crate) mod impersonation;
 pub(crate) mod jwks;

@@ -37,14 +37,19 @@ pub(crate) fn complete(document: OpenApi, version: &str) -> Result<Bytes, String
     });
     value["components"]["securitySchemes"] = json!({
         "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+        "cookie": {"type": "apiKey", "in": "cookie", "name": "pc_access",
+            "description": "The access token of a session with delivery `cookies`; on https `__Host-pc_access` or \
+                `__Secure-pc_access`. Unsafe methods need `X-CSRFToken` and an `Origin` of ours, too"},
+        "refresh_cookie": {"type": "apiKey", "in": "cookie", "name": "pc_refresh",
+            "description": "The refresh token of a session with delivery `cookie` or `cookies`, likewise"},
         "client": {"type": "http", "scheme": "basic",
             "description": "A service client: client_id and client_secret, form-encoded; or as parameters"},
     });
     value["components"]["schemas"]["Problem"] = problem();
     for (path, operations) in value["paths"].as_object_mut().into_iter().flatten() {
         let (kind, schema) = error_of(path);
-        for operation in operations.as_object_mut().into_iter().flat_map(|operations| operations.values_mut())
-        {
+        for (method, operation) in operations.as_object_mut().into_iter().flatten() {
+            by_cookie(path, method, operation);
             operation["responses"]["default"] = json!({
                 "description": "An error",
                 "content": {kind: {"schema": {"$ref": format!("#/components/schemas/{schema}")}}},
@@ -52,6 +57,32 @@ pub(crate) fn complete(document: OpenApi, version: &str) -> Result<Bytes, String
         }
     }
     serde_json::to_vec(&value).map(Bytes::from).map_err(|error| error.to_string())
+}
+
+/// What is asked of a bearer, the cookie answers as well; and then, as where refresh tokens are used or set, unsafe
+/// methods need the CSRF token.
+fn by_cookie(path: &str, method: &str, operation: &mut Value) {
+    let signs_in = matches!(path, paths::LOGIN | paths::REGISTER | paths::SET_UP);
+    let schemes = operation["security"].as_array_mut();
+    let known = |schemes: &[Value], name: &str| schemes.iter().any(|scheme| scheme[name].is_array());
+    let mut uses = signs_in;
+    if let Some(schemes) = schemes {
+        uses |= known(schemes, "refresh_cookie");
+        // Signing out is by the refresh token's.
+        if known(schemes, "bearer") && !uses {
+            schemes.push(json!({"cookie": []}));
+            uses = true;
+        }
+    }
+    if !uses || method == "get" {
+        return;
+    }
+    let header = json!({"name": "X-CSRFToken", "in": "header", "required": false, "schema": {"type": "string"},
+        "description": "The token of `GET /auth/csrf`, where a cookie of ours says who asks"});
+    match operation["parameters"].as_array_mut() {
+        Some(parameters) => parameters.push(header),
+        None => operation["parameters"] = json!([header]),
+    }
 }
 
 /// Media type and schema of errors: RFC 6749 section 5.2 at the OAuth endpoints, RFC 9457 elsewhere.

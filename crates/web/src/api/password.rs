@@ -1,7 +1,7 @@
 //! `POST /auth/password/change`
 
 use axum::extract::State;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use portcullis_app::change_password::{ChangePasswordError, PasswordChange};
 use portcullis_core::password::Password;
 use portcullis_edge::code::Code;
@@ -45,10 +45,13 @@ pub(crate) async fn change(
     State(web): State<Web>,
     ClientInfo(client): ClientInfo,
     OwnMustChangeToo(caller): OwnMustChangeToo,
+    headers: HeaderMap,
     JsonBody(body): JsonBody<PasswordChangeBody>,
 ) -> Answer {
     let current = Password::presented(&body.current_password);
     let PasswordChangeBody { new_password: new, revoke_api_tokens, .. } = body;
     let change = PasswordChange { current, new, revoke_api_tokens };
-    Ok(answer(StatusCode::OK, web.cx.change_password(&caller, change, &client).await?))
+    let admitted = caller.admitted(&web, &headers).await;
+    let tokens = web.cx.change_password(&caller, change, &client).await?;
+    Ok(answer(StatusCode::OK, tokens, admitted.as_ref().map(|admitted| (&web, admitted))))
 }

@@ -1,23 +1,28 @@
 //! `POST /auth/refresh`
 
+use axum::body::Body;
 use axum::extract::State;
-use http::StatusCode;
+use axum::response::IntoResponse;
+use http::{HeaderMap, StatusCode};
+use portcullis_app::client::Client;
 use portcullis_app::refresh::{Carrier, RefreshError, RefreshRequest};
 use portcullis_edge::code::Code;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::forget::forget_dead;
 use super::login::unknown_audience;
-use super::token_response::{TokenBody, answer};
-use crate::extract::{ClientInfo, JsonBody};
+use super::token_response::{TokenBody, answer, in_body};
+use crate::extract::{Browser, ClientInfo, optional_json};
 use crate::failure::{Answer, Failure};
 use crate::paths;
 use crate::state::Web;
 
 /// A refresh token.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 pub(crate) struct RefreshBody {
-    refresh_token: String,
+    /// Absent: the one in the cookie.
+    refresh_token: Option<String>,
     /// Only for this audience; absent: for all.
     audience: Option<String>,
 }
@@ -26,7 +31,7 @@ impl From<RefreshError> for Failure {
     fn from(error: RefreshError) -> Self {
         match error {
             RefreshError::Invalid(why) => Self::logged(Code::InvalidToken, why),
-            RefreshError::Revoked => Self::new(Code::RefreshRevoked),
+            RefreshError::Revoked { .. } => Self::new(Code::RefreshRevoked),
             RefreshError::Expired => Self::new(Code::RefreshExpired),
             RefreshError::Reused => Self::new(Code::RefreshReused),
             RefreshError::UnknownAudience => unknown_audience(),
@@ -36,15 +41,56 @@ impl From<RefreshError> for Failure {
     }
 }
 
-/// Exchange a refresh token for its successor. Asking twice within the grace gets the same successor.
-#[utoipa::path(post, path = paths::REFRESH, tag = "auth", request_body = RefreshBody,
+/// Exchange a refresh token for its successor. Asking twice within the grace gets the same successor. The token stands
+/// in the body, or in the cookie: then with the session's CSRF token, and the body may be missing.
+#[utoipa::path(post, path = paths::REFRESH, tag = "auth", request_body = Option<RefreshBody>,
+    security((), ("refresh_cookie" = [])),
     responses((status = 200, description = "The next tokens", body = TokenBody)))]
 pub(crate) async fn refresh(
     State(web): State<Web>,
     ClientInfo(client): ClientInfo,
-    JsonBody(body): JsonBody<RefreshBody>,
+    headers: HeaderMap,
+    body: Body,
 ) -> Answer {
-    let RefreshBody { refresh_token: token, audience } = body;
+    let body: Option<RefreshBody> = optional_json(&headers, body).await?;
+    let RefreshBody { refresh_token, audience } = body.unwrap_or_default();
+    let Some(token) = refresh_token else { return by_cookie(&web, &client, &headers, audience).await };
     let request = RefreshRequest { token, carrier: Carrier::Body, audience };
-    Ok(answer(StatusCode::OK, web.cx.refresh(request, &client).await?))
+    Ok(in_body(StatusCode::OK, web.cx.refresh(request, &client).await?))
+}
+
+/// While acting as another user, the session of that is the one that goes on.
+async fn by_cookie(web: &Web, client: &Client, headers: &HeaderMap, audience: Option<String>) -> Answer {
+    let admitted = Browser::new(web, headers).admit_holder().await?;
+    let missing =
+        || Failure::told(Code::MissingToken, "No refresh token came, neither in the body nor in a cookie.");
+    let admitted = admitted.ok_or_else(missing)?;
+    let token = admitted.tokens().next().unwrap_or_default().to_owned();
+    let request = RefreshRequest { token, carrier: Carrier::Cookie, audience };
+    match web.cx.refresh(request, client).await {
+        Ok(tokens) => Ok(answer(StatusCode::OK, tokens, Some((web, &admitted)))),
+        Err(error) => {
+            let dead = is_dead(&error);
+            let mut response = Failure::from(error).into_response();
+            if dead {
+                forget_dead(web, &mut response, &admitted)?;
+            }
+            Ok(response)
+        }
+    }
+}
+
+/// Whether the cookie is good for nothing any more. Never by a fault of ours; and a browser that was given another
+/// token meanwhile keeps that.
+const fn is_dead(error: &RefreshError) -> bool {
+    match error {
+        RefreshError::Invalid(_)
+        | RefreshError::Revoked { superseded: false }
+        | RefreshError::Expired
+        | RefreshError::Reused => true,
+        RefreshError::Revoked { superseded: true }
+        | RefreshError::UnknownAudience
+        | RefreshError::Limited(_)
+        | RefreshError::Fault(_) => false,
+    }
 }

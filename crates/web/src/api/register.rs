@@ -1,17 +1,19 @@
 //! `POST /auth/register`
 
 use axum::extract::State;
-use axum::response::Response;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
+use portcullis_app::client::Client;
 use portcullis_app::register::{RegisterError, Registration};
+use portcullis_core::session::Delivery;
+use portcullis_core::user::User;
 use portcullis_edge::code::Code;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::private_json;
-use super::token_response::{TokenBody, delivery};
+use super::token_response::{TokenBody, delivery, with_cookies};
 use super::user::UserBody;
-use crate::extract::{ClientInfo, JsonBody};
+use crate::extract::{Admitted, Browser, ClientInfo, JsonBody, handover};
 use crate::failure::{Answer, Failure};
 use crate::paths;
 use crate::state::Web;
@@ -53,27 +55,44 @@ impl From<RegisterError> for Failure {
     }
 }
 
-/// 201 with the user, and the tokens if they were asked for.
-pub(crate) fn created(user: &portcullis_core::user::User, tokens: Option<TokenBody>) -> Response {
-    // A token response has the user in it.
-    let user = tokens.is_none().then(|| UserBody::from(user));
-    private_json(StatusCode::CREATED, &RegisterResponse { tokens, user })
+/// Whoever has just been made, signed in if they asked for it.
+pub(crate) struct Newcomer {
+    delivery: Option<Delivery>,
+    admitted: Option<Admitted>,
 }
 
-/// Sign up.
+impl Newcomer {
+    /// Asked before anybody is made: who cannot be handed tokens is not.
+    pub(crate) async fn wants(web: &Web, headers: &HeaderMap, wanted: Option<&str>) -> Result<Self, Failure> {
+        let Some(wanted) = wanted else { return Ok(Self { delivery: None, admitted: None }) };
+        let delivery = delivery(web, Some(wanted))?;
+        let admitted = Browser::new(web, headers).admit_for(delivery, None).await?;
+        Ok(Self { delivery: Some(delivery), admitted })
+    }
+
+    /// 201 with the user, and the tokens if they were asked for.
+    pub(crate) async fn created(self, web: &Web, user: User, client: &Client) -> Answer {
+        let body = |tokens, user| private_json(StatusCode::CREATED, &RegisterResponse { tokens, user });
+        let Some(delivery) = self.delivery else { return Ok(body(None, Some(UserBody::from(&user)))) };
+        let admitted = self.admitted.as_ref();
+        let tokens = web.cx.sign_in_new(user, handover(delivery, admitted), client).await?;
+        // A token response has the user in it.
+        let to = admitted.map(|admitted| (web, admitted));
+        Ok(with_cookies(tokens, to, |tokens| body(Some(TokenBody::from(tokens)), None)))
+    }
+}
+
+/// Sign up, and in with `delivery`: with `cookie` and `cookies` as at `POST /auth/login`.
 #[utoipa::path(post, path = paths::REGISTER, tag = "auth", request_body = RegisterRequest,
     responses((status = 201, description = "Signed up", body = RegisterResponse)))]
 pub(crate) async fn register(
     State(web): State<Web>,
     ClientInfo(client): ClientInfo,
+    headers: HeaderMap,
     JsonBody(request): JsonBody<RegisterRequest>,
 ) -> Answer {
-    let wanted = request.delivery.as_deref().map(|wanted| delivery(Some(wanted))).transpose()?;
+    let newcomer = Newcomer::wants(&web, &headers, request.delivery.as_deref()).await?;
     let RegisterRequest { email, password, name, username, .. } = request;
     let user = web.cx.register(Registration { email, password, name, username }, &client).await?;
-    let tokens = match wanted {
-        Some(delivery) => Some(web.cx.sign_in_new(user.clone(), delivery, &client).await?.into()),
-        None => None,
-    };
-    Ok(created(&user, tokens))
+    newcomer.created(&web, user, &client).await
 }

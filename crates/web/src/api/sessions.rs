@@ -1,7 +1,7 @@
 //! `GET /auth/sessions`, `DELETE /auth/sessions/{id}`
 
 use axum::extract::State;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use portcullis_app::sessions::{MAX_PAGE, Page};
 use portcullis_core::ids::SessionId;
 use portcullis_edge::code::Code;
@@ -10,6 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::forget::forget_all;
 use super::page::{PageQuery, page};
 use super::{no_content, private_json};
 use crate::extract::{Acting, ClientInfo, OwnSession, PathId, QueryString};
@@ -76,10 +77,16 @@ pub(crate) async fn revoke(
     ClientInfo(client): ClientInfo,
     OwnSession(caller): OwnSession,
     PathId(id): PathId<SessionId>,
+    headers: HeaderMap,
 ) -> Answer {
-    if web.cx.revoke_session(id, caller.user, &client).await? {
-        Ok(no_content())
-    } else {
-        Err(Failure::new(Code::NotFound))
+    if !web.cx.revoke_session(id, caller.user, &client).await? {
+        return Err(Failure::new(Code::NotFound));
     }
+    let mut response = no_content();
+    if caller.session() == Some(id)
+        && let Some(admitted) = caller.holder(&web, &headers).await
+    {
+        forget_all(&web, &mut response, &admitted);
+    }
+    Ok(response)
 }

@@ -1,12 +1,12 @@
 //! `POST /auth/setup`: the first administrator.
 
 use axum::extract::State;
+use http::HeaderMap;
 use portcullis_app::register::Registration;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::register::{RegisterResponse, created};
-use super::token_response::delivery;
+use super::register::{Newcomer, RegisterResponse};
 use crate::extract::{ClientInfo, JsonBody};
 use crate::failure::Answer;
 use crate::paths;
@@ -25,21 +25,18 @@ pub(crate) struct SetupRequest {
     delivery: Option<String>,
 }
 
-/// Make the first administrator. Spends the set-up link.
+/// Make the first administrator. Spends the set-up link. With delivery `cookie` or `cookies` as at `POST /auth/login`.
 #[utoipa::path(post, path = paths::SET_UP, tag = "auth", request_body = SetupRequest,
     responses((status = 201, description = "Made", body = RegisterResponse)))]
 pub(crate) async fn setup(
     State(web): State<Web>,
     ClientInfo(client): ClientInfo,
+    headers: HeaderMap,
     JsonBody(request): JsonBody<SetupRequest>,
 ) -> Answer {
-    let wanted = request.delivery.as_deref().map(|wanted| delivery(Some(wanted))).transpose()?;
+    let newcomer = Newcomer::wants(&web, &headers, request.delivery.as_deref()).await?;
     let SetupRequest { token, email, password, name, username, .. } = request;
     let registration = Registration { email, password, name, username };
     let user = web.cx.complete_set_up(&token, registration, &client).await?;
-    let tokens = match wanted {
-        Some(delivery) => Some(web.cx.sign_in_new(user.clone(), delivery, &client).await?.into()),
-        None => None,
-    };
-    Ok(created(&user, tokens))
+    newcomer.created(&web, user, &client).await
 }

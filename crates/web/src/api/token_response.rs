@@ -1,29 +1,42 @@
 //! The token response: what every sign-in and every refresh answers.
+//!
+//! | delivery | body | cookies |
+//! |---|---|---|
+//! | `body` | access, refresh and device token | none |
+//! | `cookie` | access token | `pc_refresh`, `pc_device`, `csrftoken` |
+//! | `cookies` | none | the same and `pc_access` |
+//!
+//! Of a session in which an administrator acts as another user, the cookies are `pc_act_…`.
 
-use axum::response::Response;
-use http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode};
 use portcullis_app::tokens::Tokens;
 use portcullis_core::session::Delivery;
+use portcullis_edge::code::Code;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::private_json;
 use super::user::UserBody;
+use crate::extract::Admitted;
 use crate::failure::Failure;
+use crate::state::Web;
 
 /// Tokens.
 #[derive(Serialize, ToSchema)]
 #[schema(as = TokenResponse)]
 pub(crate) struct TokenBody {
-    /// JWT for `Authorization: Bearer`.
-    access_token: String,
+    /// JWT for `Authorization: Bearer`. Not with delivery `cookies`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_token: Option<String>,
     /// Always `Bearer`.
     token_type: &'static str,
     /// Seconds until the access token expires.
     expires_in: u64,
     /// Opaque; good for one refresh. Only with delivery `body`.
-    refresh_token: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
     /// Seconds until the refresh token expires if it is not used.
     refresh_expires_in: u64,
     session_id: Uuid,
@@ -31,41 +44,75 @@ pub(crate) struct TokenBody {
     must_change_password: bool,
     user: UserBody,
     /// Send it along with the next login on this device: strangers who guess passwords then slow only
-    /// themselves down.
+    /// themselves down. Only with delivery `body`.
     #[serde(skip_serializing_if = "Option::is_none")]
     device_token: Option<String>,
 }
 
 impl From<Tokens> for TokenBody {
+    /// What of `tokens` goes into the body.
     fn from(tokens: Tokens) -> Self {
+        let delivery = tokens.grant.delivery;
+        let if_body = |text: String| (delivery == Delivery::Body).then_some(text);
         Self {
-            access_token: tokens.access_token,
+            access_token: (delivery != Delivery::Cookies).then_some(tokens.access_token),
             token_type: "Bearer",
             expires_in: tokens.expires_in.as_secs(),
-            refresh_token: tokens.refresh_token,
+            refresh_token: if_body(tokens.refresh_token),
             refresh_expires_in: tokens.refresh_expires_in.as_secs(),
             session_id: tokens.grant.session.uuid(),
             must_change_password: tokens.grant.must_change_password,
-            user: UserBody::from(&*tokens.user),
-            device_token: tokens.device_token,
+            user: UserBody::from(&tokens.user),
+            device_token: tokens.device_token.and_then(if_body),
         }
     }
 }
 
-/// The answer with the tokens in it.
-pub(crate) fn answer(status: StatusCode, tokens: Tokens) -> Response {
-    private_json(status, &TokenBody::from(tokens))
+/// The answer with the tokens of a session that gets them in the body, whoever asked.
+pub(crate) fn in_body(status: StatusCode, tokens: Tokens) -> Response {
+    answer(status, tokens, None)
 }
 
-/// The delivery that was asked for. Cookies come with the browser part; until then they are refused, so that
-/// nobody believes to have what is not there.
-pub(crate) fn delivery(wanted: Option<&str>) -> Result<Delivery, Failure> {
-    let refuse = |message| Err(Failure::field("delivery", "invalid", message));
-    match wanted.map(str::parse) {
-        None | Some(Ok(Delivery::Body)) => Ok(Delivery::Body),
-        Some(Ok(Delivery::Cookie | Delivery::Cookies)) => {
-            refuse("Delivery by cookie is not part of this version; use `body`.")
+/// The answer with the tokens in it, in the body or in cookies.
+pub(crate) fn answer(status: StatusCode, tokens: Tokens, to: Option<(&Web, &Admitted)>) -> Response {
+    with_cookies(tokens, to, |tokens| private_json(status, &TokenBody::from(tokens)))
+}
+
+/// What `made` makes of the tokens, with the cookies that belong to them. A session whose tokens travel in cookies is
+/// only ever answered to a request that was admitted.
+pub(crate) fn with_cookies(
+    tokens: Tokens,
+    to: Option<(&Web, &Admitted)>,
+    made: impl FnOnce(Tokens) -> Response,
+) -> Response {
+    let mut cookies = HeaderMap::new();
+    let set = match (tokens.grant.delivery, to) {
+        (Delivery::Body, _) => Ok(()),
+        (Delivery::Cookie | Delivery::Cookies, Some((web, admitted))) => {
+            let csrf_token = web.cx.csrf_token(Some(tokens.grant.session));
+            let set = web.cookies.hand_over(&mut cookies, &tokens, &csrf_token, admitted.brought());
+            set.map_err(|_| "a token is too long for a cookie: say less in tokens.claims")
         }
-        Some(Err(_)) => refuse("Use `body`."),
+        (Delivery::Cookie | Delivery::Cookies, None) => Err("cookies for a request that was not admitted"),
+    };
+    if let Err(why) = set {
+        return Failure::logged(Code::InternalError, why).into_response();
+    }
+    let mut response = made(tokens);
+    response.headers_mut().extend(cookies);
+    response
+}
+
+/// The delivery that was asked for; `body` where none was.
+pub(crate) fn delivery(web: &Web, wanted: Option<&str>) -> Result<Delivery, Failure> {
+    let refuse = |code, message| Err(Failure::field("delivery", code, message));
+    match wanted.map(str::parse) {
+        None => Ok(Delivery::Body),
+        Some(Ok(Delivery::Cookie | Delivery::Cookies)) if !web.cookies.usable => refuse(
+            "needs_https",
+            "Cookies would travel in clear: set `server.public_url` to an https URL, or use `body`.",
+        ),
+        Some(Ok(delivery)) => Ok(delivery),
+        Some(Err(_)) => refuse("invalid", "Use `body`, `cookie` or `cookies`."),
     }
 }

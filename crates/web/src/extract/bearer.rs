@@ -1,62 +1,133 @@
-//! Who asks, from `Authorization`. Decided without a read of the database.
+//! Who asks: from `Authorization`, else from the cookie `pc_access`. Decided without a read of the database.
+//!
+//! A request that is known by cookie and may change something is held to the CSRF rules right here, where its
+//! identity comes from: what takes one of these extractors cannot forget them.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{HeaderMap, Method};
 use portcullis_app::bearer::{BearerError, Caller, Credential};
-use portcullis_edge::authorization::{Presented, presented};
+use portcullis_edge::authorization::{Presented, is_of_another_scheme, presented};
 use portcullis_edge::code::Code;
+use portcullis_edge::csrf::is_unsafe;
 use portcullis_edge::problem::Problem;
 
+use super::browser::{Admitted, Browser};
 use super::client::address;
 use crate::failure::Failure;
 use crate::state::Web;
 
+/// Somebody who has shown who they are.
+pub(crate) struct Known {
+    caller: Arc<Caller>,
+    by: By,
+}
+
+/// How they have shown it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// By a header, which no page can make a browser send.
+    Header,
+    /// By a cookie, and a page that may do so has made the request.
+    Cookie,
+    /// By a cookie, to look: any page may have made the request.
+    CookieToLook,
+}
+
+impl Deref for Known {
+    type Target = Caller;
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
+
 /// A user, with whatever credential, who has nothing to do first.
-pub(crate) struct Acting(pub(crate) Arc<Caller>);
+pub(crate) struct Acting(pub(crate) Known);
 
 /// The same, and also somebody who must change their password first.
-pub(crate) struct MustChangeToo(pub(crate) Arc<Caller>);
+pub(crate) struct MustChangeToo(pub(crate) Known);
 
 /// A user in a session of their own: neither a bot nor anything but a session, and nobody who acts as another.
-pub(crate) struct OwnSession(pub(crate) Arc<Caller>);
+pub(crate) struct OwnSession(pub(crate) Known);
 
 /// The same, and also somebody who must change their password first.
-pub(crate) struct OwnSessionMustChangeToo(pub(crate) Arc<Caller>);
+pub(crate) struct OwnSessionMustChangeToo(pub(crate) Known);
 
 /// The same as [`OwnSession`], with a token for us alone: they may change credentials.
-pub(crate) struct Own(pub(crate) Arc<Caller>);
+pub(crate) struct Own(pub(crate) Known);
 
 /// The same, and also somebody who must change their password first.
-pub(crate) struct OwnMustChangeToo(pub(crate) Arc<Caller>);
+pub(crate) struct OwnMustChangeToo(pub(crate) Known);
 
 /// Somebody in a session, of whatever kind.
-pub(crate) struct AnySession(pub(crate) Arc<Caller>);
+pub(crate) struct AnySession(pub(crate) Known);
 
-/// Whoever the token of a request speaks for.
-async fn caller(web: &Web, headers: &HeaderMap) -> Result<Arc<Caller>, Failure> {
-    match presented(headers).map_err(Problem::from)? {
-        Presented::None => Err(Failure::new(Code::MissingToken)),
-        Presented::Bearer(token) => web.cx.caller(token).await.map_err(|error| match error {
-            BearerError::Invalid(why) => Failure::logged(Code::InvalidToken, why),
-            BearerError::Fault(fault) => fault.into(),
-        }),
+impl Known {
+    /// Proof that the answer may set cookies, to whoever asks to change something; `None`: they only look.
+    pub(crate) async fn admitted(&self, web: &Web, headers: &HeaderMap) -> Option<Admitted> {
+        match self.by {
+            By::Header | By::Cookie => Some(Browser::new(web, headers).admitted().await),
+            By::CookieToLook => None,
+        }
     }
+
+    /// The same, where the browser that asks holds the cookies of the session that asks.
+    pub(crate) async fn holder(&self, web: &Web, headers: &HeaderMap) -> Option<Admitted> {
+        let admitted = self.admitted(web, headers).await?;
+        let holds = self.by == By::Cookie || self.session().is_some_and(|session| admitted.holds(session));
+        holds.then_some(admitted)
+    }
+}
+
+async fn caller(web: &Web, token: &str) -> Result<Arc<Caller>, Failure> {
+    web.cx.caller(token).await.map_err(|error| match error {
+        BearerError::Invalid(why) => Failure::logged(Code::InvalidToken, why),
+        BearerError::Fault(fault) => fault.into(),
+    })
+}
+
+/// Whoever a request speaks for.
+async fn known(web: &Web, parts: &Parts) -> Result<Known, Failure> {
+    match presented(&parts.headers) {
+        Ok(Presented::Bearer(token)) => Ok(Known { caller: caller(web, token).await?, by: By::Header }),
+        Ok(Presented::None) => by_cookie(web, parts, Code::MissingToken).await,
+        Err(_) if is_of_another_scheme(&parts.headers) => {
+            by_cookie(web, parts, Code::MalformedAuthorization).await
+        }
+        Err(error) => Err(Problem::from(error).into()),
+    }
+}
+
+/// Whoever the cookie speaks for; without one, `otherwise`.
+async fn by_cookie(web: &Web, parts: &Parts, otherwise: Code) -> Result<Known, Failure> {
+    let browser = Browser::new(web, &parts.headers);
+    let token = browser.access_token()?.ok_or_else(|| Failure::new(otherwise))?;
+    let changes = is_unsafe(&parts.method);
+    if changes {
+        browser.check_origin()?;
+    }
+    let caller = caller(web, token).await?;
+    // Cookies go wherever the browser does, and hold nothing that lives for months.
+    let session = caller.session().ok_or_else(|| Failure::logged(Code::InvalidToken, "no access token"))?;
+    if changes {
+        browser.check_token(session, None).await?;
+    }
+    Ok(Known { caller, by: if changes { By::Cookie } else { By::CookieToLook } })
 }
 
 /// The user behind a request.
-async fn user(parts: &Parts, web: &Web) -> Result<Arc<Caller>, Failure> {
-    let caller = caller(web, &parts.headers).await?;
-    match &caller.credential {
+async fn user(parts: &Parts, web: &Web) -> Result<Known, Failure> {
+    let known = known(web, parts).await?;
+    match &known.credential {
         Credential::Client => return Err(Failure::new(Code::SessionRequired)),
-        Credential::ApiToken(_) => web.cx.note_use(&caller, address(parts, web)),
+        Credential::ApiToken(_) => web.cx.note_use(&known, address(parts, web)),
         Credential::Session(_) | Credential::Exchanged => {}
     }
-    Ok(caller)
+    Ok(known)
 }
-
 /// What the password must be changed before.
 fn settled(caller: &Caller) -> Result<(), Failure> {
     if caller.must_change_password {
@@ -96,7 +167,7 @@ macro_rules! caller_who {
 
             async fn from_request_parts($parts: &mut Parts, web: &Web) -> Result<Self, Failure> {
                 let caller = user($parts, web).await?;
-                let $caller = &*caller;
+                let $caller: &Caller = &caller;
                 $checks
                 Ok(Self(caller))
             }

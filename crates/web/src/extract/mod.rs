@@ -2,12 +2,14 @@
 
 mod bearer;
 mod body;
+mod browser;
 mod client;
 mod id;
 
 pub(crate) use bearer::{
-    Acting, AnySession, MustChangeToo, Own, OwnMustChangeToo, OwnSession, OwnSessionMustChangeToo,
+    Acting, AnySession, Known, MustChangeToo, Own, OwnMustChangeToo, OwnSession, OwnSessionMustChangeToo,
 };
 pub(crate) use body::{BodyOrForm, JsonBody, RawJson, optional_json};
-pub(crate) use client::{ClientInfo, address};
+pub(crate) use browser::{Admitted, Browser, handover};
+pub(crate) use client::{ClientInfo, Disbelieved, address};
 pub(crate) use id::{PathId, QueryString};

@@ -102,6 +102,7 @@ fn needs(security: &Value) -> &'static str {
     match schemes.flat_map(|one| one.as_object().into_iter().flatten()).next() {
         None => "",
         Some((scheme, _)) if scheme == "client" => "client",
+        Some((scheme, _)) if scheme == "refresh_cookie" => "refresh token",
         Some(_) => "bearer",
     }
 }

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use hyper::Request;
 use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::UPGRADE;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use portcullis_edge::connection::ConnectionSlot;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
@@ -70,16 +72,20 @@ where
         let socket = TokioIo::new(Socket::new(stream, Arc::clone(&activity), self.write_timeout));
         let (http, service) = (Arc::clone(&self.http), self.service.clone());
         let (limits, mut phase) = (self.limits, self.phase.clone());
+        let slot = Arc::new(slot);
         tokio::spawn(async move {
-            let _slot = slot;
+            let (_slot, kept) = (Arc::clone(&slot), slot);
             let counted = Arc::clone(&activity);
             let handler = service_fn(move |mut request: Request<Incoming>| {
                 request.extensions_mut().insert(PeerAddress(peer));
+                if request.headers().contains_key(UPGRADE) {
+                    request.extensions_mut().insert(ConnectionSlot::new(Arc::clone(&kept)));
+                }
                 let mark = UnderWay::begin(&counted, request.version());
                 let answer = service.clone().oneshot(request);
                 async move { answer.await.map(|response| response.map(|body| Counted { body, _mark: mark })) }
             });
-            let mut connection = std::pin::pin!(http.serve_connection(socket, handler));
+            let mut connection = std::pin::pin!(http.serve_connection_with_upgrades(socket, handler));
             let mut watchdog = Watchdog { activity: &activity, limits, closing_since: None };
             loop {
                 let end = tokio::select! {

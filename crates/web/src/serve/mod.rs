@@ -10,6 +10,8 @@
 //! 3. On shutdown: nothing new is accepted, running requests finish, and what still runs after
 //!    `shutdown_grace` is cut.
 //!
+//! A connection that is upgraded (WebSockets, behind the gateway) is the service's from there on; it keeps its slot.
+//!
 //! How long one *request* may take is not decided here: its 408 must carry what the layers add.
 
 mod accept;
@@ -31,6 +33,7 @@ use tokio::sync::{Semaphore, watch};
 use tower::Service;
 
 use connection::Phase;
+pub use portcullis_edge::connection::PeerAddress;
 
 /// How many connections the kernel holds for us until we accept them. It takes the smaller of this and
 /// `net.core.somaxconn`.
@@ -65,11 +68,6 @@ impl Default for ServeConfig {
         }
     }
 }
-
-/// Who is at the other end of the connection: stands in the extensions of every request. Behind a proxy this is
-/// the proxy; the client's address is found by `portcullis_edge::client_address`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PeerAddress(pub SocketAddr);
 
 /// Listens on `address` with a backlog that stands a rush of connections.
 ///

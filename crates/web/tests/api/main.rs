@@ -5,6 +5,7 @@
 mod across;
 mod admin;
 mod auth;
+mod browsers;
 mod docs;
 mod health;
 mod oauth;

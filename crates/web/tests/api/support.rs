@@ -125,7 +125,16 @@ pub(crate) fn common_headers(reply: &Reply) {
     }
     let id = reply.header("x-request-id").expect("every response has one");
     assert!((1..=64).contains(&id.len()), "{id}");
-    assert!(reply.header("set-cookie").is_none(), "no cookies in this version");
+    for line in reply.headers.get_all("set-cookie") {
+        let line = line.to_str().expect("visible ASCII");
+        let (name, rest) = line.split_once('=').expect("a pair");
+        let scripts = name == "csrftoken";
+        assert!(
+            scripts || name.trim_start_matches("__Host-").trim_start_matches("__Secure-").starts_with("pc_")
+        );
+        assert_eq!(rest.contains("; HttpOnly"), !scripts, "{name}");
+        assert!(rest.contains("; SameSite=") && rest.contains("; Path=/"), "{name}");
+    }
 }
 
 /// Asserts an answer that nobody may keep.

@@ -14,13 +14,13 @@ use crate::failure::Failure;
 const METRICS_CONNECTIONS: u32 = 64;
 
 /// The metrics, recorded from now on, and where they will be served.
-pub(super) struct Metrics {
+pub(crate) struct Metrics {
     recorder: Recorder,
     listener: TcpListener,
 }
 
 /// Records metrics for a listener of their own (`telemetry.listen`).
-pub(super) fn metrics(address: SocketAddr) -> Result<Metrics, Failure> {
+pub(crate) fn metrics(address: SocketAddr) -> Result<Metrics, Failure> {
     let listener = super::bind("telemetry.listen", address)?;
     let recorder = metrics::install().ok_or_else(|| {
         Failure::mend("metrics cannot be recorded", "turn them off with telemetry.listen = \"off\"")
@@ -41,6 +41,12 @@ pub(super) fn start(node: &Node, metrics: Option<Metrics>) -> JoinSet<()> {
         let (cx, clock) = (node.cx.clone(), node.clock.clone());
         tasks.spawn(async move { clock.keep_right(&cx.store).await });
     }
+    serve_metrics(metrics, &mut tasks);
+    tasks
+}
+
+/// Serves the metrics, if there are to be any.
+pub(crate) fn serve_metrics(metrics: Option<Metrics>, tasks: &mut JoinSet<()>) {
     if let Some(Metrics { recorder, listener }) = metrics {
         let config = ServeConfig { max_connections: METRICS_CONNECTIONS, ..ServeConfig::default() };
         let router = recorder.router();
@@ -50,5 +56,4 @@ pub(super) fn start(node: &Node, metrics: Option<Metrics>) -> JoinSet<()> {
         });
         tasks.spawn(recorder.upkeep());
     }
-    tasks
 }

@@ -6,8 +6,9 @@
 //! 4. SIGTERM or SIGINT: readiness fails at once, running requests finish, pending writes commit, exit 0. A second
 //!    signal ends the process at once.
 
-mod beside;
-mod signals;
+pub(super) mod beside;
+mod gateway;
+pub(super) mod signals;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,14 +17,14 @@ use std::time::Duration;
 
 use portcullis_app::Cx;
 use portcullis_web::serve::{ServeConfig, listen, serve};
-use portcullis_web::{App, ForwardStyle, Readiness, WebConfig, app};
+use portcullis_web::{App, ForwardStyle, Readiness, SameSite, WebConfig, app};
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::args::ServeArgs;
 use crate::boot::{self, How};
-use crate::config::{Config, ForwardAuthStyle, Loaded};
+use crate::config::{Config, ForwardAuthStyle, Loaded, SameSitePolicy};
 use crate::failure::Failure;
 use crate::{open_files, output, set_up_link};
 
@@ -39,11 +40,14 @@ pub(super) async fn run(loaded: &Loaded, args: &ServeArgs) -> Result<(), Failure
     let listener = bind("server.listen", config.server.listen)?;
     let proxies =
         config.forward_auth.listen.map(|address| bind("forward_auth.listen", address)).transpose()?;
+    let gateway = gateway::Beside::bind(config)?;
     let metrics = config.telemetry.listen.map(beside::metrics).transpose()?;
     let workers = available_parallelism().unwrap_or(std::num::NonZero::<usize>::MIN);
     let how = How { create: true, migrate: !args.no_migrate, hashing_workers: workers };
     let node = boot::node(loaded, how).await?;
-    let app = app(node.cx.clone(), web_config(config)).map_err(Failure::new)?;
+    let mut web_config = web_config(config);
+    web_config.gateway_secret = gateway.as_ref().map(|gateway| gateway.secret().to_owned());
+    let app = app(node.cx.clone(), web_config).map_err(Failure::new)?;
     for warning in app.warnings() {
         tracing::warn!("{warning}");
     }
@@ -63,6 +67,9 @@ pub(super) async fn run(loaded: &Loaded, args: &ServeArgs) -> Result<(), Failure
     };
     let stop = stop(app.readiness())?;
     let (stopping, stopped) = watch::channel(());
+    let gateway =
+        gateway.map(|gateway| gateway.start(config, &node, (address, &serve_config), stopped.clone()));
+    let gateway = gateway.transpose()?;
     let proxies = proxies.map(|listener| tokio::spawn(for_proxies(listener, &app, &serve_config, stopped)));
     let stop = async move {
         stop.await;
@@ -76,6 +83,9 @@ pub(super) async fn run(loaded: &Loaded, args: &ServeArgs) -> Result<(), Failure
     let mut cut = serving.await.map_err(ended)?;
     if let Some(proxies) = proxies {
         cut += proxies.await.map_err(ended)?;
+    }
+    if let Some(gateway) = gateway {
+        cut += gateway.await.map_err(ended)?;
     }
     if cut > 0 {
         tracing::warn!(connections = cut, "requests outlasted server.shutdown_grace and were cut");
@@ -144,6 +154,7 @@ fn web_config(config: &Config) -> WebConfig {
         client_address_header: server.client_address_header.clone(),
         request_timeout: server.request_timeout,
         forward_secret: config.forward_auth.secret.as_ref().map(|secret| secret.expose_secret().to_owned()),
+        gateway_secret: None,
         forward_style: match config.forward_auth.style {
             ForwardAuthStyle::Nginx => ForwardStyle::Nginx,
             ForwardAuthStyle::Traefik => ForwardStyle::Traefik,
@@ -152,6 +163,13 @@ fn web_config(config: &Config) -> WebConfig {
         },
         return_urls: server.return_urls.clone(),
         trusted_origins: config.csrf.trusted_origins.clone(),
+        cors_origins: server.cors_origins.clone(),
+        cookie_same_site: match config.cookies.same_site {
+            SameSitePolicy::Lax => SameSite::Lax,
+            SameSitePolicy::Strict => SameSite::Strict,
+            SameSitePolicy::None => SameSite::None,
+        },
+        cookie_path: config.cookies.path.clone(),
         cookie_domain: config.cookies.domain.clone(),
         password_min_length: config.password.min_length,
         password_max_length: config.password.max_length,

@@ -1,9 +1,10 @@
-//! `[forward_auth]`, and what is asked of browsers there: `[cookies]`, `[csrf]`.
+//! `[forward_auth]`
+
+use portcullis_core::access::Rule;
 
 use crate::config::entries::Entries;
 use crate::config::error::{ConfigError, Problem};
-use crate::config::public_url::{self, PublicUrl};
-use crate::config::sections::{CookiesConfig, CsrfConfig, ForwardAuthConfig, ForwardAuthStyle};
+use crate::config::sections::{ForwardAuthConfig, ForwardAuthStyle};
 use crate::config::{network, secret_key, text};
 
 const STYLES: [(&str, ForwardAuthStyle); 4] = [
@@ -14,13 +15,7 @@ const STYLES: [(&str, ForwardAuthStyle); 4] = [
 ];
 
 pub(super) fn forward_auth(entries: &Entries, issuer: &str) -> Result<ForwardAuthConfig, ConfigError> {
-    const RULES: &str = "forward_auth.rules";
-    let rules = entries.rules(RULES);
-    // Our own API would take the token that the service behind is given.
-    if let Some(at) = rules.iter().position(|rule| rule.audience.as_deref() == Some(issuer)) {
-        let problem = format!("rule {}: audience is the issuer", at + 1);
-        return Err(entries.fault(RULES, Problem::new(problem, "name the service behind the proxy")));
-    }
+    let rules = rules(entries, "forward_auth.rules", issuer)?;
     Ok(ForwardAuthConfig {
         listen: entries.parse_optional("forward_auth.listen", network::socket_address)?,
         secret: entries.parse_optional("forward_auth.secret", secret_key::forward_secret)?,
@@ -29,22 +24,13 @@ pub(super) fn forward_auth(entries: &Entries, issuer: &str) -> Result<ForwardAut
     })
 }
 
-pub(super) fn cookies(entries: &Entries, public_url: &PublicUrl) -> Result<CookiesConfig, ConfigError> {
-    let domain = entries.parse_optional("cookies.domain", |domain| {
-        let domain = text::domain(domain)?;
-        let host = public_url.url().host_str().unwrap_or_default();
-        let ours =
-            host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-        // Browsers drop a cookie for a domain that its sender is not in.
-        if ours {
-            Ok(domain)
-        } else {
-            Err(Problem::new("is not a domain of server.public_url", "name one that its host is in"))
-        }
-    })?;
-    Ok(CookiesConfig { domain })
-}
-
-pub(super) fn csrf(entries: &Entries) -> Result<CsrfConfig, ConfigError> {
-    Ok(CsrfConfig { trusted_origins: entries.parse_list("csrf.trusted_origins", public_url::origin)? })
+/// Access rules, none of which names the issuer as its audience.
+pub(super) fn rules(entries: &Entries, name: &str, issuer: &str) -> Result<Vec<Rule>, ConfigError> {
+    let rules = entries.rules(name);
+    // Our own API would take the token that the service behind is given.
+    if let Some(at) = rules.iter().position(|rule| rule.audience.as_deref() == Some(issuer)) {
+        let problem = format!("rule {}: audience is the issuer", at + 1);
+        return Err(entries.fault(name, Problem::new(problem, "name the service behind the proxy")));
+    }
+    Ok(rules)
 }

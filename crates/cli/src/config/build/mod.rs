@@ -1,6 +1,8 @@
 //! From entries to [`Config`]: each section's own parsers, and the rules between keys.
 
+mod browsers;
 mod forward_auth;
+mod gateway;
 mod password;
 mod server;
 mod tokens;
@@ -20,10 +22,12 @@ use super::{network, text};
 pub(super) fn config(entries: &mut Entries, cwd: &Path) -> Result<Config, ConfigError> {
     let server = server::server(entries)?;
     let tokens = tokens::tokens(entries, &server.public_url)?;
+    let (cookies, csrf) = browsers::browsers(entries, &server)?;
     Ok(Config {
-        cookies: forward_auth::cookies(entries, &server.public_url)?,
-        csrf: forward_auth::csrf(entries)?,
+        cookies,
+        csrf,
         forward_auth: forward_auth::forward_auth(entries, &tokens.issuer)?,
+        gateway: gateway::gateway(entries, &tokens.issuer)?,
         server,
         tokens,
         database: server::database(entries)?,

@@ -17,6 +17,7 @@ pub(super) fn server(entries: &Entries) -> Result<ServerConfig, ConfigError> {
         secret_keys_accepted: entries.parse_list("server.secret_keys_accepted", parse_secret_key)?,
         trusted_proxies: entries.parse_list("server.trusted_proxies", AddressRange::parse)?,
         client_address_header: entries.parse("server.client_address_header", network::header_name)?,
+        cors_origins: entries.parse_list("server.cors_origins", public_url::origin)?,
         return_urls: entries.parse_list("server.return_urls", public_url::return_url)?,
         max_connections: entries.optional_integer("server.max_connections"),
         header_timeout: entries.duration("server.header_timeout"),

@@ -61,7 +61,6 @@ CREATE TABLE sessions (
     account_id           BLOB,
     account_role         TEXT,
     must_change_password BOOLEAN NOT NULL,
-    user_version         BIGINT  NOT NULL,
     methods              TEXT    NOT NULL,
     authenticated_at     BIGINT  NOT NULL,
     delivery             TEXT    NOT NULL,

@@ -1,6 +1,5 @@
 //! What forward-auth needs to know at every request, made once.
 
-use portcullis_edge::cookies::{CookieScope, CookieSpec, SameSite, Visibility};
 use portcullis_edge::csrf::TrustedOrigins;
 use portcullis_edge::origin::{Origin, own_origins};
 use url::Url;
@@ -12,7 +11,6 @@ use crate::state::WebConfig;
 /// The parts of [`WebConfig`] that are for forward-auth.
 pub(crate) struct Forward {
     pub(crate) style: Style,
-    pub(crate) access_cookie: CookieSpec,
     pub(crate) return_urls: ReturnUrls,
     /// The page that signs people in.
     pub(crate) sign_in: Url,
@@ -21,23 +19,12 @@ pub(crate) struct Forward {
 }
 
 impl Forward {
-    pub(crate) fn new(config: &WebConfig) -> Result<Self, String> {
-        let scope = CookieScope {
-            https: config.public_url.scheme() == "https",
-            same_site: SameSite::Lax,
-            path: "/".into(),
-            domain: config.cookie_domain.clone(),
-        };
-        let access_cookie = CookieSpec::new("pc_access", Visibility::HttpOnly, &scope);
-        let trusted = config.trusted_origins.iter().map(|origin| Origin::parse(origin));
-        let mut trusted: Vec<Origin> =
-            trusted.collect::<Result<_, _>>().map_err(|error| format!("csrf.trusted_origins: {error}"))?;
-        trusted.extend(own_origins(&config.public_url));
+    pub(crate) fn new(config: &WebConfig, trusted: &[Origin]) -> Result<Self, String> {
+        let trusted = trusted.iter().cloned().chain(own_origins(&config.public_url)).collect();
         let sign_in =
             config.public_url.join("/sign-in").map_err(|error| format!("server.public_url: {error}"))?;
         Ok(Self {
             style: config.forward_style,
-            access_cookie: access_cookie.map_err(|error| error.to_string())?,
             return_urls: ReturnUrls::new(&config.public_url, &config.return_urls)?,
             sign_in,
             trusted,

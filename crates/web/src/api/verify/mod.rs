@@ -128,7 +128,7 @@ impl<'a> Found<'a> {
     fn read(web: &Web, headers: &'a HeaderMap, original: &Original<'_>) -> Result<Self, Failure> {
         let bearer = presented(headers).map_err(Problem::from)?;
         // Also beside a bearer: what cannot be read never passes.
-        let cookie = web.forward.access_cookie.read(headers).map_err(Problem::from)?;
+        let cookie = web.cookies.access(headers).map_err(Problem::from)?;
         let credential = match (bearer, cookie) {
             (Presented::Bearer(token), _) => Credential::Bearer(token),
             (Presented::None, Some(token)) => Credential::Cookie(token),

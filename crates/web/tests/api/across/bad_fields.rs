@@ -25,9 +25,14 @@ const ENDPOINTS: [Endpoint; 10] = [
         method: "POST",
         path: "/auth/login",
         required: &["password"],
-        optional: &["email", "username", "login", "delivery", "device_token", "audience"],
+        optional: &["email", "username", "login", "delivery", "device_token", "audience", "csrf_token"],
     },
-    Endpoint { method: "POST", path: "/auth/refresh", required: &["refresh_token"], optional: &["audience"] },
+    Endpoint {
+        method: "POST",
+        path: "/auth/refresh",
+        required: &[],
+        optional: &["refresh_token", "audience"],
+    },
     Endpoint { method: "POST", path: "/auth/logout", required: &[], optional: &["refresh_token"] },
     Endpoint {
         method: "PATCH",

@@ -11,7 +11,7 @@ use crate::on_both;
 use crate::support::{credentials, forged, private, refused};
 
 /// The limits of a fresh installation.
-fn limited(setup: &mut Setup) {
+pub(crate) fn limited(setup: &mut Setup) {
     setup.settings.rates = Some(Rates {
         login: Rate::per_minute(10),
         register: Rate::per_minute(3),

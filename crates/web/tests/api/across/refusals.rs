@@ -7,7 +7,7 @@ use http::{Method, Request};
 use portcullis_testkit::{Actor, Backend, Reply, TestApp};
 use portcullis_web::paths;
 
-use crate::support::{oauth_refused, refused};
+use crate::support::{admin, oauth_refused, refused};
 
 /// What an operation takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,21 @@ struct Operation {
     nobody: (u16, &'static str),
     /// What a user gets for what belongs to another; `None` where everything is the caller's own.
     wrong_user: Option<(u16, &'static str)>,
+    /// What becomes of a browser's cookies where no page of ours asks, or without the CSRF token.
+    cookies: Cookies,
+}
+
+/// What an operation does with cookies of ours.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cookies {
+    /// It changes nothing: whoever they speak for may look.
+    Look,
+    /// They say who asks, or are set: 403 without the token.
+    Held,
+    /// The same for `delivery: "cookie"`; else they are not looked at.
+    HeldToDeliver,
+    /// They are not looked at: as nobody.
+    Ignored,
 }
 
 const fn op(
@@ -35,7 +50,19 @@ const fn op(
     takes: Takes,
     nobody: (u16, &'static str),
 ) -> Operation {
-    Operation { method, path, takes, nobody, wrong_user: None }
+    let safe = matches!(method.as_bytes(), b"GET" | b"OPTIONS");
+    let cookies = if safe { Cookies::Look } else { Cookies::Held };
+    Operation { method, path, takes, nobody, wrong_user: None, cookies }
+}
+
+/// What signs in.
+const fn delivers(path: &'static str, takes: Takes) -> Operation {
+    Operation { cookies: Cookies::HeldToDeliver, ..op("POST", path, takes, FIELDS) }
+}
+
+/// What no cookie has a say in.
+const fn without_cookies(path: &'static str, takes: Takes, nobody: (u16, &'static str)) -> Operation {
+    Operation { cookies: Cookies::Ignored, ..op("POST", path, takes, nobody) }
 }
 
 /// What belongs to somebody: nobody else learns that it exists.
@@ -46,12 +73,14 @@ const fn owned(method: &'static str, path: &'static str, takes: Takes) -> Operat
 const OPEN: (u16, &str) = (200, "");
 const MISSING: (u16, &str) = (401, "missing_token");
 const FIELDS: (u16, &str) = (422, "validation_failed");
+const FORGED: (u16, &str) = (403, "csrf_failed");
 
 const TABLE: &[Operation] = &[
     op("GET", paths::HOME, Nothing, OPEN),
-    op("POST", paths::REGISTER, Json, FIELDS),
-    op("POST", paths::LOGIN, JsonOrForm, FIELDS),
-    op("POST", paths::REFRESH, Json, FIELDS),
+    delivers(paths::REGISTER, Json),
+    delivers(paths::LOGIN, JsonOrForm),
+    op("POST", paths::REFRESH, Json, MISSING),
+    op("GET", paths::CSRF, Nothing, OPEN),
     op("POST", paths::LOGOUT, Json, MISSING),
     op("POST", paths::LOGOUT_ALL, Nothing, MISSING),
     op("GET", paths::ME, Nothing, MISSING),
@@ -63,7 +92,7 @@ const TABLE: &[Operation] = &[
     op("GET", paths::TOKEN_CURRENT, Nothing, MISSING),
     op("DELETE", paths::TOKEN_CURRENT, Nothing, MISSING),
     op("GET", paths::TOKEN_PATTERN, Nothing, OPEN),
-    op("POST", paths::TOKEN_SCANNING, Json, (404, "not_found")),
+    without_cookies(paths::TOKEN_SCANNING, Json, (404, "not_found")),
     owned("PATCH", paths::TOKEN, Json),
     owned("DELETE", paths::TOKEN, Nothing),
     op("GET", paths::BOTS, Nothing, MISSING),
@@ -76,13 +105,13 @@ const TABLE: &[Operation] = &[
     op("GET", paths::ADMIN_CLIENTS, Nothing, MISSING),
     op("POST", paths::ADMIN_CLIENTS, Json, MISSING),
     Operation { wrong_user: Some((403, "forbidden")), ..op("DELETE", paths::ADMIN_CLIENT, Nothing, MISSING) },
-    op("POST", paths::OAUTH_TOKEN, JsonOrForm, (400, "invalid_request")),
-    op("POST", paths::OAUTH_INTROSPECT, JsonOrForm, (401, "invalid_client")),
-    op("POST", paths::OAUTH_REVOKE, JsonOrForm, (400, "invalid_request")),
+    without_cookies(paths::OAUTH_TOKEN, JsonOrForm, (400, "invalid_request")),
+    without_cookies(paths::OAUTH_INTROSPECT, JsonOrForm, (401, "invalid_client")),
+    without_cookies(paths::OAUTH_REVOKE, JsonOrForm, (400, "invalid_request")),
     op("POST", paths::PASSWORD_CHANGE, Json, MISSING),
     op("GET", paths::CONFIG, Nothing, OPEN),
     op("GET", paths::VERIFY, Nothing, (404, "not_found")),
-    op("POST", paths::SET_UP, Json, FIELDS),
+    delivers(paths::SET_UP, Json),
     op("GET", paths::SET_UP_PAGE, Nothing, OPEN),
     op("GET", paths::JWKS, Nothing, OPEN),
     op("GET", paths::METADATA, Nothing, OPEN),
@@ -202,6 +231,40 @@ async fn as_the_wrong_user() {
     }
     assert!(asked >= 7, "{asked}");
     assert_eq!(bob.refresh().await.status, 200, "nothing happened to the other's");
+}
+
+/// A page that forges a request has the cookies and not the token, or it is of another origin. A route that takes its
+/// identity from a cookie in any other way than all others do comes out here.
+#[tokio::test]
+async fn by_cookie_from_a_page_that_may_not() {
+    let app = TestApp::new(Backend::Sqlite).await;
+    admin(&app, "root").await;
+    let mut root = app.browser();
+    root.sign_in("root", "cookies").await;
+    let token = root.fetch_csrf_token().await;
+    let held = root.jar().clone();
+    let evil = root.saying(&[("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")]);
+    let forgeries = [root.knowing(None), root.knowing(Some("wrong")), evil, root.saying(&[])];
+    for row in TABLE {
+        let (body, expected) = match row.cookies {
+            Cookies::Look => continue,
+            Cookies::Held => (r#"{"name": "a name", "reason": "a reason"}"#, FORGED),
+            Cookies::HeldToDeliver => {
+                (r#"{"email": "a@example.org", "password": "x", "token": "x", "delivery": "cookie"}"#, FORGED)
+            }
+            Cookies::Ignored => ("{}", row.nobody),
+        };
+        let body = if row.takes == Nothing { "" } else { body };
+        for page in &forgeries {
+            let mut request = Request::builder().method(row.method).uri(row.asked(NO_SESSION));
+            if row.takes != Nothing {
+                request = request.header("content-type", "application/json");
+            }
+            came_to(&page.exchange(request, body.to_owned().into()).await, expected, row);
+        }
+    }
+    assert_eq!(*root.jar(), held, "nothing was set and nothing cleared");
+    assert_eq!(root.knowing(Some(&token)).refresh().await.status, 200, "nothing has happened");
 }
 
 #[tokio::test]

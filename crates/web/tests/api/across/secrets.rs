@@ -78,6 +78,7 @@ async fn flow(app: &TestApp) -> Vec<String> {
     ada.get("/auth/sessions").await;
     ada.get(&format!("/auth/sessions?cursor={}", ada.refresh_token.as_deref().unwrap())).await;
     secrets.extend(oauth(app, &ada).await);
+    secrets.extend(by_cookie(app).await);
     app.cx.rotate_signing_key().await.unwrap();
     app.cx.keep_house_once("test").await.unwrap();
     ada.post("/auth/logout", &json!({})).await;
@@ -85,6 +86,28 @@ async fn flow(app: &TestApp) -> Vec<String> {
     made(app, "made", |_| {}).await;
     app.clock.advance(Duration::from_hours(1));
     ada.refresh().await;
+    secrets
+}
+
+/// A browser's cookies, right and wrong.
+async fn by_cookie(app: &TestApp) -> Vec<String> {
+    app.sign_up("cookie").await;
+    let mut browser = app.browser();
+    browser.sign_in("cookie", "cookies").await;
+    let names = ["pc_refresh", "pc_access", "pc_device", "csrftoken"];
+    let mut secrets: Vec<_> = names.iter().map(|name| browser.value(name)).collect();
+    let old = browser.copied();
+    for _ in 0..2 {
+        browser.refresh().await;
+        secrets.push(browser.value("pc_refresh"));
+    }
+    browser.knowing(Some("wrong")).refresh().await;
+    browser.with_header("cookie", "pc_refresh=x").get("/auth/me").await;
+    browser.get("/auth/me").await;
+    browser.sign_in("cookie", "cookies").await;
+    secrets.push(browser.value("pc_access"));
+    old.refresh().await;
+    browser.post("/auth/logout", &json!({})).await;
     secrets
 }
 

@@ -144,7 +144,7 @@ async fn exactly_one_name_is_given() {
 async fn other_deliveries_and_unknown_audiences_are_refused() {
     let app = TestApp::new(Backend::Sqlite).await;
     app.sign_up("ada").await;
-    for delivery in ["cookie", "cookies", "owl"] {
+    for delivery in ["owl", "", "Cookie"] {
         let mut body = credentials("ada", PASSWORD);
         body["delivery"] = delivery.into();
         invalid(&app.anon().post("/auth/login", &body).await, &[("delivery", "invalid")]);

@@ -92,7 +92,7 @@ on_both! {
 async fn the_token_and_a_known_audience_are_needed() {
     let app = TestApp::new(Backend::Sqlite).await;
     let ada = app.sign_up("ada").await;
-    invalid(&ada.post("/auth/refresh", &json!({})).await, &[("refresh_token", "required")]);
+    refused(&ada.post("/auth/refresh", &json!({})).await, 401, "missing_token");
     let body = json!({"refresh_token": ada.refresh_token, "audience": "https://evil.example"});
     invalid(&ada.post("/auth/refresh", &body).await, &[("audience", "unknown")]);
     assert_eq!(ada.clone().refresh().await.status, 200, "refused before anything was rotated");

@@ -88,9 +88,9 @@ async fn passwords_follow_the_rules() {
 }
 
 #[tokio::test]
-async fn delivery_by_cookie_is_refused_before_anybody_is_made() {
+async fn an_unknown_delivery_is_refused_before_anybody_is_made() {
     let app = TestApp::new(Backend::Sqlite).await;
-    for delivery in ["cookie", "cookies", "carrier pigeon", ""] {
+    for delivery in ["Cookies", "carrier pigeon", ""] {
         let mut body = credentials("ada", PASSWORD);
         body["delivery"] = delivery.into();
         invalid(&app.anon().post("/auth/register", &body).await, &[("delivery", "invalid")]);

@@ -60,7 +60,7 @@ async fn without_a_client() {
         (&[EXCHANGES, ("subject_token", "garbage"), TYPE], "invalid_request"),
         (&[EXCHANGES, refresh_as_subject(refresh.1), TYPE], "invalid_request"),
         (&[EXCHANGES, jwt, TYPE], "invalid_request"),
-        (&[EXCHANGES, jwt, TYPE, ("audience", "http://localhost:8400")], "invalid_request"),
+        (&[EXCHANGES, jwt, TYPE, ("audience", "http://localhost:8400")], "invalid_target"),
     ];
     for (parameters, error) in table {
         let reply = post(&app.anon(), TOKEN, parameters).await;

@@ -2,14 +2,26 @@
 
 use std::time::Duration;
 
-use portcullis_testkit::TestApp;
+use portcullis_testkit::{Reply, TestApp};
 use serde_json::json;
 
 use super::support::{
-    ACCESS_TOKEN, CHAT, DOCS, EXCHANGE, ISSUER, TOKEN, api_token, exchange, service, services,
+    ACCESS_TOKEN, CHAT, DOCS, EXCHANGE, ISSUER, TOKEN, administrator, api_token, exchange, service, services,
 };
 use crate::on_both;
 use crate::support::{claims, claims_of, oauth_refused, private, redacted, refused, user_id};
+
+/// The default audience of services behind a proxy.
+const UPSTREAM: &str = "http://localhost:8400/upstream";
+
+/// A narrow token is no token here, unless its audience is one of the installation's; even then it changes nothing.
+#[track_caller]
+fn refused_widely(reply: &Reply, known: bool) {
+    match (known, reply.status) {
+        (true, 200) | (false, 401 | 403) => {}
+        _ => panic!("{} {}", reply.status, reply.text()),
+    }
+}
 
 on_both! {
     async fn an_api_token_becomes_an_access_token(backend: Backend) {
@@ -104,6 +116,78 @@ on_both! {
         for subject in [access.as_str().unwrap(), &one.token().await, ada.access_token.as_deref().unwrap()] {
             oauth_refused(&exchange(&app.anon(), subject, &[]).await, 400, "invalid_request");
         }
+    }
+
+    async fn a_session_is_narrowed_to_a_service_and_never_widened(backend: Backend) {
+        let app = TestApp::with(backend, |setup| {
+            services(setup);
+            setup.settings.audiences = vec![ISSUER.into(), CHAT.into()];
+            setup.settings.gateway_audiences = vec![DOCS.into()];
+        })
+        .await;
+        let mut ada = app.sign_up("ada").await;
+        let own = ada.access_token.clone().unwrap();
+        app.clock.advance(Duration::from_secs(100));
+        for audience in [DOCS, UPSTREAM, CHAT] {
+            let reply = exchange(&app.anon(), &own, &[("audience", audience)]).await;
+            private(&reply, 200);
+            assert_eq!(reply.json["expires_in"], 800, "it ends with the token it was made of");
+            assert!(reply.json.get("refresh_token").is_none(), "{}", reply.text());
+            let narrow = reply.json["access_token"].as_str().unwrap();
+            let (found, was) = (claims(narrow), claims_of(&ada));
+            assert_eq!(found["aud"], json!(audience));
+            for name in ["sub", "sid", "gen", "role", "account", "account_role", "client_id", "iss", "exp", "amr", "auth_time"] {
+                assert_eq!(found[name], was[name], "{name}");
+            }
+            assert_ne!(found["jti"], was["jti"]);
+            for back in [ISSUER, DOCS, CHAT] {
+                oauth_refused(&exchange(&app.anon(), narrow, &[("audience", back)]).await, 400, "invalid_request");
+            }
+            let bearer = app.anon().bearing(Some(narrow));
+            refused_widely(&bearer.get("/auth/me").await, audience == CHAT);
+            refused_widely(&bearer.post("/auth/password/change", &json!({})).await, false);
+        }
+        for (more, code) in [
+            (&[("audience", ISSUER)][..], "invalid_target"),
+            (&[("audience", "https://other.example")], "invalid_target"),
+            (&[("audience", DOCS), ("scope", "a")], "invalid_request"),
+            (&[], "invalid_request"),
+        ] {
+            oauth_refused(&exchange(&app.anon(), &own, more).await, 400, code);
+        }
+        let mut by_client = vec![("grant_type", EXCHANGE), ("subject_token", &*own), ("subject_token_type", ACCESS_TOKEN)];
+        by_client.push(("audience", DOCS));
+        oauth_refused(&service(&app, None).await.post(TOKEN, &by_client).await, 400, "invalid_request");
+        let other = ada.post("/auth/refresh", &json!({"refresh_token": ada.refresh_token, "audience": CHAT})).await;
+        let for_chat = other.json["access_token"].as_str().unwrap();
+        oauth_refused(&exchange(&app.anon(), for_chat, &[("audience", DOCS)]).await, 400, "invalid_request");
+        ada.take_tokens(&other);
+        assert_eq!(ada.post("/auth/logout", &json!({"refresh_token": ada.refresh_token})).await.status, 204);
+        oauth_refused(&exchange(&app.anon(), &own, &[("audience", DOCS)]).await, 400, "invalid_request");
+    }
+
+    async fn an_api_token_is_exchanged_for_what_stands_behind_a_gateway(backend: Backend) {
+        let app = TestApp::with(backend, |setup| setup.settings.gateway_audiences = vec![DOCS.into()]).await;
+        let ada = app.sign_up("ada").await;
+        let (token, _) = api_token(&ada, Some(&["a"])).await;
+        let reply = exchange(&app.anon(), &token, &[("audience", DOCS)]).await;
+        assert_eq!((reply.status, reply.json["scope"].as_str()), (200, Some("a")), "{}", reply.text());
+        let narrow = reply.json["access_token"].as_str().unwrap();
+        assert_eq!(claims(narrow)["aud"], json!(DOCS));
+        refused_widely(&app.anon().bearing(Some(narrow)).get("/auth/me").await, false);
+        oauth_refused(&exchange(&app.anon(), &token, &[("audience", CHAT)]).await, 400, "invalid_target");
+    }
+
+    async fn who_only_looks_only_looks_behind_the_gateway_too(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let (admin, bob) = (administrator(&app).await, app.sign_up("bob").await);
+        let path = format!("/admin/api/users/{}/impersonate", bob.user.as_deref().unwrap());
+        let acting = admin.post(&path, &json!({"reason": "ticket 1"})).await;
+        let subject = acting.json["access_token"].as_str().unwrap_or_else(|| panic!("{}", acting.text()));
+        let reply = exchange(&app.anon(), subject, &[("audience", UPSTREAM)]).await;
+        let found = claims(reply.json["access_token"].as_str().unwrap());
+        assert_eq!((&found["read_only"], found["sub"].as_str()), (&json!(true), bob.user.as_deref()));
+        assert_eq!(found["act"]["sub"].as_str(), admin.user.as_deref());
     }
 
     async fn by_a_service_it_is_for_the_service_alone(backend: Backend) {

@@ -66,11 +66,43 @@ async fn only_the_one_name_counts() {
             "pc_act_access",
         ] {
             let reply = ask(&browser(&app, &ada, name), "GET", "/x").await;
-            if name == right {
+            let acting = right.replace("pc_access", "pc_act_access");
+            if name == right || name == acting {
                 passes(&reply, ada.user.as_deref());
             } else {
                 refused(&reply, 401, "missing_token");
             }
+        }
+    }
+}
+
+on_both! {
+    async fn while_acting_that_session_is_the_one(backend: Backend) {
+        let app = app(backend).await;
+        let (ada, bob) = (app.sign_up("ada").await, app.sign_up("bob").await);
+        let both = browser(&app, &ada, "pc_access");
+        let token = bob.access_token.as_deref().unwrap();
+        let acting = both.with_header("cookie", &format!("pc_act_access={token}"));
+        passes(&ask(&acting, "GET", "/x").await, bob.user.as_deref());
+        // It does not turn back into the other when it is over, or went astray.
+        bob.post("/auth/logout", &json!({})).await;
+        refused(&ask(&acting, "GET", "/x").await, 401, "invalid_token");
+        let astray = both.with_header("cookie", "pc_act_refresh=x");
+        refused(&ask(&astray, "GET", "/x").await, 401, "invalid_token");
+        passes(&ask(&both, "GET", "/x").await, ada.user.as_deref());
+        for twice in ["pc_act_access=a; pc_act_access=a", "pc_act_refresh=a; pc_act_refresh=a"] {
+            malformed(&ask(&both.with_header("cookie", twice), "GET", "/x").await);
+        }
+    }
+
+    async fn never_the_refresh_cookie(backend: Backend) {
+        let app = app(backend).await;
+        let ada = app.sign_up("ada").await;
+        for name in ["pc_refresh", "pc_access"] {
+            let token = ada.refresh_token.as_deref().unwrap();
+            let browser = app.anon().with_header("cookie", &format!("{name}={token}"));
+            let code = if name == "pc_access" { "invalid_token" } else { "missing_token" };
+            refused(&ask(&browser, "GET", "/x").await, 401, code);
         }
     }
 }

@@ -1,0 +1,242 @@
+//! Keeps sessions fresh: one refresh at a time however many requests wait, and never a step back.
+//!
+//! - Within this process, a map says for each session what is newest. A browser whose cookies are a step behind –
+//!   requests that were under way, answers that were lost – is served by it and gets the newer ones. It is forgotten
+//!   after the issuer's grace: from then on an older token is what it is for the issuer, a sign of theft.
+//! - Between processes, the issuer's rule for tokens that come twice does the same: the same successor.
+//! - Only the issuer's word ends a session here. That it cannot be reached says nothing.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
+use metrics::{Counter, counter};
+use moka::Expiry;
+use moka::sync::Cache;
+use portcullis_core::time::Clock;
+
+use crate::issuer::{Issuer, OnBehalf, Refused};
+use crate::session::{Session, Tokens};
+
+/// An access token is renewed when this much or less of its life is left, in seconds.
+pub(crate) const AHEAD: i64 = 60;
+/// With less than this left, requests wait for the new one; with more they go on with the old one.
+const WAIT: i64 = 10;
+/// That a session has ended is remembered for longer than any access token lives here.
+const ENDED: Duration = Duration::from_hours(1);
+/// Requests that were sent together with one that was refreshed need this, whatever the issuer's grace.
+const LEAST: Duration = Duration::from_secs(10);
+const MOST_KNOWN: u64 = 100_000;
+
+/// How long nobody is refreshed ahead after a failure, in seconds.
+const QUIET: i64 = 3;
+
+type Flight = Shared<BoxFuture<'static, Result<Arc<Session>, Refused>>>;
+
+/// What is known of a session beside its cookies.
+#[derive(Clone)]
+enum Known {
+    Newest(Arc<Session>),
+    Ended,
+}
+
+/// What a session is worth now.
+pub(crate) enum Standing {
+    /// This is its newest state.
+    Is(Arc<Session>),
+    Ended,
+}
+
+/// All sessions that were seen of late.
+pub(crate) struct Keeper {
+    issuer: Arc<Issuer>,
+    clock: Arc<dyn Clock>,
+    audience: Arc<str>,
+    known: Cache<String, Known>,
+    flights: Mutex<HashMap<String, Flight>>,
+    /// Until then (Unix time) nobody is refreshed ahead: the issuer has just not answered.
+    quiet_until: AtomicI64,
+    refreshed: [Counter; 3],
+}
+
+/// Makes room for the next flight, however this one ends.
+struct Landing<'a> {
+    keeper: &'a Keeper,
+    sid: &'a str,
+}
+
+impl Drop for Landing<'_> {
+    fn drop(&mut self) {
+        self.keeper.flights.lock().unwrap_or_else(PoisonError::into_inner).remove(self.sid);
+    }
+}
+
+/// For how long what is known is remembered.
+struct Memory(Duration);
+
+impl Expiry<String, Known> for Memory {
+    fn expire_after_create(&self, _: &String, known: &Known, _: Instant) -> Option<Duration> {
+        Some(match known {
+            Known::Newest(_) => self.0,
+            Known::Ended => ENDED,
+        })
+    }
+
+    fn expire_after_update(
+        &self,
+        sid: &String,
+        known: &Known,
+        at: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        self.expire_after_create(sid, known, at)
+    }
+}
+
+impl Keeper {
+    pub(crate) fn new(
+        issuer: Arc<Issuer>,
+        clock: Arc<dyn Clock>,
+        audience: Arc<str>,
+        grace: Duration,
+    ) -> Arc<Self> {
+        let memory = Memory(grace.max(LEAST));
+        let known = Cache::builder().max_capacity(MOST_KNOWN).expire_after(memory).build();
+        let refreshed = ["fresh", "ended", "unavailable"]
+            .map(|outcome| counter!("portcullis_gateway_refreshes_total", "outcome" => outcome));
+        let (flights, quiet_until) = (Mutex::default(), AtomicI64::new(0));
+        Arc::new(Self { issuer, clock, audience, known, flights, quiet_until, refreshed })
+    }
+
+    /// Seconds since 1970.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now().seconds()
+    }
+
+    /// The newest state of a session of which `session` is one.
+    pub(crate) fn standing(&self, session: &Arc<Session>) -> Standing {
+        match self.known.get(&session.sid) {
+            Some(Known::Ended) => Standing::Ended,
+            Some(Known::Newest(newest)) if newest.age() > session.age() => Standing::Is(newest),
+            Some(Known::Newest(_)) | None => Standing::Is(session.clone()),
+        }
+    }
+
+    /// The issuer has handed this out.
+    pub(crate) fn learn(&self, session: &Arc<Session>) {
+        let newer = |known: Option<moka::Entry<String, Known>>| match known.map(moka::Entry::into_value) {
+            Some(Known::Newest(newest)) if newest.age() >= session.age() => Known::Newest(newest),
+            Some(Known::Ended) => Known::Ended,
+            Some(Known::Newest(_)) | None => Known::Newest(session.clone()),
+        };
+        self.known.entry(session.sid.clone()).and_upsert_with(newer);
+    }
+
+    /// It has ended.
+    pub(crate) fn end(&self, sid: &str) {
+        self.known.insert(sid.to_owned(), Known::Ended);
+    }
+
+    /// A state of the session with an access token that is good for a while. Where that is not to be had, one that
+    /// is good for now will do.
+    pub(crate) async fn fresh(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        client: &OnBehalf,
+    ) -> Result<Arc<Session>, Refused> {
+        let Standing::Is(session) = self.standing(session) else { return Err(Refused::Ended) };
+        let now = self.now();
+        let left = session.left(now);
+        if left > AHEAD || (left > WAIT && self.quiet_until.load(Relaxed) > now) {
+            return Ok(session);
+        }
+        let flight = self.flight(&session, client);
+        if left > WAIT {
+            // The task goes on by itself.
+            return Ok(session);
+        }
+        match flight.await {
+            Err(Refused::Unavailable { why, .. }) if session.left(self.now()) > 0 => {
+                tracing::warn!(reason = %why, session.id = %session.sid, "a session cannot be refreshed; its access token is good still");
+                Ok(session)
+            }
+            fresh => fresh,
+        }
+    }
+
+    /// The state after `session`: one that is known, or by a refresh.
+    pub(crate) async fn renewed(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        client: &OnBehalf,
+    ) -> Result<Arc<Session>, Refused> {
+        match self.standing(session) {
+            Standing::Ended => Err(Refused::Ended),
+            Standing::Is(newest) if newest.age() > session.age() => Ok(newest),
+            Standing::Is(session) => self.flight(&session, client).await,
+        }
+    }
+
+    /// The refresh that is under way, or a new one. It ends by itself, whoever waits.
+    fn flight(self: &Arc<Self>, session: &Arc<Session>, client: &OnBehalf) -> Flight {
+        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(flight) = flights.get(&session.sid) {
+            return flight.clone();
+        }
+        // Whoever was faster may have landed since we looked.
+        match self.standing(session) {
+            Standing::Is(newest) if newest.age() > session.age() => {
+                return futures_util::future::ready(Ok(newest)).boxed().shared();
+            }
+            Standing::Ended => return futures_util::future::ready(Err(Refused::Ended)).boxed().shared(),
+            Standing::Is(_) => {}
+        }
+        let (keeper, session, client) = (self.clone(), session.clone(), client.clone());
+        let sid = session.sid.clone();
+        let task = tokio::spawn(async move {
+            let _landing = Landing { keeper: &keeper, sid: &session.sid };
+            keeper.refresh(&session, &client).await
+        });
+        let lost = |_| Err(Refused::Unavailable { why: "the refresh was given up".into(), retry_after: 1 });
+        let flight = task.map(move |outcome| outcome.unwrap_or_else(lost)).boxed().shared();
+        flights.insert(sid, flight.clone());
+        flight
+    }
+
+    async fn refresh(&self, session: &Session, client: &OnBehalf) -> Result<Arc<Session>, Refused> {
+        match self.issuer.refresh(&session.contents.refresh, client).await {
+            Ok(tokens) => {
+                self.refreshed[0].increment(1);
+                let fresh = self.admit(tokens, client).await?;
+                self.learn(&fresh);
+                Ok(fresh)
+            }
+            Err(Refused::Ended) => {
+                self.refreshed[1].increment(1);
+                self.end(&session.sid);
+                Err(Refused::Ended)
+            }
+            Err(unavailable) => {
+                self.refreshed[2].increment(1);
+                self.quiet_until.store(self.now() + QUIET, Relaxed);
+                Err(unavailable)
+            }
+        }
+    }
+
+    /// A session of what the issuer has handed out, with the token for the app if that is to be had right away.
+    pub(crate) async fn admit(&self, tokens: Tokens, client: &OnBehalf) -> Result<Arc<Session>, Refused> {
+        let upstream = if tokens.must_change_password {
+            None
+        } else {
+            let exchanged = self.issuer.exchange(&tokens.access_token, &self.audience, client).await;
+            exchanged.inspect_err(|error| tracing::warn!(?error, "no token for the app yet")).ok()
+        };
+        let session = Session::new(tokens, upstream, self.now());
+        let unusable = || Refused::Unavailable { why: "an access token that is none".into(), retry_after: 2 };
+        session.map(Arc::new).ok_or_else(unusable)
+    }
+}

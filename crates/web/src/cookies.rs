@@ -1,0 +1,181 @@
+//! The cookies of ours: which there are, and how they are set and taken away.
+//!
+//! | cookie | holds | sent to |
+//! |---|---|---|
+//! | `pc_refresh` | the refresh token | `cookies.path` |
+//! | `pc_access` | the access token, with delivery `cookies` only | everywhere: forward-auth reads it |
+//! | `pc_act_refresh`, `pc_act_access` | the same of the session in which an administrator acts as another user | the same |
+//! | `pc_device` | makes the device known at the next sign-in | `cookies.path` |
+//! | `csrftoken` | the CSRF token, for scripts to read | everywhere: pages read it |
+//!
+//! The access token's cookie lives as long as the refresh token's, longer than the token in it: a browser that
+//! dropped the acting one after a quarter of an hour would go on as the administrator.
+
+use http::header::SET_COOKIE;
+use http::{HeaderMap, HeaderValue};
+use portcullis_app::tokens::Tokens;
+use portcullis_core::session::{ActingMode, Delivery};
+use portcullis_edge::cookies::{
+    BadCookieScope, BadCookieValue, CookieError, CookieScope, CookieSpec, Visibility,
+};
+
+use crate::state::WebConfig;
+
+/// How long a device stays known: as long as browsers keep any cookie (RFC 6265bis section 5.5).
+const DEVICE_SECONDS: u64 = 400 * 24 * 60 * 60;
+
+/// The cookies of one session.
+pub(crate) struct Pair {
+    pub(crate) refresh: CookieSpec,
+    pub(crate) access: CookieSpec,
+}
+
+/// All cookies of ours.
+pub(crate) struct Cookies {
+    pub(crate) own: Pair,
+    pub(crate) acting: Pair,
+    device: CookieSpec,
+    csrf: CookieSpec,
+    /// On plain http only this machine may see them.
+    pub(crate) usable: bool,
+}
+
+/// What a request brought.
+#[derive(Default)]
+pub(crate) struct Brought {
+    pub(crate) own: BroughtPair,
+    pub(crate) acting: BroughtPair,
+    pub(crate) device: Option<String>,
+}
+
+/// What it brought of one session.
+#[derive(Default)]
+pub(crate) struct BroughtPair {
+    pub(crate) refresh: Option<String>,
+    pub(crate) access: Option<String>,
+}
+
+impl BroughtPair {
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.refresh.is_none() && self.access.is_none()
+    }
+}
+
+impl Cookies {
+    pub(crate) fn new(config: &WebConfig) -> Result<Self, BadCookieScope> {
+        let narrow = CookieScope {
+            https: config.public_url.scheme() == "https",
+            same_site: config.cookie_same_site,
+            path: config.cookie_path.clone(),
+            domain: config.cookie_domain.clone(),
+        };
+        let wide = CookieScope { path: "/".to_owned(), ..narrow.clone() };
+        let hidden = |name, scope| CookieSpec::new(name, Visibility::HttpOnly, scope);
+        Ok(Self {
+            own: Pair { refresh: hidden("pc_refresh", &narrow)?, access: hidden("pc_access", &wide)? },
+            acting: Pair {
+                refresh: hidden("pc_act_refresh", &narrow)?,
+                access: hidden("pc_act_access", &wide)?,
+            },
+            device: hidden("pc_device", &narrow)?,
+            csrf: CookieSpec::new("csrftoken", Visibility::Readable, &wide)?,
+            usable: narrow.https || portcullis_edge::host::is_loopback(&config.public_url),
+        })
+    }
+
+    /// What a request brings.
+    ///
+    /// # Errors
+    /// Two of one name, or one that cannot be read.
+    pub(crate) fn read(&self, headers: &HeaderMap) -> Result<Brought, CookieError> {
+        let read = |spec: &CookieSpec| spec.read(headers).map(|found| found.map(str::to_owned));
+        let pair = |pair: &Pair| -> Result<BroughtPair, CookieError> {
+            Ok(BroughtPair { refresh: read(&pair.refresh)?, access: read(&pair.access)? })
+        };
+        Ok(Brought { own: pair(&self.own)?, acting: pair(&self.acting)?, device: read(&self.device)? })
+    }
+
+    /// The access token by which a request asks. While acting it is that session's, or none that is any good: one that
+    /// went astray must not turn whoever acts back into themselves.
+    ///
+    /// # Errors
+    /// As [`Self::read`], of those that are read.
+    pub(crate) fn access<'a>(&self, headers: &'a HeaderMap) -> Result<Option<&'a str>, CookieError> {
+        let own = self.own.access.read(headers)?;
+        match (self.acting.access.read(headers)?, self.acting.refresh.read(headers)?) {
+            (Some(acting), _) => Ok(Some(acting)),
+            (None, Some(_)) => Ok(Some("")),
+            (None, None) => Ok(own),
+        }
+    }
+
+    /// Sets the cookies of `tokens`, and takes away what `brought` holds in their place.
+    ///
+    /// # Errors
+    /// An access token that is too long: its claims are the operator's.
+    pub(crate) fn hand_over(
+        &self,
+        out: &mut HeaderMap,
+        tokens: &Tokens,
+        csrf_token: &str,
+        brought: &Brought,
+    ) -> Result<(), BadCookieValue> {
+        let acts = tokens.grant.acting.is_some_and(|acting| acting.mode != ActingMode::Bot);
+        let pair = if acts { &self.acting } else { &self.own };
+        let seconds = tokens.refresh_expires_in.as_secs();
+        add(out, pair.refresh.set(&tokens.refresh_token, Some(seconds))?);
+        let held = if acts { &brought.acting } else { &brought.own };
+        if tokens.grant.delivery == Delivery::Cookies {
+            add(out, pair.access.set(&tokens.access_token, Some(seconds))?);
+        } else if held.access.is_some() {
+            add(out, pair.access.clear());
+        }
+        if let Some(device) = &tokens.device_token {
+            add(out, self.device.set(device, Some(DEVICE_SECONDS))?);
+        }
+        self.set_csrf_token(out, csrf_token, seconds)?;
+        if !acts {
+            clear(out, &self.acting, &brought.acting);
+        }
+        Ok(())
+    }
+
+    /// Sets the CSRF token for scripts to read.
+    ///
+    /// # Errors
+    /// Never: it is base62.
+    pub(crate) fn set_csrf_token(
+        &self,
+        out: &mut HeaderMap,
+        token: &str,
+        seconds: u64,
+    ) -> Result<(), BadCookieValue> {
+        add(out, self.csrf.set(token, Some(seconds))?);
+        Ok(())
+    }
+
+    /// Takes away the cookies of acting as another user; what is left is the administrator's own.
+    pub(crate) fn clear_acting(&self, out: &mut HeaderMap, brought: &Brought) {
+        clear(out, &self.acting, &brought.acting);
+    }
+
+    /// Takes away every cookie of a session that `brought` holds. The device stays known.
+    pub(crate) fn clear_all(&self, out: &mut HeaderMap, brought: &Brought) {
+        clear(out, &self.own, &brought.own);
+        clear(out, &self.acting, &brought.acting);
+        add(out, self.csrf.clear());
+    }
+}
+
+fn clear(out: &mut HeaderMap, pair: &Pair, brought: &BroughtPair) {
+    if brought.refresh.is_some() {
+        add(out, pair.refresh.clear());
+    }
+    if brought.access.is_some() {
+        add(out, pair.access.clear());
+    }
+}
+
+fn add(out: &mut HeaderMap, line: HeaderValue) {
+    out.append(SET_COOKIE, line);
+}

@@ -1,0 +1,194 @@
+//! What a browser sends along by itself, and whether a page that may do so made it: cookies are used and set for
+//! nobody else. There is no other way to a cookie of ours than through here, so that no route can forget it.
+//!
+//! 1. Where it comes from ([`portcullis_edge::csrf`]): `Origin`, else `Referer`, and `Sec-Fetch-Site`.
+//! 2. Once there is a session: its CSRF token, in `X-CSRFToken` or in the form. The token is a MAC over the
+//!    session; the cookie that carries it is not compared.
+//!
+//! Whoever shows who they are by `Authorization` needs neither: no page can make a browser send that elsewhere.
+
+use http::HeaderMap;
+use http::header::COOKIE;
+use portcullis_app::sign_in::Handover;
+use portcullis_core::ids::SessionId;
+use portcullis_core::refresh_token::RefreshToken;
+use portcullis_core::session::Delivery;
+use portcullis_edge::csrf::{CsrfFailure, X_CSRF_TOKEN};
+use portcullis_edge::problem::Problem;
+
+use crate::cookies::Brought;
+use crate::failure::Failure;
+use crate::state::Web;
+
+/// A request as a browser may have made it. Nothing of it counts before it is admitted.
+#[derive(Clone, Copy)]
+pub(crate) struct Browser<'a> {
+    web: &'a Web,
+    headers: &'a HeaderMap,
+}
+
+/// Proof that cookies may be used and set in answer to a request, and what it brought. Only made in this file.
+pub(crate) struct Admitted {
+    brought: Brought,
+    held: Held,
+}
+
+/// The refresh tokens of ours among what was brought, whatever has become of their sessions.
+#[derive(Default)]
+struct Held {
+    acting: Option<RefreshToken>,
+    own: Option<RefreshToken>,
+}
+
+impl Held {
+    /// The one of acting as another user first: it is the one that is used.
+    fn iter(&self) -> impl Iterator<Item = &RefreshToken> {
+        self.acting.iter().chain(&self.own)
+    }
+}
+
+impl<'a> Browser<'a> {
+    pub(crate) const fn new(web: &'a Web, headers: &'a HeaderMap) -> Self {
+        Self { web, headers }
+    }
+
+    /// What it brought; without proof, only to see whether there is anything.
+    fn brought(self) -> Result<Brought, Failure> {
+        if !self.headers.contains_key(COOKIE) {
+            return Ok(Brought::default());
+        }
+        Ok(self.web.cookies.read(self.headers).map_err(Problem::from)?)
+    }
+
+    /// The access token by which it asks. Whatever it brought must be readable.
+    pub(super) fn access_token(self) -> Result<Option<&'a str>, Failure> {
+        self.brought()?;
+        Ok(self.web.cookies.access(self.headers).map_err(Problem::from)?)
+    }
+
+    /// Rule 1.
+    pub(super) fn check_origin(self) -> Result<(), Failure> {
+        Ok(self.web.trusted_origins.check(self.headers).map_err(Problem::from)?)
+    }
+
+    /// Rule 2. Two headers are none.
+    pub(super) async fn check_token(self, session: SessionId, in_form: Option<&str>) -> Result<(), Failure> {
+        let mut lines = self.headers.get_all(X_CSRF_TOKEN).iter();
+        let in_header = match (lines.next(), lines.next()) {
+            (Some(line), None) => Some(line.to_str().unwrap_or_default()),
+            (Some(_), Some(_)) => Some(""),
+            (None, _) => None,
+        };
+        let presented = in_header.or(in_form).unwrap_or_default();
+        if self.web.cx.is_csrf_token(presented, session).await? {
+            Ok(())
+        } else {
+            Err(Problem::from(CsrfFailure::Token).into())
+        }
+    }
+
+    /// Both rules, for a request that uses or gets refresh tokens in cookies.
+    pub(crate) async fn admit(self, in_form: Option<&str>) -> Result<Admitted, Failure> {
+        let brought = self.brought()?;
+        self.check_origin()?;
+        let held = self.held(&brought).await?;
+        if let Some(token) = held.iter().next() {
+            self.check_token(token.session, in_form).await?;
+        }
+        Ok(Admitted { brought, held })
+    }
+
+    /// The same for a new session; `None`: its tokens go into the body, and cookies are not looked at.
+    pub(crate) async fn admit_for(
+        self,
+        delivery: Delivery,
+        in_form: Option<&str>,
+    ) -> Result<Option<Admitted>, Failure> {
+        match delivery {
+            Delivery::Body => Ok(None),
+            Delivery::Cookie | Delivery::Cookies => self.admit(in_form).await.map(Some),
+        }
+    }
+
+    /// The same for what only a refresh token can do; `None`: no cookie holds any.
+    pub(crate) async fn admit_holder(self) -> Result<Option<Admitted>, Failure> {
+        let Brought { own, acting, .. } = self.brought()?;
+        if own.refresh.is_none() && acting.refresh.is_none() {
+            return Ok(None);
+        }
+        self.admit(None).await.map(Some)
+    }
+
+    /// The same for what ends acting as another user; `None`: no cookie holds its refresh token.
+    pub(crate) async fn admit_acting(self) -> Result<Option<Admitted>, Failure> {
+        if self.brought()?.acting.refresh.is_none() {
+            return Ok(None);
+        }
+        self.admit(None).await.map(Some)
+    }
+
+    /// The session for which `GET /auth/csrf` makes a token: the one that would be asked for it.
+    pub(crate) async fn session(self) -> Result<Option<SessionId>, Failure> {
+        let brought = self.brought()?;
+        if let Some(token) = self.held(&brought).await?.iter().next() {
+            return Ok(Some(token.session));
+        }
+        match brought.acting.access.or(brought.own.access) {
+            Some(token) => Ok(self.web.cx.carried_access(&token).await?),
+            None => Ok(None),
+        }
+    }
+
+    async fn held(self, brought: &Brought) -> Result<Held, Failure> {
+        let mut held = Held::default();
+        if let Some(text) = &brought.acting.refresh {
+            held.acting = self.web.cx.carried(text).await?;
+        }
+        if let Some(text) = &brought.own.refresh {
+            held.own = self.web.cx.carried(text).await?;
+        }
+        Ok(held)
+    }
+
+    /// Of a request whose identity is proved otherwise: by its header, or by a cookie for which both rules were
+    /// checked. Cookies that cannot be read are left alone.
+    pub(super) async fn admitted(self) -> Admitted {
+        let brought = self.brought().unwrap_or_default();
+        let held = self.held(&brought).await.unwrap_or_default();
+        Admitted { brought, held }
+    }
+}
+
+impl Admitted {
+    /// What the request brought.
+    pub(crate) const fn brought(&self) -> &Brought {
+        &self.brought
+    }
+
+    /// Whether it holds a refresh token of `session`.
+    pub(crate) fn holds(&self, session: SessionId) -> bool {
+        self.held.iter().any(|token| token.session == session)
+    }
+
+    /// The session in which whoever it is does not act as another user.
+    pub(crate) fn own_session(&self) -> Option<SessionId> {
+        self.held.own.as_ref().map(|token| token.session)
+    }
+
+    /// The refresh token of acting as another user.
+    pub(crate) const fn acting(&self) -> Option<&RefreshToken> {
+        self.held.acting.as_ref()
+    }
+
+    /// The refresh tokens that it brought, the one of acting as another user first.
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = &str> {
+        let texts = [&self.brought.acting.refresh, &self.brought.own.refresh];
+        texts.into_iter().flatten().map(String::as_str)
+    }
+}
+
+/// How the tokens of a new session travel: in the place of all that was brought.
+pub(crate) fn handover(delivery: Delivery, admitted: Option<&Admitted>) -> Handover {
+    let replaces = admitted.map(|admitted| admitted.held.iter().cloned().collect());
+    Handover { delivery, replaces: replaces.unwrap_or_default() }
+}

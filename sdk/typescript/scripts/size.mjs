@@ -1,0 +1,26 @@
+// Measures what a page has to load: everything that the browser entry exports, minified and compressed.
+
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+
+const LIMIT = 8 * 1024;
+
+async function sizeOf(contents) {
+  const { outputFiles } = await build({
+    stdin: { contents, resolveDir: new URL("..", import.meta.url).pathname },
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    write: false,
+  });
+  return gzipSync(outputFiles[0].contents, { level: 9 }).length;
+}
+
+const all = await sizeOf('export * from "./dist/index.js";');
+const client = await sizeOf('export { createClient } from "./dist/index.js";');
+console.log(`all of @portcullis/client: ${all} bytes, createClient alone: ${client} bytes; at most ${LIMIT}`);
+if (all >= LIMIT) {
+  console.error("Too large. What is not needed in every page belongs into a function of its own, or into the server half.");
+  process.exitCode = 1;
+}

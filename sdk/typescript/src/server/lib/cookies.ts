@@ -1,0 +1,57 @@
+/**
+ * Cookies of Portcullis in the headers of a request, and what its answers change about them (RFC 6265bis).
+ *
+ * Their names have the prefix `__Host-` or `__Secure-` on https. Attributes are Portcullis' alone: what it sets and
+ * clears is passed on as it stands.
+ */
+
+/** One cookie of a request; several may have one name. */
+export type Pair = readonly [name: string, value: string];
+
+const OURS = /^(?:__Host-|__Secure-)?(pc_\w+)$|^(csrftoken)$/;
+
+export function parseCookies(header: string | null): Pair[] {
+  return (header ?? "").split(";").flatMap((part): Pair[] => {
+    const at = part.indexOf("=");
+    return at < 0 ? [] : [[part.slice(0, at).trim(), part.slice(at + 1).trim()]];
+  });
+}
+
+export function serialise(pairs: readonly Pair[]): string {
+  return pairs.map(([name, value]) => `${name}=${value}`).join("; ");
+}
+
+/** Only what is Portcullis'. Other cookies of a site are none of its business. */
+export function ours(pairs: readonly Pair[]): Pair[] {
+  return pairs.filter(([name]) => OURS.test(name));
+}
+
+/** The value of one of Portcullis' cookies, `pc_refresh` say. `null`: there are two, and none can be believed. */
+export function valueOf(pairs: readonly Pair[], wanted: string): string | null | undefined {
+  const found = pairs.filter(([name]) => plainName(name) === wanted);
+  return found.length > 1 ? null : found[0]?.[1];
+}
+
+function plainName(name: string): string | undefined {
+  const match = OURS.exec(name);
+  return match?.[1] ?? match?.[2];
+}
+
+/** The cookies of the next request, after answers with these `Set-Cookie`. */
+export function apply(pairs: readonly Pair[], setCookies: readonly string[]): Pair[] {
+  const changed = setCookies.map((text) => ({ pair: parseCookies(text.split(";", 1)[0] ?? "")[0], isGone: isGone(text) }));
+  const kept = pairs.filter(([name]) => !changed.some(({ pair }) => pair?.[0] === name));
+  return [...kept, ...changed.flatMap(({ pair, isGone }) => (pair && !isGone ? [pair] : []))];
+}
+
+function isGone(setCookie: string): boolean {
+  if (/;\s*max-age=0*(?:;|$|-)/i.test(setCookie)) return true;
+  const until = /;\s*expires=([^;]+)/i.exec(setCookie)?.[1];
+  return !/;\s*max-age=/i.test(setCookie) && until !== undefined && Date.parse(until) <= 0;
+}
+
+/** Later ones replace earlier ones of the same name. */
+export function merge(earlier: readonly string[], later: readonly string[]): string[] {
+  const nameOf = (text: string) => text.split("=", 1)[0];
+  return [...earlier.filter((text) => !later.some((other) => nameOf(other) === nameOf(text))), ...later];
+}

@@ -1,0 +1,12 @@
+import type { Client } from "./create-client.js";
+import { core } from "./lib/core.js";
+
+/**
+ * Where to send the browser to sign in with another provider: `location.assign(socialSignInUrl(auth, "google", "/"))`.
+ * It comes back to `returnTo`, signed in; the address must be Portcullis' own or stand in `server.return_urls`.
+ */
+export function socialSignInUrl(client: Client, provider: string, returnTo: string): string {
+  const { baseUrl, base } = client[core];
+  const query = new URLSearchParams({ return_to: new URL(returnTo, base).href });
+  return `${baseUrl}/auth/oauth/${encodeURIComponent(provider)}/start?${query}`;
+}

@@ -1,0 +1,299 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Pair, parseCookies } from "../../src/server/lib/cookies.js";
+import { problem } from "../support/fake-issuer.js";
+import { Browser, signIn, site } from "../support/site.js";
+import { refusal } from "../support/world.js";
+
+const MINUTE = 60_000;
+
+test("nobody", async () => {
+  const { auth, sent } = await site();
+  const visit = await auth.open(new Browser().request());
+  assert.deepEqual([visit.status, visit.claims, visit.accessToken, visit.problem], ["signed_out", null, null, null]);
+  assert.equal(await visit.getUser(), null);
+  assert.deepEqual(visit.setCookies(), []);
+  assert.deepEqual(sent, []);
+});
+
+test("signing in by a form, and asking as the user", async () => {
+  const made = await site();
+  const browser = await signIn(made);
+  assert.ok(browser.cookie("pc_access"));
+  const visit = await made.auth.open(browser.request());
+  assert.equal(visit.status, "signed_in");
+  assert.equal(visit.claims?.sub, "ada@example.org");
+  // A good token is enough: only the keys were needed, once.
+  assert.deepEqual(made.issuer.log, []);
+  assert.equal((await visit.getUser())?.name, "Ada");
+  assert.equal((await visit.fetch("https://api.example.org/things")).status, 200);
+  assert.equal((await refusal(visit.fetch("https://evil.example/"))).code, "foreign_origin");
+  assert.deepEqual(visit.setCookies(), []);
+});
+
+test("Portcullis gets the cookies of ours and no others, and is told who asks", async () => {
+  const made = await site({ clientAddress: (headers) => headers.get("x-real-ip") });
+  const browser = await signIn(made);
+  made.clock.pass(20 * MINUTE);
+  const headers = { "user-agent": "Browser/1", "x-real-ip": "192.0.2.7", "x-forwarded-for": "6.6.6.6" };
+  await made.auth.open(browser.request("/", { headers }));
+  const sent = made.sent.find(({ url }) => url.endsWith("/auth/refresh"));
+  assert.doesNotMatch(sent?.headers.get("cookie") ?? "", /theme/);
+  assert.match(sent?.headers.get("cookie") ?? "", /pc_refresh=/);
+  assert.equal(sent?.headers.get("user-agent"), "Browser/1");
+  assert.equal(sent?.headers.get("x-forwarded-for"), "192.0.2.7");
+});
+
+test("fifty requests with an expired token are one refresh, and all write the same", async () => {
+  const made = await site();
+  const browser = await signIn(made);
+  made.clock.pass(20 * MINUTE);
+  const visits = await Promise.all(Array.from({ length: 50 }, () => made.auth.open(browser.request())));
+  assert(visits.every(({ status }) => status === "signed_in"));
+  assert.equal(made.issuer.rotations, 1);
+  const written = new Set(visits.map((visit) => JSON.stringify(visit.setCookies())));
+  assert.equal(written.size, 1);
+  // One that left before and arrives after.
+  const late = await made.auth.open(browser.request());
+  assert.equal(late.status, "signed_in");
+  assert.equal(made.issuer.count("POST /auth/refresh"), 1);
+  browser.keep(late.setCookies());
+  const next = await made.auth.open(browser.request());
+  assert.deepEqual([next.status, next.setCookies()], ["signed_in", []]);
+});
+
+test("two processes at once get the same successor", async () => {
+  const made = await site();
+  const browser = await signIn(made);
+  made.clock.pass(20 * MINUTE);
+  const other = made.another();
+  const visits = await Promise.all([made.auth, other].map((auth) => auth.open(browser.request())));
+  assert.deepEqual([made.issuer.rotations, made.issuer.replays], [1, 1]);
+  const [one, two] = visits.map((visit) => {
+    const copy = browser.copy();
+    copy.keep(visit.setCookies());
+    return copy.cookie("pc_refresh");
+  });
+  assert.equal(one, two);
+});
+
+test("what renders the page gets the cookies of the answer", async () => {
+  const made = await site();
+  const browser = await signIn(made);
+  made.clock.pass(20 * MINUTE);
+  const visit = await made.auth.open(browser.request());
+  browser.keep(visit.setCookies());
+  const pairs = (cookies: readonly Pair[]) => cookies.map(([name, value]) => `${name}=${value}`).sort();
+  assert.deepEqual(pairs(parseCookies(visit.cookieHeader())), pairs(browser.cookies));
+  const claims = await made.auth.read(new Headers({ cookie: visit.cookieHeader() }));
+  assert.equal(claims?.gen, 2);
+});
+
+test("a slow answer does not set the cookies back", async () => {
+  const made = await site();
+  const browser = await signIn(made);
+  made.clock.pass(14.5 * MINUTE);
+  const slow = await made.auth.open(browser.request());
+  const quick = await made.auth.open(browser.request());
+  browser.keep(quick.setCookies());
+  made.clock.pass(14.5 * MINUTE);
+  const later = await made.auth.open(browser.request());
+  browser.keep(later.setCookies());
+  const newest = browser.cookie("pc_refresh");
+  browser.keep(slow.setCookies());
+  assert.equal(browser.cookie("pc_refresh"), newest);
+  assert.equal(made.issuer.rotations, 2);
+});
+
+test("a session that has ended is cleared, and not brought back by who was slow", async () => {
+  const made = await site();
+  const browser = await signIn(made);
+  made.clock.pass(14.5 * MINUTE);
+  const before = browser.copy();
+  browser.keep((await made.auth.open(browser.request())).setCookies());
+  const visit = await made.auth.open(browser.request("/sign-out", { method: "POST" }));
+  await visit.logout();
+  assert.equal(visit.status, "signed_out");
+  browser.keep(visit.setCookies());
+  assert.equal(browser.cookie("pc_refresh"), undefined);
+  assert.equal(browser.cookie("pc_access"), undefined);
+  assert.equal(browser.cookie("theme"), "dark");
+  made.clock.pass(MINUTE / 2);
+  const late = await made.auth.open(before.request());
+  assert.equal(late.status, "signed_out");
+  assert(!late.setCookies().some((text) => /pc_refresh=pcr/.test(text)));
+});
+
+test("ended from elsewhere: found out at the next refresh, or when a service says so", async () => {
+  const made = await site();
+  const browser = await signIn(made);
+  made.issuer.revokeAll();
+  const visit = await made.auth.open(browser.request());
+  assert.equal(visit.status, "signed_in");
+  assert.equal((await visit.fetch("https://api.example.org/things")).status, 401);
+  assert.equal(visit.status, "signed_out");
+  browser.keep(visit.setCookies());
+  assert.equal(browser.cookie("pc_refresh"), undefined);
+});
+
+test("a fault of Portcullis signs nobody out and clears nothing", async () => {
+  for (const break_ of [
+    (made: Awaited<ReturnType<typeof site>>) => void (made.offline = true),
+    ({ issuer }: Awaited<ReturnType<typeof site>>) =>
+      void (issuer.disturb = () => Promise.resolve(problem(503, "store_unavailable"))),
+    ({ issuer }: Awaited<ReturnType<typeof site>>) =>
+      void (issuer.disturb = () => Promise.resolve(new Response("<h1>Bad gateway</h1>", { status: 502 }))),
+    ({ issuer }: Awaited<ReturnType<typeof site>>) =>
+      void (issuer.disturb = () => Promise.resolve(problem(429, "rate_limited", { retryAfter: 9 }))),
+  ]) {
+    const made = await site();
+    const browser = await signIn(made);
+    await made.auth.open(browser.request());
+    break_(made);
+    // Due, and good for a while.
+    made.clock.pass(14.5 * MINUTE);
+    const good = await made.auth.open(browser.request());
+    assert.deepEqual([good.status, good.setCookies()], ["signed_in", []]);
+    made.clock.pass(MINUTE);
+    const bad = await made.auth.open(browser.request());
+    assert.deepEqual([bad.status, bad.claims, bad.setCookies()], ["unavailable", null, []]);
+    assert(bad.problem);
+    made.offline = false;
+    made.issuer.disturb = undefined;
+    assert.equal((await made.auth.open(browser.request())).status, "signed_in");
+  }
+});
+
+test("a lost answer is asked for again, and is the same", async () => {
+  const made = await site();
+  const browser = await signIn(made);
+  made.clock.pass(20 * MINUTE);
+  let lost = false;
+  made.issuer.disturb = (request, answer) => {
+    if (!request.url.endsWith("/auth/refresh") || lost) return undefined;
+    lost = true;
+    return answer().then(() => Promise.reject(new TypeError("reset")));
+  };
+  assert.equal((await made.auth.open(browser.request())).status, "signed_in");
+  assert.deepEqual([made.issuer.rotations, made.issuer.replays], [1, 1]);
+});
+
+test("a session of a single-page app: one refresh for all its pages", async () => {
+  const made = await site();
+  const browser = new Browser();
+  const session = made.issuer.begin("ada@example.org", "cookie");
+  browser.set("pc_refresh", `pcr_${session.id}.1`);
+  for (let page = 0; page < 5; page++) {
+    const visit = await made.auth.open(browser.request());
+    assert.equal(visit.status, "signed_in");
+    browser.keep(visit.setCookies());
+    assert.equal((await made.auth.read(browser.request().headers))?.sub, "ada@example.org");
+    // What renders the page may be another process, and the browser has no cookie with the access token.
+    const inside = new Headers({ cookie: visit.cookieHeader() });
+    assert.equal((await made.another().read(inside))?.sub, "ada@example.org");
+    assert.equal(browser.cookie("pc_access"), undefined);
+    made.clock.pass(2 * MINUTE);
+  }
+  assert.equal(made.issuer.rotations, 1);
+});
+
+test("a page of another site changes nothing, and is not told who is signed in", async () => {
+  const made = await site({ origins: ["https://www.example.org"] });
+  const browser = await signIn(made);
+  for (const [headers, status] of [
+    [{}, "signed_in"],
+    [{ "sec-fetch-site": "same-origin" }, "signed_in"],
+    [{ origin: "https://www.example.org", "sec-fetch-site": "same-site" }, "signed_in"],
+    [{ origin: "https://evil.example" }, "signed_out"],
+    [{ origin: "null" }, "signed_out"],
+    [{ "sec-fetch-site": "same-site" }, "signed_out"],
+    [{ "sec-fetch-site": "cross-site" }, "signed_out"],
+    [{ origin: "", referer: "https://evil.example/x" }, "signed_out"],
+  ] as const) {
+    const visit = await made.auth.open(browser.request("/", { method: "POST", headers }));
+    assert.equal(visit.status, status, JSON.stringify(headers));
+    assert.deepEqual(visit.setCookies(), []);
+  }
+  const safe = await made.auth.open(browser.request("/", { headers: { "sec-fetch-site": "cross-site" } }));
+  assert.equal(safe.status, "signed_in");
+  const forged = await made.auth.open(browser.request("/", { method: "POST", headers: { origin: "https://evil.example" } }));
+  const login = forged.login({ email: "mallory@example.org", password: "x" });
+  assert.equal((await refusal(login)).code, "csrf_failed");
+});
+
+test("two cookies of one name are none, and are left alone", async () => {
+  const made = await site();
+  const browser = await signIn(made);
+  for (const name of ["pc_refresh", "__Host-pc_refresh", "__Secure-pc_access"]) {
+    const copy = browser.copy();
+    copy.cookies.push([name, "x"]);
+    const visit = await made.auth.open(copy.request());
+    assert.deepEqual([visit.status, visit.setCookies()], ["signed_out", []], name);
+  }
+  assert.deepEqual(made.issuer.log, []);
+});
+
+test("names with a prefix", async () => {
+  const made = await site();
+  const browser = await signIn(made);
+  const prefixed = new Browser();
+  for (const name of ["pc_access", "pc_refresh"]) prefixed.set(`__Host-${name}`, browser.cookie(name) ?? "");
+  assert.equal((await made.auth.open(prefixed.request())).status, "signed_in");
+});
+
+test("who must change the password, and who may only look", async () => {
+  const made = await site();
+  made.issuer.claims = { pwd_change: true };
+  const visit = await made.auth.open((await signIn(made)).request());
+  assert.deepEqual([visit.status, visit.claims, visit.accessToken], ["must_change_password", null, null]);
+  made.issuer.claims = { read_only: true, act: { sub: "admin" } };
+  const browser = await signIn(made);
+  assert.equal((await made.auth.open(browser.request())).claims?.act?.sub, "admin");
+  const changing = await made.auth.open(browser.request("/", { method: "DELETE" }));
+  assert.deepEqual([changing.status, changing.claims], ["read_only", null]);
+});
+
+test("refusals of a sign-in, and a second factor", async () => {
+  const made = await site();
+  const browser = new Browser();
+  const open = () => made.auth.open(browser.request("/sign-in", { method: "POST" }));
+  const visit = await open();
+  assert.equal((await refusal(visit.login({ email: "ada@example.org", password: "wrong" }))).code, "invalid_credentials");
+  assert.equal(visit.status, "signed_out");
+  const owes = await refusal((await open()).login({ email: "ada@example.org", password: "owes a factor" }));
+  assert.equal(owes.code, "second_factor_required");
+  const again = await open();
+  await again.loginWithFactor({ challenge: "ch_1", method: "totp", code: "123456" });
+  assert.equal(again.status, "signed_in");
+  const fresh = await open();
+  assert.equal((await fresh.register({ email: "new@example.org", password: "x" }))?.sub, "new@example.org");
+});
+
+test("after the head is written nothing is exchanged", async () => {
+  const made = await site();
+  const browser = await signIn(made);
+  const visit = await made.auth.open(browser.request());
+  visit.setCookies();
+  made.clock.pass(5 * MINUTE);
+  for (const session of made.issuer.sessions.values()) session.deadUpTo = session.gen;
+  assert.equal((await visit.fetch("https://api.example.org/things")).status, 401);
+  assert.equal(made.issuer.rotations, 0);
+  const next = await made.auth.open(browser.request());
+  assert.equal((await next.fetch("https://api.example.org/things")).status, 200);
+  assert.equal(made.issuer.rotations, 1);
+  // The one that is written already may use what the other has got.
+  assert.equal((await visit.fetch("https://api.example.org/things")).status, 200);
+  browser.keep(next.setCookies());
+  assert.equal((await made.auth.open(browser.request())).claims?.gen, 2);
+});
+
+test("signing in over another session", async () => {
+  const made = await site();
+  const browser = await signIn(made);
+  const first = browser.copy();
+  await signIn(made, browser);
+  assert.notEqual(browser.cookie("pc_refresh"), first.cookie("pc_refresh"));
+  assert.equal((await made.auth.open(browser.request())).status, "signed_in");
+  made.clock.pass(20 * MINUTE);
+  assert.equal((await made.auth.open(first.request())).status, "signed_out");
+});
