@@ -181,7 +181,8 @@ fn sound(somebody: Somebody, wanted: Wanted<'_>) -> Result<Somebody, Stopped> {
         return Err(Problem::new(Code::ReadOnlySession).into());
     }
     if somebody.principal.lacks_all_scopes() {
-        return Err(no_scope().into());
+        let detail = "This token was narrowed to no scope at all. Use one that has what it needs.";
+        return Err(Problem::new(Code::InsufficientScope).detail(detail).into());
     }
     Ok(somebody)
 }
@@ -195,12 +196,6 @@ fn stop(who: Who) -> Stopped {
         Who::MustChange => Stopped::ChangePassword,
         Who::Unknown(problem) | Who::Refused(problem) => Stopped::Refused(problem),
     }
-}
-
-/// Narrowed to no scope at all, it opens nothing, whatever the rules are.
-fn no_scope() -> Problem {
-    Problem::new(Code::InsufficientScope)
-        .detail("This token was narrowed to no scope at all. Use one that has what it needs.")
 }
 
 fn unreadable(error: BadTarget) -> Problem {
