@@ -9,7 +9,7 @@ mod id;
 pub(crate) use bearer::{
     Acting, AnySession, Known, MustChangeToo, Own, OwnMustChangeToo, OwnSession, OwnSessionMustChangeToo,
 };
-pub(crate) use body::{BodyOrForm, JsonBody, RawJson, optional_json};
+pub(crate) use body::{BodyOrForm, JsonBody, OptionalJson, RawJson, optional_json};
 pub(crate) use browser::{Admitted, Browser, handover};
 pub(crate) use client::{ClientInfo, Disbelieved, address};
 pub(crate) use id::{PathId, QueryString};
