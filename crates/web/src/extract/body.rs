@@ -123,6 +123,18 @@ impl<T: DeserializeOwned> FromRequest<Web> for FormBody<T> {
     }
 }
 
+/// A JSON body, or none at all.
+pub(crate) struct OptionalJson<T>(pub(crate) Option<T>);
+
+impl<T: DeserializeOwned> FromRequest<Web> for OptionalJson<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &Web) -> Result<Self, Failure> {
+        let (parts, body) = request.into_parts();
+        optional_json(&parts.headers, body).await.map(Self)
+    }
+}
+
 /// A JSON body that may be missing altogether.
 pub(crate) async fn optional_json<T: DeserializeOwned>(
     headers: &HeaderMap,

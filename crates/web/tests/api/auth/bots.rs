@@ -56,6 +56,21 @@ on_both! {
         }
     }
 
+    async fn its_tokens_need_no_body(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let ada = app.sign_up("ada").await;
+        let path = format!("{}/tokens", path(&make(&ada).await));
+        private(&ada.send(http::Method::POST, &path, None).await, 200);
+        let empty = ada.send_bytes(http::Method::POST, &path, "application/json", vec![]).await;
+        private(&empty, 200);
+        for body in ["[]", "null", "\"x\""] {
+            let reply = ada.send_bytes(http::Method::POST, &path, "application/json", body.into()).await;
+            invalid(&reply, &[("", "wrong_type")]);
+        }
+        let reply = ada.send_bytes(http::Method::POST, &path, "text/plain", b"{}".to_vec()).await;
+        refused(&reply, 415, "unsupported_media_type");
+    }
+
     async fn none_is_made_by_a_session_that_has_ended(backend: Backend) {
         let app = TestApp::new(backend).await;
         let mut other = app.another(|_| {}).await;
