@@ -42,6 +42,15 @@ export async function signOut(tab) {
   await shows(tab, "signed-out");
 }
 
+/** Presses the button that refreshes, and waits for the token; resolves to it. */
+export async function refresh(tab) {
+  const [answer] = await Promise.all([
+    tab.waitForResponse((answer) => answer.url().endsWith("/auth/refresh") && answer.request().method() === "POST"),
+    tab.click("#refresh"),
+  ]);
+  return (await answer.json()).access_token;
+}
+
 /**
  * Lets the page ask its service so many times at once, also in a window that nobody sees.
  *

@@ -124,7 +124,12 @@ impl Cx {
         let refresh_token = token.successor().to_text(key, &self.ring).ok_or(Fault::ServerKeyMissing(key))?;
         let (access_token, expires_in) = self.sign_access(&grant, audiences)?;
         // Deleted since the row was read, and the session with them.
-        let user = self.store.user(grant.user).await.map_err(Fault::from)?.ok_or(RefreshError::Revoked)?;
+        let user = self
+            .store
+            .user(grant.user)
+            .await
+            .map_err(Fault::from)?
+            .ok_or(RefreshError::Revoked { superseded: false })?;
         Ok(Tokens {
             access_token,
             expires_in,

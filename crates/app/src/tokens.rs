@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use portcullis_core::ids::UserId;
 use portcullis_core::random;
 use portcullis_core::session::{ActingMode, Grant};
 use portcullis_core::user::User;
@@ -134,7 +133,6 @@ impl Cx {
     pub(crate) fn refresh_lifetime(&self, grant: &Grant) -> Duration {
         self.settings.lifetimes.refresh.min(grant.ends_at.since(self.clock.now()))
     }
-
 }
 
 /// `jti`: 128 random bits in hex.

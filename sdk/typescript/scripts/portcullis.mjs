@@ -31,6 +31,7 @@ export async function freePort() {
 /**
  * @typedef Portcullis
  * @property {string} url where it listens, and its `server.public_url`
+ * @property {string} directory its working directory: `log`, and `data/` with the database
  * @property {() => Promise<void>} start after `end`
  * @property {() => Promise<void>} end ends it and keeps what it has stored
  * @property {() => Promise<void>} stop ends it for good
@@ -76,6 +77,7 @@ export async function startPortcullis(settings = {}, wanted = 0) {
   await start();
   return {
     url,
+    directory,
     start,
     end,
     async stop() {

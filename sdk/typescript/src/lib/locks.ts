@@ -56,3 +56,23 @@ export function createLeaseLocks(store: Store | undefined, clock: Clock): Locks 
     },
   };
 }
+
+/** The browser's own locks, and others where it has none, or grants none: pages that may store nothing get no locks. */
+export function createLocks(own: Locks | undefined, others: Locks): Locks {
+  if (!own) return others;
+  return {
+    query: () => own.query?.() ?? Promise.resolve({}),
+    async request(name, options, run) {
+      let isGranted = false;
+      try {
+        return await own.request(name, options, () => {
+          isGranted = true;
+          return run();
+        });
+      } catch (error) {
+        if (isGranted || (error as Error).name !== "SecurityError") throw error;
+        return others.request(name, options, run);
+      }
+    },
+  };
+}
