@@ -13,6 +13,8 @@ paths! {
     HOME = "/",
     /// The page that signs people in.
     SIGN_IN_PAGE = "/sign-in",
+    /// Where a page's access token is renewed if the refresh token's cookie gets no further.
+    RENEW = "/auth/renew",
     /// The page that signs people up.
     SIGN_UP_PAGE = "/sign-up",
     /// The page that signs people out.

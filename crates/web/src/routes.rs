@@ -48,6 +48,7 @@ pub(crate) fn table() -> OpenApiRouter<Web> {
         .routes(routes!(api::health::ready))
         .routes(routes!(pages::home::home))
         .routes(routes!(pages::sign_in::show, pages::sign_in::submit))
+        .routes(routes!(pages::renew::renew))
         .routes(routes!(pages::sign_up::show, pages::sign_up::submit))
         .routes(routes!(pages::sign_out::show, pages::sign_out::submit))
         .routes(routes!(pages::account::show, pages::account::submit))

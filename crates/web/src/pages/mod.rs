@@ -17,6 +17,7 @@ mod html;
 mod opened;
 pub(crate) mod password;
 mod place;
+pub(crate) mod renew;
 pub(crate) mod set_up;
 pub(crate) mod sign_in;
 pub(crate) mod sign_out;

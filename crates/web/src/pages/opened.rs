@@ -26,6 +26,8 @@ pub(crate) struct PageQuery {
     return_to: Option<String>,
     /// Whoever signed in longer ago, in seconds, does so again (`OpenID` Connect Core section 3.1.2.1).
     max_age: Option<String>,
+    /// `no`: it was tried to renew the tokens, in vain.
+    renewed: Option<String>,
 }
 
 /// A page that is opened, or on which a button is pressed.
@@ -38,6 +40,8 @@ pub(crate) struct Opened {
     pub(super) place: Option<Place>,
     /// How old a sign-in may be.
     pub(super) max_age: Option<Duration>,
+    /// Whether it was tried already to renew the tokens.
+    pub(super) tried: bool,
     /// The path, and what of the query the next page needs.
     path: String,
 }
@@ -46,7 +50,7 @@ impl FromRequestParts<Web> for Opened {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Refused> {
-        let QueryString(PageQuery { return_to, max_age }) =
+        let QueryString(PageQuery { return_to, max_age, renewed }) =
             QueryString::from_request_parts(parts, web).await?;
         let place = return_to.map(|text| Place::read(web, &text).ok_or_else(leads_away)).transpose()?;
         let seconds = max_age.map(|text| text.parse().map_err(|_| bad_age())).transpose()?;
@@ -59,6 +63,7 @@ impl FromRequestParts<Web> for Opened {
             method: parts.method.clone(),
             place,
             max_age: seconds.map(Duration::from_secs),
+            tried: renewed.is_some(),
             path: parts.uri.path().to_owned(),
         })
     }
@@ -98,6 +103,22 @@ impl Opened {
             Some(place) => with_return_to(page, place.location()),
             None => page.to_owned(),
         }
+    }
+
+    /// Another page of ours, which goes on with all that is asked of this one.
+    pub(super) fn onward(&self, page: &str, tried: bool) -> String {
+        let mut query = Serializer::new(String::new());
+        if let Some(place) = &self.place {
+            query.append_pair("return_to", place.location());
+        }
+        if let Some(max_age) = self.max_age {
+            query.append_pair("max_age", &max_age.as_secs().to_string());
+        }
+        if tried {
+            query.append_pair("renewed", "no");
+        }
+        let query = query.finish();
+        if query.is_empty() { page.to_owned() } else { format!("{page}?{query}") }
     }
 
     /// The sign-in page, from which the way leads back here.

@@ -45,7 +45,10 @@ pub(crate) async fn show(opened: Opened) -> PageAnswer {
 async fn shown(opened: &Opened, visit: &Visit) -> Answer {
     if visit.was_acting {
         // Once more, as themselves.
-        return see_other(&opened.by_way_of(paths::SIGN_IN_PAGE));
+        return see_other(&opened.onward(paths::SIGN_IN_PAGE, false));
+    }
+    if visit.may_be_renewed_elsewhere && !opened.tried {
+        return see_other(&opened.onward(paths::RENEW, false));
     }
     let user = known(opened, visit).await?;
     match (&visit.user, user) {

@@ -37,6 +37,8 @@ pub(super) struct Visit {
     pub(super) user: Option<Arc<Caller>>,
     /// Acting as another user is over, and the browser has a session of their own left that was not looked at yet.
     pub(super) was_acting: bool,
+    /// The access token is no good any more, and the refresh token that belongs to it was not sent here.
+    pub(super) may_be_renewed_elsewhere: bool,
     /// The session whose CSRF token the page's forms carry.
     session: Option<SessionId>,
     /// What the answer sets and takes away.
@@ -54,7 +56,10 @@ impl Visit {
         {
             return Self::renewed(opened, &admitted).await;
         }
-        Ok(Self { user, session: browser.session().await?, ..Self::default() })
+        let session = browser.session().await?;
+        let narrow = opened.web.config.cookie_path != "/" && opened.method == Method::GET;
+        let may_be_renewed_elsewhere = narrow && user.is_none() && session.is_some();
+        Ok(Self { user, may_be_renewed_elsewhere, session, ..Self::default() })
     }
 
     /// Who presses the button, with proof that they did: [`Opened::browser`] is held to both CSRF rules.
@@ -89,7 +94,7 @@ impl Visit {
             Err(BearerError::Invalid(_)) => None,
             Err(BearerError::Fault(fault)) => return Err(Refused::with_cookies(fault.into(), cookies)),
         };
-        Ok(Self { user, session, cookies, was_acting: false })
+        Ok(Self { user, session, cookies, ..Self::default() })
     }
 
     /// Nobody; whose session is over loses its cookies.
@@ -106,7 +111,7 @@ impl Visit {
         forget_dead(&opened.web, &mut response, admitted)?;
         let was_acting = !admitted.brought().acting.is_empty();
         let session = admitted.own_session().filter(|_| was_acting);
-        Ok(Self { user: None, was_acting, session, cookies: response.headers().clone() })
+        Ok(Self { was_acting, session, cookies: response.headers().clone(), ..Self::default() })
     }
 
     /// The CSRF token of the page's forms.

@@ -84,6 +84,7 @@ const TABLE: &[Operation] = &[
     op("GET", paths::HOME, Nothing, OPEN),
     op("GET", paths::SIGN_IN_PAGE, Nothing, OPEN),
     op("POST", paths::SIGN_IN_PAGE, Form, FORGED),
+    op("GET", paths::RENEW, Nothing, TO_SIGN_IN),
     op("GET", paths::SIGN_UP_PAGE, Nothing, OPEN),
     op("POST", paths::SIGN_UP_PAGE, Form, FORGED),
     op("GET", paths::SIGN_OUT_PAGE, Nothing, OPEN),

@@ -30,6 +30,7 @@ fn readable() -> impl Iterator<Item = String> {
         paths::OAUTH_REVOKE,
         // Only for whoever is signed in by cookie.
         paths::ACCOUNT_PAGE,
+        paths::RENEW,
         paths::PASSWORD_PAGE,
         // Only for administrators.
         paths::ADMIN_CLIENTS,

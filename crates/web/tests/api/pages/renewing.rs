@@ -208,3 +208,50 @@ async fn too_many_are_told_to_wait_and_keep_their_cookies() {
     nobody.fetch_csrf_token().await;
     refused(&nobody.refresh().await, 401, "missing_token");
 }
+
+on_both! {
+    /// With `cookies.path` the refresh token gets to `/auth` alone.
+    async fn also_where_the_refresh_token_is_kept_from_pages(backend: Backend) {
+        let app = TestApp::with(backend, |setup| setup.web.cookie_path = "/auth".into()).await;
+        app.sign_up("ada").await;
+        let ada = opening(&app.browser());
+        let by_page = app.browser();
+        sent_on(&sign_in_at(&by_page, "/sign-in", "ada").await, "/account");
+        *ada.jar() = by_page.jar().clone();
+        sent_on(&ada.get("/sign-in?return_to=/docs").await, "/docs");
+        app.clock.advance(Duration::from_mins(15));
+        sent_on(&ada.get("/account").await, "/sign-in?return_to=%2Faccount");
+        let path = "/sign-in?return_to=%2Faccount&max_age=3600";
+        let renew = "/auth/renew?return_to=%2Faccount&max_age=3600";
+        let reply = ada.get(path).await;
+        assert!(set(&reply).is_empty());
+        sent_on(&reply, renew);
+        let reply = ada.get(renew).await;
+        assert_eq!(set_names(&reply), RENEWED);
+        sent_on(&reply, path);
+        sent_on(&ada.get(path).await, "/account");
+        open(&ada, "/account").await;
+        // Another site can send a visitor through, and not on to itself.
+        let evil = "/auth/renew?return_to=https://evil.example";
+        assert_eq!(Page::of(ada.get(evil).await, 400).code(), "malformed_request");
+    }
+
+    async fn and_nobody_goes_round_in_circles(backend: Backend) {
+        let app = TestApp::with(backend, |setup| setup.web.cookie_path = "/auth".into()).await;
+        app.sign_up("ada").await;
+        let ada = app.browser();
+        sent_on(&sign_in_at(&ada, "/sign-in", "ada").await, "/account");
+        let lost = ada.copied();
+        lost.jar().remove("pc_refresh");
+        app.clock.advance(Duration::from_mins(15));
+        sent_on(&lost.get("/sign-in").await, "/auth/renew");
+        sent_on(&lost.get("/auth/renew").await, "/sign-in?renewed=no");
+        open(&lost, "/sign-in?renewed=no").await;
+        app.clock.advance(Duration::from_hours(24 * 31));
+        sent_on(&ada.get("/sign-in").await, "/auth/renew");
+        let reply = ada.get("/auth/renew").await;
+        sent_on(&reply, "/sign-in?renewed=no");
+        assert_eq!(cleared_names(&reply), RENEWED);
+        open(&ada, "/sign-in").await;
+    }
+}
