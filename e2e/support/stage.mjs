@@ -2,14 +2,13 @@
 
 import { appendFileSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { after, before, test } from "node:test";
 import { startBrowser } from "./browser.mjs";
+import { OUT } from "./out.mjs";
 import { startWorld } from "./world.mjs";
 
 /** Of so many tabs pictures are kept. */
 const PICTURES = 3;
-const OUT = fileURLToPath(new URL("../out", import.meta.url));
 
 /**
  * Starts a world and a browser before the tests of a file, and ends them after.

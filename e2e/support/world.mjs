@@ -1,10 +1,13 @@
 // A Portcullis, and the page of examples/spa with its service: two origins of one site.
 
 import { once } from "node:events";
+import { copyFile, mkdir } from "node:fs/promises";
 import { createServer } from "node:http";
+import { basename, join } from "node:path";
 import { freePort, startPortcullis } from "../../sdk/typescript/scripts/portcullis.mjs";
 import { createSite } from "../../examples/spa/server.mjs";
 import { startBetween } from "./between.mjs";
+import { OUT } from "./out.mjs";
 import { claimsOf } from "./tokens.mjs";
 
 /** Seconds by which the service lets tokens outlive their end. */
@@ -16,7 +19,8 @@ const LEEWAY = 1;
  * @property {string} auth its public URL
  * @property {import("./between.mjs").Between} [between] if there shall be one
  * @property {string} page where the page is
- * @property {{ refused: number, expire: () => void }} service what it has refused; `expire` ends all tokens it has seen
+ * @property {{ refused: number, lastEnd: number, expire: () => void }} service how often it has refused; when the last token
+ *   that it has seen ends, in milliseconds since the Unix epoch; `expire` ends all that it has seen
  * @property {() => Promise<void>} stop
  */
 
@@ -52,10 +56,18 @@ export async function startWorld(settings, { isBetween = false } = {}) {
     async stop() {
       server.closeAllConnections();
       server.close();
+      await portcullis.end();
+      await keepLog(portcullis);
       await portcullis.stop();
       between?.close();
     },
   };
+}
+
+/** What Portcullis has said while the tests of a file ran. */
+async function keepLog({ directory }) {
+  await mkdir(OUT, { recursive: true });
+  await copyFile(join(directory, "log"), join(OUT, `portcullis-of-${basename(process.argv[1], ".test.mjs")}.log`));
 }
 
 /** Stands before the example's service and is stricter than that: to the second, or to a word of the test. */

@@ -168,7 +168,11 @@ here.scene("gone on to another page and back: shown as it was left, and looked a
   await allGood(tab);
   await assertNeverSignedOut(tab);
 
-  await leaveAndComeBack(tab, () => here.world.portcullis.run(["session", "revoke", "--user", email, "--all"]));
+  const token = await refresh(tab);
+  await leaveAndComeBack(tab, async () => {
+    await here.world.portcullis.run(["session", "revoke", "--user", email, "--all"]);
+    await isDead(token);
+  });
   await shows(tab, "signed-out");
 
   await signIn(tab, email);
@@ -189,6 +193,13 @@ here.scene("gone on to another page and back: shown as it was left, and looked a
   });
   await tab.waitForFunction((email) => document.getElementById("who").textContent === email, next);
 });
+
+/** Servers follow what a command changes within a second. */
+async function isDead(token) {
+  const headers = { authorization: `Bearer ${token}` };
+  let status;
+  while (status !== 401) ({ status } = await fetch(`${here.world.auth}/auth/me`, { headers }));
+}
 
 /** By links and the button of the browser; the page is kept meanwhile, not loaded anew. */
 async function leaveAndComeBack(tab, meanwhile) {
