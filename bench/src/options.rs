@@ -63,6 +63,8 @@ pub(crate) enum Measurement {
     Login,
     /// Refresh beside a flood of logins.
     Flood,
+    /// The gateway beside nginx.
+    Gateway,
 }
 
 /// A database to measure on.

@@ -11,8 +11,9 @@ use crate::bare::{self, Child};
 use crate::driver::runtime;
 use crate::options::{Database, Measurement, Options};
 use crate::parts::{crypto, pgbench, plain_sqlite, rotations};
+use crate::product::tokens::Beside;
 use crate::product::{self, Server, Setting};
-use crate::report::{Goal, Report};
+use crate::report::{Goal, Report, thousands};
 use crate::stats::{Runs, spread};
 
 /// Medians that ratios are made of, as far as they were measured.
@@ -214,14 +215,41 @@ impl<'a> Bench<'a> {
                 self.dear(database, &wanted)?;
             }
         }
+        if wanted(&[Measurement::Gateway]) {
+            self.gateway(&child)?;
+        }
         let size = product::footprint::binary_mib(&self.options.server)?;
         self.report.judge("release binary, MiB", size, Goal::AtMost(30.0), String::new());
         Ok(())
     }
 
+    /// The gateway beside nginx, both in front of the bare framework.
+    fn gateway(&mut self, app: &Child) -> Result<()> {
+        section("gateway");
+        let Some(Beside { ours, bare: nginx }) = product::gateway::beside_nginx(app, self.options)? else {
+            self.report.fact("gateway / nginx", "not measured: nginx is not installed");
+            return Ok(());
+        };
+        self.report.runs("gateway: GET /hello, signed in", &ours);
+        self.report.runs("nginx: GET /hello (in turn with the gateway)", &nginx);
+        let (ours, nginx) = (ours.median(), nginx.median());
+        let shown = format!("{} / {}", thousands(ours.rate), thousands(nginx.rate));
+        self.report.judge("gateway / nginx", ours.rate / nginx.rate, Goal::AtLeast(0.75), shown);
+        let (p99, theirs) = (ours.latency.p99, nginx.latency.p99);
+        let shown = format!("{p99:.2} ms / {theirs:.2} ms");
+        self.report.judge("gateway / nginx, p99", p99 / theirs, Goal::AtMost(2.0), shown);
+        Ok(())
+    }
+
     /// Starts the product on a new database.
     fn setting<'s>(&'s self, dir: &'s std::path::Path, url: Option<&'s str>, cheap: bool) -> Setting<'s> {
-        Setting { binary: &self.options.server, dir, database_url: url, cheap_passwords: cheap }
+        Setting {
+            binary: &self.options.server,
+            dir,
+            database_url: url,
+            cheap_passwords: cheap,
+            gateway: None,
+        }
     }
 
     /// URL and first process of a new database for the product; neither with SQLite.

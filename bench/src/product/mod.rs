@@ -3,6 +3,7 @@
 mod callers;
 pub(crate) mod feed;
 pub(crate) mod footprint;
+pub(crate) mod gateway;
 pub(crate) mod login;
 pub(crate) mod revocation;
 pub(crate) mod server;
@@ -72,6 +73,7 @@ pub(crate) fn capture(options: &Options) -> Result<Captured> {
         dir: dir.path(),
         database_url: None,
         cheap_passwords: true,
+        gateway: None,
     })?;
     let captured = runtime()?.block_on(async {
         let sessions = register(server.address, 0..1).await?;

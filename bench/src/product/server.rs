@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
+use super::gateway::GatewayAt;
 use crate::proc;
 
 /// The secret of `X-Portcullis-Forward`.
@@ -30,6 +31,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) database_url: Option<&'a str>,
     /// Hashes that cost nothing, for what does not measure them.
     pub(crate) cheap_passwords: bool,
+    /// A gateway beside it.
+    pub(crate) gateway: Option<GatewayAt>,
 }
 
 /// A running server; killed with the value.
@@ -109,6 +112,12 @@ fn configure(command: &mut Command, setting: &Setting<'_>, address: SocketAddr) 
         .env("PORTCULLIS_TELEMETRY__LEVEL", "info");
     if setting.cheap_passwords {
         command.env("PORTCULLIS_PASSWORD__MEMORY_KIB", "8").env("PORTCULLIS_PASSWORD__ITERATIONS", "1");
+    }
+    if let Some(gateway) = setting.gateway {
+        command
+            .env("PORTCULLIS_GATEWAY__UPSTREAM", format!("http://{}", gateway.upstream))
+            .env("PORTCULLIS_GATEWAY__LISTEN", gateway.listen.to_string())
+            .env("PORTCULLIS_GATEWAY__PUBLIC_URL", format!("http://localhost:{}", gateway.listen.port()));
     }
     if let Some(url) = setting.database_url {
         command.env("PORTCULLIS_DATABASE__URL", url).env("PORTCULLIS_SERVER__SECRET_KEY", SECRET_KEY);

@@ -76,6 +76,9 @@ pub enum ForwardError {
     /// The token is for another service.
     #[error("the token is for another audience")]
     WrongAudience,
+    /// The token has scopes, and none of them is any.
+    #[error("the token has no scope")]
+    NoScope,
     /// The user lacks something.
     #[error("lacks the {0:?}")]
     Lacks(Lack),
@@ -208,7 +211,7 @@ impl Cx {
         }
         // The service could not tell this from a token without restrictions.
         if caller.claims.scope.as_deref().is_some_and(|scope| scope.trim().is_empty()) {
-            return Err(ForwardError::Lacks(Lack::Scope));
+            return Err(ForwardError::NoScope);
         }
         Ok(caller)
     }

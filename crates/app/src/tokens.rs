@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use portcullis_core::ids::UserId;
 use portcullis_core::random;
 use portcullis_core::session::{ActingMode, Grant};
 use portcullis_core::user::User;
@@ -133,12 +132,6 @@ impl Cx {
     /// For how long a refresh token made now is good, unused.
     pub(crate) fn refresh_lifetime(&self, grant: &Grant) -> Duration {
         self.settings.lifetimes.refresh.min(grant.ends_at.since(self.clock.now()))
-    }
-
-    /// The user of a session.
-    pub(crate) async fn user_of(&self, id: UserId) -> Result<User, Fault> {
-        let user = self.store.user(id).await?;
-        user.ok_or_else(|| Fault::Internal(format!("session of user {id}, who does not exist")))
     }
 }
 

@@ -108,7 +108,7 @@ impl Rule {
 pub struct AudienceId(usize);
 
 /// What is to be done with a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// It may pass, with a token for this audience if there is a user.
     Allow(AudienceId),

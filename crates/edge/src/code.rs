@@ -80,7 +80,8 @@ codes! {
     Forbidden "forbidden" FORBIDDEN "Not allowed"
         "The signed-in user may not do this. Ask an administrator for the role that may.";
     InsufficientScope "insufficient_scope" FORBIDDEN "Scope missing"
-        "The token lacks a scope that this needs. Use a token with that scope.";
+        "The token lacks a scope that this needs. Use a token with that scope."
+        r#"Bearer error="insufficient_scope""#;
     CsrfFailed "csrf_failed" FORBIDDEN "CSRF check failed"
         "Send the request from a page of ours or of `csrf.trusted_origins`, with the token of GET /auth/csrf in `X-CSRFToken`.";
     EmailNotVerified "email_not_verified" FORBIDDEN "E-mail address not confirmed"
@@ -218,9 +219,11 @@ mod tests {
     }
 
     #[test]
-    fn every_401_has_a_challenge_and_nothing_else_has() {
+    fn every_401_has_a_challenge_and_of_the_others_what_lacks_a_scope() {
         for info in CODES {
-            assert_eq!(info.challenge.is_some(), info.status == StatusCode::UNAUTHORIZED, "{}", info.name);
+            // RFC 6750 section 3.1.
+            let challenged = info.status == StatusCode::UNAUTHORIZED || info.name == "insufficient_scope";
+            assert_eq!(info.challenge.is_some(), challenged, "{}", info.name);
         }
     }
 

@@ -95,6 +95,18 @@ impl Problem {
         Self::new(Code::ValidationFailed).errors(errors)
     }
 
+    /// 403 `insufficient_scope` with the scope that is needed (RFC 6750 section 3).
+    pub fn insufficient_scope(needed: &str) -> Self {
+        let problem = Self::new(Code::InsufficientScope);
+        // RFC 6749 section 3.3: what may stand between the quotes.
+        let is_scope = needed.bytes().all(|b| matches!(b, b' ' | b'!' | b'#'..=b'[' | b']'..=b'~'));
+        let challenge = format!(r#"Bearer error="insufficient_scope", scope="{needed}""#);
+        match HeaderValue::try_from(challenge) {
+            Ok(challenge) if is_scope => problem.www_authenticate(challenge),
+            _ => problem,
+        }
+    }
+
     /// Replaces the general text by one that is exact for this place. For people; no secrets.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
@@ -116,7 +128,7 @@ impl Problem {
         self
     }
 
-    /// Replaces the challenge of a 401.
+    /// Replaces the challenge.
     #[must_use]
     pub fn www_authenticate(self, challenge: HeaderValue) -> Self {
         self.header(WWW_AUTHENTICATE, challenge)
@@ -256,6 +268,23 @@ mod tests {
         assert_eq!(challenge(Code::InvalidToken), r#"Bearer error="invalid_token""#);
         assert_eq!(challenge(Code::RefreshReused), r#"Bearer error="invalid_token""#);
         assert_eq!(challenge(Code::MalformedAuthorization), r#"Bearer error="invalid_request""#);
+    }
+
+    #[test]
+    fn a_missing_scope_is_named_if_it_can_be() {
+        let bare = r#"Bearer error="insufficient_scope""#;
+        for (scope, named) in [
+            ("files:read", r#", scope="files:read""#),
+            ("a b", r#", scope="a b""#),
+            ("a\"b", ""),
+            ("a\\b", ""),
+            ("a\r\nb", ""),
+            ("\u{fc}", ""),
+        ] {
+            let response: Response<Bytes> = Problem::insufficient_scope(scope).into_response();
+            assert_eq!(response.status(), 403);
+            assert_eq!(response.headers()[WWW_AUTHENTICATE], format!("{bare}{named}"), "{scope:?}");
+        }
     }
 
     #[test]

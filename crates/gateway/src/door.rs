@@ -147,7 +147,7 @@ impl Door {
                 self.admit(somebody, known.cloned().unwrap_or_else(|| audience.into()))
             }
             Decision::Forbidden(Lack::Role) => Err(Problem::new(Code::Forbidden).into()),
-            Decision::Forbidden(Lack::Scope) => Err(lacks_scope().into()),
+            Decision::Forbidden(Lack::Scope(scope)) => Err(Problem::insufficient_scope(&scope).into()),
             Decision::Fresh { max_age } => Err(Stopped::SignIn {
                 problem: Problem::new(Code::FreshLoginRequired).extra("max_age", max_age.as_secs()),
                 max_age: Some(max_age),
@@ -181,7 +181,8 @@ fn sound(somebody: Somebody, wanted: Wanted<'_>) -> Result<Somebody, Stopped> {
         return Err(Problem::new(Code::ReadOnlySession).into());
     }
     if somebody.principal.lacks_all_scopes() {
-        return Err(lacks_scope().into());
+        let detail = "This token was narrowed to no scope at all. Use one that has what it needs.";
+        return Err(Problem::new(Code::InsufficientScope).detail(detail).into());
     }
     Ok(somebody)
 }
@@ -195,10 +196,6 @@ fn stop(who: Who) -> Stopped {
         Who::MustChange => Stopped::ChangePassword,
         Who::Unknown(problem) | Who::Refused(problem) => Stopped::Refused(problem),
     }
-}
-
-fn lacks_scope() -> Problem {
-    Problem::new(Code::Forbidden).detail("This token lacks a scope. Use one that has it.")
 }
 
 fn unreadable(error: BadTarget) -> Problem {

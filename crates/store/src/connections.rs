@@ -71,15 +71,29 @@ impl Connections {
     async fn lend(&self) -> Result<Lent, StoreError> {
         let closed = |_| StoreError::Unavailable("the connections are closed".into());
         let permit = Arc::clone(&self.0.permits).acquire_owned().await.map_err(closed)?;
-        let connection = loop {
-            let Some(mut rested) = self.0.resting().pop() else { break self.0.options.connect().await? };
-            // One that has rested may have died meanwhile, with a restarted server: nobody's request shall be the
-            // one to find out. Under load none rests that long, and none is asked.
-            if rested.since.elapsed() < RESTED || rested.connection.ping().await.is_ok() {
-                break rested.connection;
-            }
+        // Popped in a statement of its own: the lock is not held while anybody waits.
+        let fresh = self.0.resting().pop_if(|last| last.since.elapsed() < RESTED);
+        let connection = match fresh {
+            Some(fresh) => fresh.connection,
+            // In a box: every read would carry the room for this along.
+            None => Box::pin(self.rested_or_new()).await?,
         };
         Ok(Lent { connection: Some((connection, permit)), fate: Fate::Close, home: Arc::clone(&self.0) })
+    }
+}
+
+impl Connections {
+    /// One that has rested may have died meanwhile, with a restarted server: nobody's request shall be the one to find
+    /// out. Under load none rests that long, and none is asked.
+    async fn rested_or_new(&self) -> Result<PgConnection, StoreError> {
+        loop {
+            let rested = self.0.resting().pop();
+            let Some(Resting { mut connection, .. }) = rested else { break };
+            if connection.ping().await.is_ok() {
+                return Ok(connection);
+            }
+        }
+        Ok(self.0.options.connect().await?)
     }
 }
 

@@ -31,8 +31,10 @@ use tower::Service;
 
 use crate::api::openapi;
 use crate::api::revocations::MAX_WAIT;
+use crate::cors::Cors;
 use crate::failure::{Failure, Logged};
 use crate::metrics::RouteMetrics;
+use crate::oauth::OAuthFailure;
 use crate::state::{Readiness, Web, WebConfig};
 use crate::{paths, routes};
 
@@ -136,17 +138,18 @@ impl App {
         }
         let route = paths::position(request.uri().path());
         let method = request.method().clone();
-        let origin = self.web.cors.origin(request.headers());
-        let mut response = match (self.check_host(&request), self.web.cors.preflight(&request)) {
-            (Err(problem), _) => problem.into_response(),
+        let by_page = self.own_hosts_only && request.uri().path() != paths::VERIFY;
+        let cors = if by_page { self.web.cors.by_page(&request) } else { Cors::by_proxy() };
+        let mut response = match (self.check_host(&request), cors.preflight()) {
+            (Err(problem), _) => refused(problem.into(), route),
             (Ok(()), Some(preflight)) => preflight,
-            (Ok(()), None) => self.handle(request).await,
+            (Ok(()), None) => self.handle(request, route).await,
         };
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
-            response = method_not_allowed(&response);
+            response = method_not_allowed(&response, route);
         }
         self.web.security.apply(response.headers_mut());
-        self.web.cors.apply(response.headers_mut(), origin);
+        cors.apply(response.headers_mut());
         response.headers_mut().insert(X_REQUEST_ID, id.header_value());
         log(&mut response, &id, &method, route);
         self.metrics.count(route, response.status(), begun.elapsed());
@@ -160,14 +163,14 @@ impl App {
         self.web.hosts.check(request.uri(), request.headers()).map_err(Problem::from)
     }
 
-    async fn handle(&mut self, request: Request<Body>) -> Response {
+    async fn handle(&mut self, request: Request<Body>, route: Option<usize>) -> Response {
         let limit = self.time_limit(request.uri().path());
         let work = AssertUnwindSafe(self.router.call(request)).catch_unwind();
         match tokio::time::timeout(limit, work).await {
             Ok(Ok(Ok(response))) => response,
             // What it said may hold anything, a secret included; where it was, the panic hook tells.
-            Ok(Err(_)) => Failure::logged(Code::InternalError, "a handler panicked").into_response(),
-            Err(_) => Failure::new(Code::RequestTimeout).into_response(),
+            Ok(Err(_)) => refused(Failure::logged(Code::InternalError, "a handler panicked"), route),
+            Err(_) => refused(Failure::new(Code::RequestTimeout), route),
         }
     }
 
@@ -179,12 +182,22 @@ impl App {
 }
 
 /// The router says which methods there are, but not in our form.
-fn method_not_allowed(response: &Response) -> Response {
-    let allow = response.headers().get(ALLOW).cloned();
+fn method_not_allowed(response: &Response, route: Option<usize>) -> Response {
     let problem = Problem::new(Code::MethodNotAllowed);
-    match allow {
-        Some(allow) => problem.allow(allow).into_response(),
-        None => problem.into_response(),
+    let problem = match response.headers().get(ALLOW) {
+        Some(allow) => problem.allow(allow.clone()),
+        None => problem,
+    };
+    refused(problem.into(), route)
+}
+
+/// What no handler has answered, in the form of the route it was meant for.
+fn refused(failure: Failure, route: Option<usize>) -> Response {
+    match route.map(|at| paths::ALL[at]) {
+        Some(paths::OAUTH_TOKEN | paths::OAUTH_INTROSPECT | paths::OAUTH_REVOKE) => {
+            OAuthFailure::from(failure).into_response()
+        }
+        _ => failure.into_response(),
     }
 }
 

@@ -6,7 +6,7 @@ import { openSync, closeSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 /** Milliseconds until a server that has not become ready has failed. */
 const PATIENCE = 30_000;
@@ -44,8 +44,9 @@ export async function freePort() {
  * @returns {Promise<Portcullis>}
  */
 export async function startPortcullis(settings = {}, wanted = 0) {
-  const binary = process.env.PORTCULLIS_BIN;
-  if (!binary) throw new Error("PORTCULLIS_BIN is not set. Name a portcullis that is built: target/debug/portcullis");
+  const named = process.env.PORTCULLIS_BIN;
+  if (!named) throw new Error("PORTCULLIS_BIN is not set. Name a portcullis that is built: target/debug/portcullis");
+  const binary = resolve(named);
   const directory = await mkdtemp(join(tmpdir(), "portcullis-sdk-"));
   const port = wanted || (await freePort());
   const url = `http://localhost:${port}`;

@@ -154,7 +154,7 @@ fn require(all: &[&str]) -> Result<Require, Problem> {
             ("role", roles) if roles.split('|').all(is_word) => {
                 requirements.push(Requirement::Role(roles.split('|').map(str::to_owned).collect()));
             }
-            ("scope", scope) if is_word(scope) => requirements.push(Requirement::Scope(scope.to_owned())),
+            ("scope", scope) if is_word(scope) => requirements.push(Requirement::Scope(scope.into())),
             ("fresh", age) => {
                 let age = duration::parse(age).map_err(|problem| {
                     Problem::new(

@@ -1,5 +1,6 @@
 //! What a rule asks for, and whether somebody has it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Decision;
@@ -19,7 +20,7 @@ pub enum Requirement {
     /// One of these roles.
     Role(Vec<String>),
     /// This scope. A token without scopes is unrestricted and has all.
-    Scope(String),
+    Scope(Arc<str>),
     /// A sign-in that is at most this old.
     Fresh(Duration),
 }
@@ -36,12 +37,12 @@ pub struct Identity<'a> {
 }
 
 /// What somebody lacks for good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lack {
     /// The role.
     Role,
-    /// The scope.
-    Scope,
+    /// This scope.
+    Scope(Arc<str>),
 }
 
 impl Require {
@@ -66,8 +67,8 @@ impl Requirement {
                 (!roles.iter().any(|role| role == who.role)).then_some(Decision::Forbidden(Lack::Role))
             }
             Self::Scope(scope) => {
-                let has = who.scopes.is_none_or(|scopes| scopes.split(' ').any(|known| known == scope));
-                (!has).then_some(Decision::Forbidden(Lack::Scope))
+                let has = who.scopes.is_none_or(|scopes| scopes.split(' ').any(|known| *known == **scope));
+                (!has).then(|| Decision::Forbidden(Lack::Scope(scope.clone())))
             }
             Self::Fresh(max_age) => {
                 let fresh = who.signed_in_ago.is_some_and(|age| age <= *max_age);
@@ -79,7 +80,7 @@ impl Requirement {
 
 /// Of two refusals the one that is told. Nobody is sent to sign in again for what they may not have anyway.
 pub(super) fn worse(one: Option<Decision>, other: Option<Decision>) -> Option<Decision> {
-    const fn rank(refusal: Decision) -> u8 {
+    const fn rank(refusal: &Decision) -> u8 {
         match refusal {
             Decision::Allow(_) => 0,
             Decision::Fresh { .. } => 1,
@@ -91,7 +92,7 @@ pub(super) fn worse(one: Option<Decision>, other: Option<Decision>) -> Option<De
         (Some(Decision::Fresh { max_age: a }), Some(Decision::Fresh { max_age: b })) => {
             Some(Decision::Fresh { max_age: a.min(b) })
         }
-        (Some(a), Some(b)) => Some(if rank(b) > rank(a) { b } else { a }),
+        (Some(a), Some(b)) => Some(if rank(&b) > rank(&a) { b } else { a }),
         (one, other) => one.or(other),
     }
 }

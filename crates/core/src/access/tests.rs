@@ -259,22 +259,26 @@ fn requirements() {
     let fresh = || Requirement::Fresh(Duration::from_mins(10));
     let scoped = |scopes| Identity { scopes: Some(scopes), ..USER };
     let aged = |seconds| Identity { signed_in_ago: Some(Duration::from_secs(seconds)), ..USER };
-    let allow = Decision::Allow(AudienceId(0));
-    let stale = Decision::Fresh { max_age: Duration::from_mins(10) };
+    let allow = || Decision::Allow(AudienceId(0));
+    let stale = || Decision::Fresh { max_age: Duration::from_mins(10) };
     let rows = [
         (vec![], None, Decision::SignIn),
-        (vec![], Some(USER), allow),
+        (vec![], Some(USER), allow()),
         (vec![role()], Some(USER), Decision::Forbidden(Lack::Role)),
-        (vec![role()], Some(ADMIN), allow),
-        (vec![role()], Some(Identity { role: "support", ..USER }), allow),
+        (vec![role()], Some(ADMIN), allow()),
+        (vec![role()], Some(Identity { role: "support", ..USER }), allow()),
         (vec![role()], Some(Identity { role: "Admin", ..USER }), Decision::Forbidden(Lack::Role)),
-        (vec![scope()], Some(USER), allow),
-        (vec![scope()], Some(scoped("mail files:read")), allow),
-        (vec![scope()], Some(scoped("files:readwrite")), Decision::Forbidden(Lack::Scope)),
-        (vec![scope()], Some(scoped("")), Decision::Forbidden(Lack::Scope)),
-        (vec![fresh()], Some(aged(600)), allow),
-        (vec![fresh()], Some(aged(601)), stale),
-        (vec![fresh()], Some(Identity { signed_in_ago: None, ..USER }), stale),
+        (vec![scope()], Some(USER), allow()),
+        (vec![scope()], Some(scoped("mail files:read")), allow()),
+        (
+            vec![scope()],
+            Some(scoped("files:readwrite")),
+            Decision::Forbidden(Lack::Scope("files:read".into())),
+        ),
+        (vec![scope()], Some(scoped("")), Decision::Forbidden(Lack::Scope("files:read".into()))),
+        (vec![fresh()], Some(aged(600)), allow()),
+        (vec![fresh()], Some(aged(601)), stale()),
+        (vec![fresh()], Some(Identity { signed_in_ago: None, ..USER }), stale()),
         (vec![fresh(), role()], Some(aged(601)), Decision::Forbidden(Lack::Role)),
         (vec![role(), fresh()], Some(aged(601)), Decision::Forbidden(Lack::Role)),
         (vec![fresh(), role()], None, Decision::SignIn),

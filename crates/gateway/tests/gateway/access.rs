@@ -54,6 +54,21 @@ async fn rules_decide_as_for_forward_auth() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn which_scope_is_missing_is_said() {
+    let files = Require::SignedIn(vec![Requirement::Scope("files".into())]);
+    let house = House::with(App::echo().await, |config| config.rules = vec![rule("/files", files)]).await;
+    let ada = house.issuer.sign_up("ada").await;
+    let made = ada.post("/auth/tokens", &json!({"name": "a script", "scopes": ["mail"]})).await;
+    let bearer = format!("Bearer {}", made.json["token"].as_str().unwrap());
+    let script = house.browser().with("authorization", &bearer);
+    assert_eq!(script.get("/").await.status, 200);
+    let refused = script.get("/files/1").await;
+    refused.refused(403, "insufficient_scope");
+    let challenge = r#"Bearer error="insufficient_scope", scope="files""#;
+    assert_eq!(refused.header("www-authenticate"), Some(challenge));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_apps_by_host_and_path() {
     let (front, api, wild) = (App::echo().await, App::echo().await, App::echo().await);
     let target = |host: Option<&str>, path: &str, app: &App| Target {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::token_response::{TokenBody, in_body};
 use super::{login, no_content, private_json};
-use crate::extract::{Acting, ClientInfo, JsonBody, Own, PathId};
+use crate::extract::{Acting, ClientInfo, JsonBody, OptionalJson, Own, PathId};
 use crate::failure::{Answer, Failure};
 use crate::paths;
 use crate::state::Web;
@@ -132,15 +132,16 @@ pub(crate) async fn delete(
 
 /// Sign in as a bot: a session of its own, with the caller as its actor.
 #[utoipa::path(post, path = paths::BOT_TOKENS, tag = "bots", params(("id" = Uuid, Path)),
-    request_body = BotTokens, security(("bearer" = [])),
+    request_body = Option<BotTokens>, security(("bearer" = [])),
     responses((status = 200, description = "Tokens of the bot", body = TokenBody)))]
 pub(crate) async fn tokens(
     State(web): State<Web>,
     ClientInfo(client): ClientInfo,
     Own(caller): Own,
     PathId(id): PathId<UserId>,
-    JsonBody(body): JsonBody<BotTokens>,
+    OptionalJson(body): OptionalJson<BotTokens>,
 ) -> Answer {
-    let tokens = web.cx.bot_tokens(id, &caller, body.audience.as_deref(), &client).await?;
+    let audience = body.and_then(|body| body.audience);
+    let tokens = web.cx.bot_tokens(id, &caller, audience.as_deref(), &client).await?;
     Ok(in_body(StatusCode::OK, tokens))
 }

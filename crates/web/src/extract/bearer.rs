@@ -128,6 +128,32 @@ async fn user(parts: &Parts, web: &Web) -> Result<Known, Failure> {
     }
     Ok(known)
 }
+
+/// Whoever opens a page, by the cookie alone: pages are opened without `Authorization`. `None`: nobody, or nobody any
+/// more. What they may change, [`may_end_sessions`] and [`may_change_credentials`] say.
+pub(crate) async fn visitor(web: &Web, headers: &HeaderMap) -> Result<Option<Arc<Caller>>, Failure> {
+    let Some(token) = Browser::new(web, headers).access_token()? else { return Ok(None) };
+    match web.cx.caller(token).await {
+        Ok(caller) => Ok(caller.session().is_some().then_some(caller)),
+        Err(BearerError::Invalid(_)) => Ok(None),
+        Err(BearerError::Fault(fault)) => Err(fault.into()),
+    }
+}
+
+/// What [`OwnSession`] asks for, of somebody who presses a button.
+pub(crate) fn may_end_sessions(caller: &Caller) -> Result<(), Failure> {
+    settled(caller)?;
+    may_write(caller, &Method::POST)?;
+    own_session(caller)
+}
+
+/// What [`OwnMustChangeToo`] asks for, of somebody who presses a button.
+pub(crate) fn may_change_credentials(caller: &Caller) -> Result<(), Failure> {
+    may_write(caller, &Method::POST)?;
+    own_session(caller)?;
+    own_audience(caller)
+}
+
 /// What the password must be changed before.
 fn settled(caller: &Caller) -> Result<(), Failure> {
     if caller.must_change_password {

@@ -8,6 +8,8 @@ pub(crate) mod introspect;
 pub(crate) mod revoke;
 pub(crate) mod token;
 
+pub(crate) use failure::OAuthFailure;
+
 use axum::response::Response;
 use http::header::PRAGMA;
 use http::{HeaderValue, StatusCode};

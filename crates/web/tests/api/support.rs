@@ -77,6 +77,8 @@ pub(crate) fn refused(reply: &Reply, status: u16, code: &str) {
     let challenge = match code {
         "missing_token" | "invalid_credentials" => Some("Bearer"),
         "malformed_authorization" => Some(r#"Bearer error="invalid_request""#),
+        // With the scope, if one is lacking: see there.
+        "insufficient_scope" => reply.header("www-authenticate"),
         _ if status == 401 => Some(r#"Bearer error="invalid_token""#),
         _ => None,
     };

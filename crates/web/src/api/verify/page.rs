@@ -47,6 +47,7 @@ impl Page {
             ForwardError::PasswordChange
             | ForwardError::ReadOnly
             | ForwardError::WrongAudience
+            | ForwardError::NoScope
             | ForwardError::Lacks(_)
             | ForwardError::Fault(_) => return None,
         };

@@ -32,9 +32,11 @@ pub(super) fn failure(error: ForwardError) -> Failure {
             "This token is for another service. Sign in or refresh without `audience`.",
         ),
         ForwardError::Lacks(Lack::Role) => Failure::new(Code::Forbidden),
-        ForwardError::Lacks(Lack::Scope) => {
-            Failure::told(Code::Forbidden, "This token lacks a scope. Use one that has it.")
-        }
+        ForwardError::Lacks(Lack::Scope(scope)) => Problem::insufficient_scope(&scope).into(),
+        ForwardError::NoScope => Failure::told(
+            Code::InsufficientScope,
+            "This token was narrowed to no scope at all. Use one that has what it needs.",
+        ),
         ForwardError::Stale { max_age } => {
             let problem = Problem::new(Code::FreshLoginRequired);
             // The only way there is until there are second factors and passkeys.

@@ -1,12 +1,12 @@
 //! `/auth/bots`: bots of the caller.
 
-use portcullis_testkit::{Actor, Backend, PASSWORD, TestApp};
+use portcullis_testkit::{Actor, Backend, PASSWORD, TestApp, postgres};
 use serde_json::{Value, json};
 
 use crate::auth::tokens::shut_out::{credential_changes, try_it};
 use crate::on_both;
 use crate::support::{
-    OTHER_PASSWORD, api_token, claims_of, events, invalid, private, redacted, refused, user_id,
+    OTHER_PASSWORD, api_token, claims_of, events, eventually, invalid, private, redacted, refused, user_id,
 };
 
 async fn make(actor: &Actor) -> Value {
@@ -54,6 +54,21 @@ on_both! {
             assert_eq!((told.len(), told[0]["actor"].as_str()), (1, ada.user.as_deref()), "{kind}");
             assert_eq!(told[0]["user"], made["id"]);
         }
+    }
+
+    async fn its_tokens_need_no_body(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let ada = app.sign_up("ada").await;
+        let path = format!("{}/tokens", path(&make(&ada).await));
+        private(&ada.send(http::Method::POST, &path, None).await, 200);
+        let empty = ada.send_bytes(http::Method::POST, &path, "application/json", vec![]).await;
+        private(&empty, 200);
+        for body in ["[]", "null", "\"x\""] {
+            let reply = ada.send_bytes(http::Method::POST, &path, "application/json", body.into()).await;
+            invalid(&reply, &[("", "wrong_type")]);
+        }
+        let reply = ada.send_bytes(http::Method::POST, &path, "text/plain", b"{}".to_vec()).await;
+        refused(&reply, 415, "unsupported_media_type");
     }
 
     async fn none_is_made_by_a_session_that_has_ended(backend: Backend) {
@@ -221,4 +236,38 @@ async fn the_operator_may_allow_none() {
     let app = TestApp::with(Backend::Sqlite, |setup| setup.settings.bots_per_user = 0).await;
     let ada = app.sign_up("ada").await;
     refused(&ada.post("/auth/bots", &json!({"name": "x"})).await, 409, "too_many_bots");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bot_that_is_deleted_while_it_refreshes_is_told_so() {
+    const USERS: &str = "relation = 'users'::regclass \
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let app = TestApp::new(Backend::Postgres).await;
+    let ada = app.sign_up("ada").await;
+    let bot = make(&ada).await;
+    let helper = signed_in(&app, &ada, &bot).await;
+    // Which knows nothing of the bot, and reads who it is after the rotation is committed.
+    let other = app.another(|_| {}).await;
+    let url = app.database.url.clone();
+    let deleting = tokio::task::spawn_blocking({
+        let (url, id) = (url.clone(), bot["id"].as_str().unwrap().to_owned());
+        move || {
+            let sql = format!(
+                "BEGIN; LOCK TABLE users; DO $$ BEGIN LOOP EXIT WHEN EXISTS (SELECT 1 FROM pg_locks \
+                 WHERE NOT granted AND {USERS}); PERFORM pg_sleep(0.01); END LOOP; END $$; \
+                 DELETE FROM users WHERE id = '{id}'; COMMIT"
+            );
+            postgres::query(&url, &sql).expect("the bot is deleted")
+        }
+    });
+    eventually("the table is locked", async || {
+        let sql = format!(
+            "SELECT COUNT(*) FROM pg_locks WHERE granted AND mode = 'AccessExclusiveLock' AND {USERS}"
+        );
+        postgres::query(&url, &sql).expect("it answers").trim() == "1"
+    })
+    .await;
+    refused(&helper.at(&other).refresh().await, 401, "refresh_revoked");
+    deleting.await.expect("no panic");
+    refused(&helper.at(&other).refresh().await, 401, "invalid_token");
 }

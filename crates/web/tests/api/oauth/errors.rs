@@ -1,7 +1,8 @@
 //! The error table of RFC 6749 section 5.2, row by row, with what RFC 8693 and RFC 7009 add.
 
+use axum::body::Body;
 use http::{Method, Request};
-use portcullis_testkit::{Backend, TestApp};
+use portcullis_testkit::{Backend, Setup, TestApp};
 
 use super::support::{
     ACCESS_TOKEN, CHAT, DOCS, EXCHANGE, INTROSPECT, REVOKE, TOKEN, api_token, post, service_with, services,
@@ -137,9 +138,26 @@ async fn only_post() {
     for path in [TOKEN, REVOKE, INTROSPECT] {
         let query = format!("{path}?token=x&grant_type=client_credentials&client_id=x&client_secret=x");
         let reply = app.anon().exchange(Request::builder().uri(query), "".into()).await;
-        refused(&reply, 405, "method_not_allowed");
+        oauth_refused(&reply, 405, "invalid_request");
         assert_eq!(reply.header("allow"), Some("POST"));
     }
+}
+
+#[tokio::test]
+async fn what_no_handler_has_answered_has_the_same_form() {
+    let slow = |setup: &mut Setup| setup.web.request_timeout = std::time::Duration::ZERO;
+    let (app, slow) = (TestApp::new(Backend::Sqlite).await, TestApp::with(Backend::Sqlite, slow).await);
+    for path in [TOKEN, REVOKE, INTROSPECT] {
+        for path in [path.to_owned(), format!("{path}/")] {
+            let stranger = app.anon().with_header("host", "elsewhere.example");
+            oauth_refused(&post(&stranger, &path, &[CREDENTIALS]).await, 421, "invalid_request");
+            let body = Body::from_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+            let request =
+                Request::builder().method(Method::POST).uri(&path).header("content-type", "application/json");
+            oauth_refused(&slow.anon().exchange(request, body).await, 408, "invalid_request");
+        }
+    }
+    refused(&app.anon().get("/oauth/elsewhere").await, 404, "not_found");
 }
 
 #[tokio::test]

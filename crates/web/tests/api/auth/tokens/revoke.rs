@@ -1,5 +1,7 @@
 //! What ends an API token, or what it says: at once on every node, whatever is remembered there.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use portcullis_testkit::{Actor, Backend, PASSWORD, TestApp};
@@ -71,6 +73,30 @@ on_both! {
             app.cx.set_role(user_id(&ada), role).await.unwrap();
             assert_eq!(role_in_claims(&app, &made).await, role);
             eventually("the other node tells it", async || role_in_claims(&other, &made).await == role).await;
+        }
+    }
+
+    async fn a_change_of_role_never_ends_it(backend: Backend) {
+        let (app, other, ada, made) = known(backend).await;
+        let done = Arc::new(AtomicBool::new(false));
+        // Each change makes the next request read the token anew, and the next change may come in between.
+        let using: Vec<_> = [&app, &other, &app, &other]
+            .map(|node| {
+                let (script, done) = (holder(node, &made), done.clone());
+                tokio::spawn(async move {
+                    while !done.load(Ordering::SeqCst) {
+                        let reply = script.get("/auth/me").await;
+                        assert_eq!(reply.status, 200, "{}", reply.text());
+                    }
+                })
+            })
+            .into();
+        for at in 0..100 {
+            app.cx.set_role(user_id(&ada), ["editor", "user"][at % 2]).await.unwrap();
+        }
+        done.store(true, Ordering::SeqCst);
+        for script in using {
+            script.await.expect("it lives on");
         }
     }
 

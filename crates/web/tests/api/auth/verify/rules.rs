@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portcullis_core::access::{HostPattern, Require, Requirement, Rule};
-use portcullis_testkit::Backend;
+use portcullis_testkit::{Backend, Reply};
 use serde_json::json;
 
 use super::{app_with, ask, passes, role, rule, signing_app};
@@ -83,12 +83,20 @@ async fn a_scope_is_asked_for_of_tokens_that_have_any() {
     let reply = ask(&scoped("mail files"), "GET", "/files").await;
     passes(&reply, ada.user.as_deref());
     assert_eq!(reply.header("x-auth-scopes"), Some("mail files"));
-    refused(&ask(&scoped("mail"), "GET", "/files").await, 403, "forbidden");
+    lacks_scope(&ask(&scoped("mail"), "GET", "/files").await, r#", scope="files""#);
     passes(&ask(&scoped("mail"), "GET", "/other").await, ada.user.as_deref());
     // A service could not tell this one from a token without restrictions.
     for empty in ["", " "] {
-        refused(&ask(&scoped(empty), "GET", "/other").await, 403, "forbidden");
+        lacks_scope(&ask(&scoped(empty), "GET", "/other").await, "");
     }
+}
+
+/// Asserts RFC 6750 section 3.1.
+#[track_caller]
+fn lacks_scope(reply: &Reply, which: &str) {
+    refused(reply, 403, "insufficient_scope");
+    let challenge = format!(r#"Bearer error="insufficient_scope"{which}"#);
+    assert_eq!(reply.header("www-authenticate"), Some(&*challenge));
 }
 
 #[tokio::test]

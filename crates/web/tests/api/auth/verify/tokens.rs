@@ -41,7 +41,7 @@ on_both! {
             assert_eq!(upstream["exp"].as_i64(), upstream["iat"].as_i64().map(|iat| iat + 120));
         }
         assert_eq!(ask(&mailer, "GET", "/").await.header("x-auth-scopes"), Some("mail"));
-        refused(&ask(&mailer, "GET", "/files").await, 403, "forbidden");
+        refused(&ask(&mailer, "GET", "/files").await, 403, "insufficient_scope");
         // It stands for no sign-in, however young it is.
         refused(&ask(&script, "GET", "/pay").await, 403, "fresh_login_required");
         app.cx.write_uses().await.unwrap();
