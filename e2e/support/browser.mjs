@@ -30,7 +30,8 @@ const FLAGS = [
 /**
  * @typedef Browser
  * @property {import("playwright-core").BrowserContext} profile whose windows are hidden when nobody sees them
- * @property {() => Promise<import("playwright-core").BrowserContext>} newPerson somebody else, whose pages are always seen
+ * @property {(options?: object) => Promise<import("playwright-core").BrowserContext>} newPerson somebody else, whose pages
+ *   are always seen
  * @property {(url: string) => Promise<import("playwright-core").Page>} newWindow a window of the profile
  * @property {() => Promise<void>} close
  */
@@ -56,7 +57,7 @@ export async function startBrowser({ preferences, flags = [] } = {}) {
 
   return {
     profile,
-    newPerson: () => browser.newContext(),
+    newPerson: (options) => browser.newContext(options),
     async newWindow(url) {
       const opened = profile.waitForEvent("page");
       await control.send("Target.createTarget", { url: "about:blank", newWindow: true });

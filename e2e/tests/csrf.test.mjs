@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { after, before } from "node:test";
 import { stage } from "../support/stage.mjs";
-import { call, open, PASSWORD, shows, signUp } from "../support/tab.mjs";
+import { call, newEmail, open, PASSWORD, shows, signUp } from "../support/tab.mjs";
 
 const here = stage({ browser: { flags: ["--host-resolver-rules=MAP evil.example 127.0.0.1"] } });
 
@@ -87,6 +87,10 @@ async function tryForms(tab, origin, auth, login) {
     ["/auth/login", login],
     ["/auth/login", login, "multipart/form-data"],
     ["/auth/login", json, "text/plain"],
+    ["/sign-in", login],
+    ["/sign-up", { email: newEmail(), password: PASSWORD }],
+    ["/sign-out", {}],
+    ["/account/password", { current_password: PASSWORD, new_password: `${PASSWORD}, and one more` }],
   ];
   for (const [path, fields, enctype] of forms) {
     await tab.goto(origin);
@@ -142,6 +146,28 @@ for (const host of HOSTS) {
     await tryForms(evil, origin, auth, login);
     assert.deepEqual(await cookiesOf(context), []);
     await open(context, page, "signed-out");
+  });
+
+  here.scene(`a page on ${host} can end no session of our own pages`, async (context) => {
+    const { auth } = here.world;
+    const tab = await context.newPage();
+    await tab.goto(`${auth}/sign-up?return_to=/account`);
+    const email = newEmail();
+    await tab.fill("#email", email);
+    await tab.fill("#password", PASSWORD);
+    await tab.click("#submit");
+    await tab.waitForURL(`${auth}/account`);
+    const session = await tab.getAttribute("button[name=session]", "value");
+    const cookies = await cookiesOf(context);
+
+    const evil = await context.newPage();
+    const origin = `http://${host}:${server.address().port}`;
+    await tryForms(evil, origin, auth, await attackersLogin());
+    await evil.goto(origin);
+    assert.equal(await sendForm(evil, `${auth}/account`, { session }), 403);
+    assert.deepEqual(await cookiesOf(context), cookies);
+    await tab.reload();
+    assert.equal(await tab.textContent("#email"), email);
   });
 
   here.scene(`a page on ${host} can show none of ours in a frame`, async (context) => {

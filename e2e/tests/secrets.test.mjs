@@ -2,9 +2,8 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { freePort } from "../../sdk/typescript/scripts/portcullis.mjs";
 import { createSite } from "../../examples/ssr/server.mjs";
-import { startPortcullis } from "../../sdk/typescript/scripts/portcullis.mjs";
+import { freePort, startPortcullis } from "../../sdk/typescript/scripts/portcullis.mjs";
 import { searchForTokens } from "../support/search.mjs";
 import { stage } from "../support/stage.mjs";
 import { call, newEmail, open, PASSWORD, refresh, shows, signUp } from "../support/tab.mjs";
@@ -57,6 +56,16 @@ here.scene("delivery cookies, a site rendered on a server: neither is there one"
     server.close();
     await portcullis.stop();
   }
+});
+
+here.scene("delivery cookies, our own pages: nor there", async (context) => {
+  const tab = await context.newPage();
+  await tab.goto(`${here.world.auth}/sign-up?return_to=/account`);
+  await tab.fill("#email", newEmail());
+  await tab.fill("#password", PASSWORD);
+  await tab.click("#submit");
+  await tab.waitForURL(`${here.world.auth}/account`);
+  await assertNothingFound(tab, await secretCookies(context, ["pc_access", "pc_device", "pc_refresh"]));
 });
 
 here.scene("the search finds a token wherever one is put", async (context) => {
