@@ -123,9 +123,13 @@ impl Cx {
         // 4.
         let refresh_token = token.successor().to_text(key, &self.ring).ok_or(Fault::ServerKeyMissing(key))?;
         let (access_token, expires_in) = self.sign_access(&grant, audiences)?;
-        let user = self.store.user(grant.user).await?;
-        // Deleted since the rotation, and the session with them.
-        let user = user.ok_or(RefreshError::Revoked { superseded: false })?;
+        // Deleted since the row was read, and the session with them.
+        let user = self
+            .store
+            .user(grant.user)
+            .await
+            .map_err(Fault::from)?
+            .ok_or(RefreshError::Revoked { superseded: false })?;
         Ok(Tokens {
             access_token,
             expires_in,

@@ -14,6 +14,8 @@ mod config_commands;
 mod doctor;
 #[path = "cli/first_start.rs"]
 mod first_start;
+#[path = "cli/gateway.rs"]
+mod gateway;
 #[path = "cli/keys.rs"]
 mod keys;
 #[path = "cli/postgres.rs"]

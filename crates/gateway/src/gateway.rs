@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, COOKIE, HOST};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use metrics::{Counter, Histogram, counter, histogram};
 use portcullis_core::random::{self, Random};
@@ -17,8 +16,8 @@ use portcullis_core::server_key::KeyRing;
 use portcullis_core::time::Clock;
 use portcullis_edge::request_id::{RequestId, X_REQUEST_ID};
 use portcullis_edge::security_headers::SecurityHeaders;
-use portcullis_edge::{Code, Problem, csrf};
-use portcullis_verify::{OnStale, Verifier};
+use portcullis_edge::{Code, Problem};
+use portcullis_verify::{OnStale, SetupError, Verifier};
 use serde_json::json;
 use tower::Service;
 
@@ -26,21 +25,17 @@ use crate::answer::{self, Answer};
 use crate::auth::{self, AccessCode, Asked, Brought};
 use crate::body::Body;
 use crate::config::{Csrf, GatewayConfig};
-use crate::door::{Admitted, Door, Stopped, Wanted};
-use crate::forwarded::{Addresses, Way};
-use crate::guard;
-use crate::headers;
-use crate::hop::{App, Outgoing};
-use crate::issuer::{Issuer, OnBehalf, Refused};
-use crate::jar::{Jar, Others};
+use crate::door::Door;
+use crate::forwarded::Addresses;
+use crate::hop::App;
+use crate::issuer::{Issuer, OnBehalf};
+use crate::jar::{Jar, Presented};
 use crate::keeper::Keeper;
-use crate::pass::Pass;
+use crate::proxy::Passing;
 use crate::route::{self, Routes};
-use crate::session::Session;
-use crate::tunnel::{self, Upgrading};
-use crate::upload::{self, Upload, Watched};
-use crate::who::{Doorman, Somebody};
-use crate::{paths, shape, who};
+use crate::upload;
+use crate::who::Doorman;
+use crate::{paths, shape};
 
 /// A gateway: a service for whoever accepts connections. Cheap to clone.
 #[derive(Clone)]
@@ -58,19 +53,19 @@ impl From<String> for StartError {
 }
 
 pub(crate) struct Inner {
-    routes: Routes,
+    pub(crate) routes: Routes,
     pub(crate) door: Door,
     pub(crate) doorman: Doorman,
     pub(crate) issuer: Arc<Issuer>,
     pub(crate) issuer_url: String,
     pub(crate) jar: Jar,
     pub(crate) keys: Arc<KeyRing>,
-    addresses: Addresses,
+    pub(crate) addresses: Addresses,
     security: SecurityHeaders,
     random: Arc<dyn Random>,
     pub(crate) scheme: String,
     pub(crate) csrf_token_too: bool,
-    limits: upload::Limits,
+    pub(crate) limits: upload::Limits,
     pub(crate) access_code: Option<AccessCode>,
     /// Seconds.
     pub(crate) grace: i64,
@@ -146,7 +141,13 @@ impl Gateway {
         if let Some(at) = &config.reach_at {
             verifier = verifier.reach_at(at).allow_plain_http();
         }
-        let verifier = verifier.build().map_err(|error| format!("gateway.issuer: {error}"))?;
+        let verifier = verifier.build().map_err(|error| match error {
+            SetupError::PlainHttp(url) => format!(
+                "gateway.issuer = {url:?} is not https: whoever is on the way could hand out keys of their own; use \
+                 https, or name where it is reached in gateway.reach_at if that network is trusted"
+            ),
+            error => format!("gateway.issuer: {error}"),
+        })?;
         let keeper = Keeper::new(issuer.clone(), clock, audience.clone(), config.grace);
         let patience = config.upstream_timeout;
         let app = |url: &url::Url| App::new(url, patience);
@@ -208,20 +209,17 @@ impl Service<Request<Incoming>> for Gateway {
 }
 
 /// Whose answer it is: the app's goes on with the app's own headers.
-enum Reply {
+pub(crate) enum Reply {
     Own(Answer),
     App(Answer),
 }
 
-/// A request to an app that may pass.
-struct Passing {
-    parts: Parts,
-    body: Incoming,
-    brought: Brought,
-    client: OnBehalf,
-    way: Way,
-    host: String,
-    others: Others,
+impl Reply {
+    fn headers_mut(&mut self) -> &mut HeaderMap {
+        match self {
+            Self::Own(answer) | Self::App(answer) => answer.headers_mut(),
+        }
+    }
 }
 
 impl Inner {
@@ -256,23 +254,34 @@ impl Inner {
         let client = OnBehalf::of(&parts, way.address, id);
         let presented = self.jar.read(&parts.headers)?;
         let others = presented.others.clone();
-        let brought = Brought {
-            session: self.doorman.opened(&self.jar, &presented),
-            parts: presented.parts,
-            device: presented.device.map(str::to_owned),
-            code: match &self.access_code {
-                Some(code) => code.is_known(presented.access_code, &self.keys, self.doorman.keeper.now()),
-                None => true,
-            },
-        };
+        let brought = Arc::new(self.brought(&presented));
         let path = parts.uri.path();
         if !brought.code && !matches!(path, paths::ACCESS_CODE | paths::STYLE) {
             return Ok(Reply::Own(auth::before_the_code(&parts)));
         }
-        if path.starts_with(paths::PREFIX) {
-            return Ok(Reply::Own(self.auth(Asked { parts, brought, client, host }, body).await));
+        // Whatever comes of the request: a session that was refreshed for it goes out with the answer.
+        let mut used = None;
+        let mut reply = if path.starts_with(paths::PREFIX) {
+            let asked = Asked { parts, brought: brought.clone(), client, host };
+            Reply::Own(self.auth(asked, body).await)
+        } else {
+            let passing = Passing { parts, body, brought: brought.clone(), client, way, host, others };
+            let passed = self.pass_on(passing, id, &mut used).await;
+            passed.unwrap_or_else(|problem| Reply::Own(answer::problem(problem)))
+        };
+        self.set_newest(reply.headers_mut(), &brought, used);
+        Ok(reply)
+    }
+
+    fn brought(&self, presented: &Presented<'_>) -> Brought {
+        let now = self.doorman.keeper.now();
+        let known = |code: &AccessCode| code.is_known(presented.access_code, &self.keys, now);
+        Brought {
+            session: self.doorman.opened(&self.jar, presented),
+            parts: presented.parts,
+            device: presented.device.map(str::to_owned),
+            code: self.access_code.as_ref().is_none_or(known),
         }
-        self.pass_on(Passing { parts, body, brought, client, way, host, others }, id).await
     }
 
     /// For probes, which know no host.
@@ -285,209 +294,4 @@ impl Inner {
         let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         Some(answer::json(status, &json!({ "status": if ready { "ok" } else { "waiting for the issuer" } })))
     }
-
-    async fn pass_on(&self, mut passing: Passing, id: &RequestId) -> Result<Reply, Problem> {
-        let Passing { parts, brought, client, host, .. } = &passing;
-        let app = self.routes.find(host, parts.uri.path()).ok_or(Code::NotFound)?;
-        self.check_length(&parts.headers)?;
-        let websocket = tunnel::wanted(parts);
-        let changes = csrf::is_unsafe(&parts.method) || websocket;
-        let by_cookie = brought.session.as_ref().filter(|_| !parts.headers.contains_key(AUTHORIZATION));
-        let forged =
-            by_cookie.filter(|_| changes).and_then(|session| self.check_proxied(parts, host, session).err());
-        let who = self.doorman.who(&parts.headers, brought.session.as_ref(), client).await;
-        let now = self.doorman.keeper.now();
-        let admitted = match self.door.judge(who, Wanted { parts, host, changes, forged, now }) {
-            Ok(admitted) => admitted,
-            Err(stopped) => return Ok(Reply::Own(self.stopped(stopped, &passing))),
-        };
-        let upgrading = if websocket { Upgrading::of(&mut passing.parts) } else { None };
-        match self.hop(app, passing, admitted, (upgrading, id)).await? {
-            Ok(answer) => Ok(Reply::App(answer)),
-            Err((stopped, passing)) => Ok(Reply::Own(self.stopped(stopped, &passing))),
-        }
-    }
-
-    fn check_length(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        match (self.limits.most, length) {
-            (Some(most), Some(length)) if length > most => {
-                Err(Problem::new(Code::BodyTooLarge).detail(format!("Send at most {most} bytes.")))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn stopped(&self, stopped: Stopped, passing: &Passing) -> Answer {
-        let parts = &passing.parts;
-        let page = answer::is_for_a_page(parts);
-        let place = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-        match stopped {
-            Stopped::Refused(problem) => answer::problem(problem),
-            Stopped::ChangePassword if page => auth::to_new_password(place),
-            Stopped::ChangePassword => answer::problem(Code::PasswordChangeRequired.into()),
-            Stopped::SignIn { problem, max_age, gone } => {
-                let mut response = if page && !parts.headers.contains_key(AUTHORIZATION) {
-                    let mut query = url::form_urlencoded::Serializer::new(String::new());
-                    query.append_pair("return_to", place);
-                    if let Some(max_age) = max_age {
-                        query.append_pair("max_age", &max_age.as_secs().to_string());
-                    }
-                    answer::see_other(&format!("{}?{}", paths::SIGN_IN, query.finish()))
-                } else {
-                    answer::problem(problem)
-                };
-                // At once, so that no newer sign-in can be meant by it.
-                if gone {
-                    self.clear_cookies(response.headers_mut(), &passing.brought);
-                }
-                response
-            }
-        }
-    }
-
-    /// The token for the app; without one to be had, a request to what is public goes on as nobody's.
-    async fn pass(&self, admitted: &mut Admitted, client: &OnBehalf) -> Result<Option<Pass>, Stopped> {
-        let Some(somebody) = &admitted.who else { return Ok(None) };
-        let now = self.doorman.keeper.now();
-        match somebody.principal.pass(&admitted.audience, &self.issuer, (now, client)).await {
-            Ok(pass) => Ok(Some(pass)),
-            Err(_) if admitted.public => {
-                admitted.who = None;
-                Ok(None)
-            }
-            Err(Refused::Ended) => {
-                Err(Stopped::SignIn { problem: Code::InvalidToken.into(), max_age: None, gone: false })
-            }
-            Err(Refused::Unavailable { why, retry_after }) => Err(who::unknown(&why, retry_after).into()),
-        }
-    }
-
-    async fn hop(
-        &self,
-        app: &App,
-        mut passing: Passing,
-        mut admitted: Admitted,
-        (upgrading, id): (Option<Upgrading>, &RequestId),
-    ) -> Result<Result<Answer, (Stopped, Passing)>, Problem> {
-        let pass = match self.pass(&mut admitted, &passing.client).await {
-            Ok(pass) => pass,
-            Err(stopped) => return Ok(Err((stopped, passing))),
-        };
-        let headers = std::mem::take(&mut passing.parts.headers);
-        let mut head = self.outgoing(app, &passing, headers, (upgrading.is_some(), id))?;
-        if let (Some(somebody), Some(pass)) = (&admitted.who, &pass) {
-            somebody.principal.tell(pass, &mut head.headers);
-        }
-        let (upload, watched) = Upload::new(passing.body, self.limits);
-        let mut response = app.send(&head, upload, &watched).await?;
-        if response.status() == StatusCode::UNAUTHORIZED
-            && let Some(again) = self.with_newer(&admitted, &passing.client, (&mut head, &watched)).await
-        {
-            response = app.send(&head, again.0, &watched).await?;
-            admitted.who = Some(again.1);
-        }
-        Ok(Ok(self.finish(response, &passing.brought, admitted.who.as_ref(), upgrading)?))
-    }
-
-    /// The request as the app gets it, but for who asks.
-    fn outgoing(
-        &self,
-        app: &App,
-        passing: &Passing,
-        mut headers: HeaderMap,
-        (websocket, id): (bool, &RequestId),
-    ) -> Result<Outgoing, Problem> {
-        let Parts { method, uri, .. } = &passing.parts;
-        headers::clean_request(&mut headers);
-        headers.remove(AUTHORIZATION);
-        match &passing.others {
-            Others::All => {}
-            Others::Some(others) => drop(headers.insert(COOKIE, others.clone())),
-            Others::None => drop(headers.remove(COOKIE)),
-        }
-        let host = route::host_value(uri, headers.get(HOST));
-        if let Some(host) = &host {
-            headers.insert(HOST, host.clone());
-        }
-        self.addresses.tell(&passing.way, &mut headers, host);
-        headers.insert(X_REQUEST_ID, id.header_value());
-        if websocket {
-            tunnel::ask(&mut headers);
-        }
-        let uri = target(app, &passing.host, uri).ok_or(Code::MalformedRequest)?;
-        Ok(Outgoing { method: method.clone(), uri, headers })
-    }
-
-    /// After a 401: whoever has a newer token, or an old one that could be renewed, is asked for once more.
-    async fn with_newer(
-        &self,
-        admitted: &Admitted,
-        client: &OnBehalf,
-        (head, watched): (&mut Outgoing, &Watched),
-    ) -> Option<(Upload, Somebody)> {
-        let session = admitted.who.as_ref()?.session.as_ref()?;
-        let body = Upload::again(watched)?;
-        let keeper = &self.doorman.keeper;
-        let recent = keeper.now() - session.issued_at <= self.grace;
-        let newer = match self.doorman.newer(session) {
-            Some(newer) => newer,
-            None if recent => return None,
-            None => keeper.renewed(session, client).await.ok()?,
-        };
-        let principal = self.doorman.principal(&newer).await.ok()?;
-        let pass = principal.pass(&admitted.audience, &self.issuer, (keeper.now(), client)).await.ok()?;
-        principal.tell(&pass, &mut head.headers);
-        Some((body, Somebody { principal, session: Some(newer) }))
-    }
-
-    /// The app's answer as the client gets it, with the newest cookies.
-    fn finish(
-        &self,
-        mut response: Response<Incoming>,
-        brought: &Brought,
-        who: Option<&Somebody>,
-        upgrading: Option<Upgrading>,
-    ) -> Result<Answer, Problem> {
-        let claims = who.map(|somebody| (&self.doorman.verifier, &somebody.principal.claims));
-        let agreed = tunnel::agreed(&response);
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let Some(upgrading) = upgrading.filter(|_| agreed) else {
-                tracing::warn!("the app switches to a protocol that nobody asked for");
-                return Err(Code::BadGateway.into());
-            };
-            upgrading
-                .join(&mut response, claims.map(|(verifier, claims)| guard::session_end(verifier, claims)));
-        }
-        let (head, body) = response.into_parts();
-        let mut answer = Response::new(if agreed { Body::empty() } else { guard::guarded(body, claims) });
-        *answer.status_mut() = head.status;
-        let mut headers = head.headers;
-        headers::clean_response(&mut headers);
-        if agreed {
-            tunnel::ask(&mut headers);
-        }
-        self.set_newest(&mut headers, brought, who.and_then(|somebody| somebody.session.as_ref()));
-        *answer.headers_mut() = headers;
-        Ok(answer)
-    }
-
-    /// Sets the newest cookies of the session that the request came with, if its own are older. `used`: a state of it
-    /// that has served the request.
-    pub(crate) fn set_newest(&self, headers: &mut HeaderMap, brought: &Brought, used: Option<&Arc<Session>>) {
-        let Some(session) = &brought.session else { return };
-        let used = used.filter(|used| used.sid == session.sid && used.age() > session.age());
-        let Some(newest) = self.doorman.newer(session).or_else(|| used.cloned()) else { return };
-        let Some(lines) = self.jar.write(&newest, self.doorman.keeper.now()) else { return };
-        answer::set(headers, lines);
-        let superfluous: Vec<_> = self.jar.clear(brought.parts, lines.len()).collect();
-        answer::set(headers, &superfluous);
-        // What sets a session's cookies is nobody else's to keep.
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
-}
-
-/// `OPTIONS *` stays what it is.
-fn target(app: &App, host: &str, uri: &Uri) -> Option<Uri> {
-    app.uri(host, uri.path_and_query())
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::header::COOKIE;
+use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
 use portcullis_core::random::Random;
 use portcullis_core::server_key::{KeyId, KeyRing, Sealed};
@@ -141,6 +141,15 @@ impl Jar {
             self.session[at].set(&value, Some(life)).ok()
         };
         pieces.iter().enumerate().map(cookie).collect()
+    }
+
+    /// Whether an answer sets a session already.
+    pub(crate) fn is_set(&self, headers: &HeaderMap) -> bool {
+        let name = self.session[0].name().as_bytes();
+        let sets = |line: &HeaderValue| {
+            line.as_bytes().strip_prefix(name).is_some_and(|rest| rest.starts_with(b"="))
+        };
+        headers.get_all(SET_COOKIE).iter().any(sets)
     }
 
     /// What takes away the cookies beyond the first `kept`, where a session came in `parts`.

@@ -8,12 +8,12 @@
 //!
 //! # One request
 //!
-//! 1. [`shape`]: what two servers could read in two ways ends here.
-//! 2. `/auth/*` is ours ([`auth`]); all else is the app's.
-//! 3. [`who`]: the bearer, else the session in the cookie, refreshed if it is about to expire ([`keeper`]).
-//! 4. [`door`]: access rules, read-only sessions, forged requests.
-//! 5. [`pass`]: a token for the app's audience, made once per access token.
-//! 6. [`hop`]: to the app and back, once more after a 401 that a newer token could mend.
+//! 1. `shape`: what two servers could read in two ways ends here.
+//! 2. `/auth/*` is ours (`auth`); all else is the app's.
+//! 3. `who`: the bearer, else the session in the cookie, refreshed if it is about to expire (`keeper`).
+//! 4. `door`: access rules, read-only sessions, forged requests.
+//! 5. `pass`: a token for the app's audience, made once per access token.
+//! 6. `hop`: to the app and back, once more after a 401 that a newer token could mend.
 //! 7. When the answer's head is written: the newest cookies, if the browser's are older.
 
 mod answer;
@@ -32,6 +32,7 @@ mod keeper;
 mod pages;
 mod pass;
 mod paths;
+mod proxy;
 mod route;
 mod session;
 mod shape;

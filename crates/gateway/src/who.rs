@@ -52,6 +52,16 @@ pub(crate) enum Who {
     Refused(Problem),
 }
 
+impl Who {
+    /// The state of the session that is asked by.
+    pub(crate) fn session(&self) -> Option<&Arc<Session>> {
+        match self {
+            Self::Somebody(somebody) => somebody.session.as_ref(),
+            Self::Nobody | Self::Gone | Self::MustChange | Self::Unknown(_) | Self::Refused(_) => None,
+        }
+    }
+}
+
 /// What tells who asks.
 pub(crate) struct Doorman {
     pub(crate) verifier: Verifier,

@@ -31,6 +31,7 @@ use tower::Service;
 
 use crate::api::openapi;
 use crate::api::revocations::MAX_WAIT;
+use crate::cors::Cors;
 use crate::failure::{Failure, Logged};
 use crate::metrics::RouteMetrics;
 use crate::oauth::OAuthFailure;
@@ -137,8 +138,9 @@ impl App {
         }
         let route = paths::position(request.uri().path());
         let method = request.method().clone();
-        let origin = self.web.cors.origin(request.headers());
-        let mut response = match (self.check_host(&request), self.web.cors.preflight(&request)) {
+        let by_page = self.own_hosts_only && request.uri().path() != paths::VERIFY;
+        let cors = if by_page { self.web.cors.by_page(&request) } else { Cors::by_proxy() };
+        let mut response = match (self.check_host(&request), cors.preflight()) {
             (Err(problem), _) => refused(problem.into(), route),
             (Ok(()), Some(preflight)) => preflight,
             (Ok(()), None) => self.handle(request, route).await,
@@ -147,7 +149,7 @@ impl App {
             response = method_not_allowed(&response, route);
         }
         self.web.security.apply(response.headers_mut());
-        self.web.cors.apply(response.headers_mut(), origin);
+        cors.apply(response.headers_mut());
         response.headers_mut().insert(X_REQUEST_ID, id.header_value());
         log(&mut response, &id, &method, route);
         self.metrics.count(route, response.status(), begun.elapsed());

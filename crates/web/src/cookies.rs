@@ -55,7 +55,19 @@ pub(crate) struct BroughtPair {
     pub(crate) access: Option<String>,
 }
 
+impl Brought {
+    /// What it asks by: while acting as another user, those of that session.
+    pub(crate) const fn in_use(&self) -> &BroughtPair {
+        if self.acting.is_empty() { &self.own } else { &self.acting }
+    }
+}
+
 impl BroughtPair {
+    /// Both tokens, as sessions with delivery `cookies` have them.
+    pub(crate) const fn is_whole(&self) -> bool {
+        self.refresh.is_some() && self.access.is_some()
+    }
+
     pub(crate) const fn is_empty(&self) -> bool {
         self.refresh.is_none() && self.access.is_none()
     }

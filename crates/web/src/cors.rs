@@ -26,13 +26,36 @@ const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 /// The origins of `server.cors_origins`.
 pub(crate) struct Cors(Vec<Origin>);
 
+/// What a request asks for across origins.
+pub(crate) struct Asked {
+    /// Answers differ by the origin, since some may read them.
+    differs: bool,
+    /// The listed origin that it comes from, as it was sent.
+    origin: Option<HeaderValue>,
+    preflight: bool,
+}
+
 impl Cors {
     pub(crate) const fn new(origins: Vec<Origin>) -> Self {
         Self(origins)
     }
 
-    /// The listed origin that a request comes from, as it was sent: compared byte for byte.
-    pub(crate) fn origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+    /// What a page asks for.
+    pub(crate) fn by_page<B>(&self, request: &Request<B>) -> Asked {
+        let origin = self.listed(request.headers());
+        let preflight = origin.is_some()
+            && request.method() == Method::OPTIONS
+            && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+        Asked { differs: !self.0.is_empty(), origin, preflight }
+    }
+
+    /// Nothing: a proxy asks. To that one an answer to a preflight would mean that the request may pass.
+    pub(crate) const fn by_proxy() -> Asked {
+        Asked { differs: false, origin: None, preflight: false }
+    }
+
+    /// Compared byte for byte: browsers write an origin in one way.
+    fn listed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         if self.0.is_empty() {
             return None;
         }
@@ -41,12 +64,12 @@ impl Cors {
         let listed = self.0.iter().any(|listed| listed.as_str().as_bytes() == origin.as_bytes());
         listed.then(|| origin.clone())
     }
+}
 
-    /// The answer to a preflight, if `request` is one from a listed origin.
-    pub(crate) fn preflight<B>(&self, request: &Request<B>) -> Option<Response> {
-        let asks = request.method() == Method::OPTIONS
-            && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-        if !asks || self.origin(request.headers()).is_none() {
+impl Asked {
+    /// The answer, if it is a preflight from a listed origin.
+    pub(crate) fn preflight(&self) -> Option<Response> {
+        if !self.preflight {
             return None;
         }
         let mut response = Response::new(Body::empty());
@@ -58,13 +81,12 @@ impl Cors {
         Some(response)
     }
 
-    /// Lets the page at `origin` read the answer. With any origin listed, answers differ by it, and caches are told.
-    pub(crate) fn apply(&self, out: &mut HeaderMap, origin: Option<HeaderValue>) {
-        if self.0.is_empty() {
-            return;
+    /// Lets the page read the answer. Caches are told that there are others.
+    pub(crate) fn apply(self, out: &mut HeaderMap) {
+        if self.differs {
+            out.append(VARY, HeaderValue::from_static("Origin"));
         }
-        out.append(VARY, HeaderValue::from_static("Origin"));
-        let Some(origin) = origin else { return };
+        let Some(origin) = self.origin else { return };
         // In the place of the `*` of public documents, which browsers do not take with cookies sent along.
         out.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         out.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));

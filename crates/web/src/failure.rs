@@ -39,6 +39,11 @@ impl Failure {
         Problem::new(code).detail(detail).into()
     }
 
+    /// What it is.
+    pub(crate) fn code(&self) -> Code {
+        self.problem.code()
+    }
+
     /// Taken apart, for endpoints that answer in another form: the problem, and what the log needs.
     pub(crate) fn into_parts(self) -> (Problem, Option<String>) {
         (self.problem, self.log)

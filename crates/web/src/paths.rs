@@ -11,6 +11,20 @@ macro_rules! paths {
 paths! {
     /// A few words and where to go next.
     HOME = "/",
+    /// The page that signs people in.
+    SIGN_IN_PAGE = "/sign-in",
+    /// Where a page's access token is renewed if the refresh token's cookie gets no further.
+    RENEW = "/auth/renew",
+    /// The page that signs people up.
+    SIGN_UP_PAGE = "/sign-up",
+    /// The page that signs people out.
+    SIGN_OUT_PAGE = "/sign-out",
+    /// Who is signed in, and where.
+    ACCOUNT_PAGE = "/account",
+    /// The page that changes the password.
+    PASSWORD_PAGE = "/account/password",
+    /// What went wrong, for people who were sent here.
+    ERROR_PAGE = "/error",
     /// Sign up.
     REGISTER = "/auth/register",
     /// Sign in.

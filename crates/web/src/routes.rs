@@ -46,11 +46,18 @@ pub(crate) fn table() -> OpenApiRouter<Web> {
         .routes(routes!(api::openapi::openapi))
         .routes(routes!(api::health::live))
         .routes(routes!(api::health::ready))
-        .routes(routes!(pages::home))
-        .routes(routes!(pages::set_up))
-        .routes(routes!(pages::docs))
-        .routes(routes!(pages::problems))
-        .routes(routes!(pages::asset))
+        .routes(routes!(pages::home::home))
+        .routes(routes!(pages::sign_in::show, pages::sign_in::submit))
+        .routes(routes!(pages::renew::renew))
+        .routes(routes!(pages::sign_up::show, pages::sign_up::submit))
+        .routes(routes!(pages::sign_out::show, pages::sign_out::submit))
+        .routes(routes!(pages::account::show, pages::account::submit))
+        .routes(routes!(pages::password::show, pages::password::submit))
+        .routes(routes!(pages::error::show))
+        .routes(routes!(pages::set_up::show))
+        .routes(routes!(pages::docs::docs))
+        .routes(routes!(pages::docs::problems))
+        .routes(routes!(pages::assets::asset))
 }
 
 /// The few routes of `forward_auth.listen`. Envoy asks with the method that it was asked with.

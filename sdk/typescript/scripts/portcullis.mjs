@@ -6,7 +6,7 @@ import { openSync, closeSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 /** Milliseconds until a server that has not become ready has failed. */
 const PATIENCE = 30_000;
@@ -31,6 +31,7 @@ export async function freePort() {
 /**
  * @typedef Portcullis
  * @property {string} url where it listens, and its `server.public_url`
+ * @property {string} directory its working directory: `log`, and `data/` with the database
  * @property {() => Promise<void>} start after `end`
  * @property {() => Promise<void>} end ends it and keeps what it has stored
  * @property {() => Promise<void>} stop ends it for good
@@ -43,8 +44,9 @@ export async function freePort() {
  * @returns {Promise<Portcullis>}
  */
 export async function startPortcullis(settings = {}, wanted = 0) {
-  const binary = process.env.PORTCULLIS_BIN;
-  if (!binary) throw new Error("PORTCULLIS_BIN is not set. Name a portcullis that is built: target/debug/portcullis");
+  const named = process.env.PORTCULLIS_BIN;
+  if (!named) throw new Error("PORTCULLIS_BIN is not set. Name a portcullis that is built: target/debug/portcullis");
+  const binary = resolve(named);
   const directory = await mkdtemp(join(tmpdir(), "portcullis-sdk-"));
   const port = wanted || (await freePort());
   const url = `http://localhost:${port}`;
@@ -75,6 +77,7 @@ export async function startPortcullis(settings = {}, wanted = 0) {
   await start();
   return {
     url,
+    directory,
     start,
     end,
     async stop() {

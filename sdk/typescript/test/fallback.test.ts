@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { environmentOf } from "../src/lib/environment.js";
-import { createLeaseLocks } from "../src/lib/locks.js";
+import { createLeaseLocks, createLocks, type Locks } from "../src/lib/locks.js";
 import { createStoreChannel } from "../src/lib/store-channel.js";
 import { FakeClock } from "./support/fake-clock.js";
 import { ADA, MINUTE, signedIn, THINGS, world } from "./support/world.js";
@@ -44,6 +44,20 @@ test("leases: without a store there is a queue in the tab", async () => {
   const turn = (number: number) => locks.request("name", {}, async () => void order.push(number));
   await clock.until(Promise.allSettled([turn(1), locks.request("name", {}, () => Promise.reject(1)), turn(2)]));
   assert.deepEqual(order, [1, 2]);
+});
+
+test("locks that the browser does not grant: a queue in the tab; what fails under a lock fails once", async () => {
+  const denied = Object.assign(new Error("Access to the Locks API is denied"), { name: "SecurityError" });
+  const clock = new FakeClock();
+  const denying: Locks = { request: () => Promise.reject(denied) };
+  const locks = createLocks(denying, createLeaseLocks(undefined, clock));
+  assert.equal(await locks.request("name", {}, () => Promise.resolve("ran")), "ran");
+
+  let runs = 0;
+  const granting: Locks = { request: (_name, _options, run) => run() };
+  const failing = () => (runs++, Promise.reject(denied));
+  await assert.rejects(createLocks(granting, denying).request("name", {}, failing), denied);
+  assert.equal(runs, 1);
 });
 
 test("ten tabs on leases: one refresh", async () => {

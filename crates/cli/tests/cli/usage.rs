@@ -39,6 +39,7 @@ fn help_and_version_end_with_0() {
     let help = place.run(&["--help"]).ok().stdout;
     for command in [
         "serve",
+        "gateway",
         "migrate",
         "user",
         "session",

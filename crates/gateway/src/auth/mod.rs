@@ -12,11 +12,12 @@ mod pages;
 mod relay;
 mod sign_out;
 
+use std::sync::Arc;
+
 use http::request::Parts;
 use http::{Method, StatusCode};
 use hyper::body::Incoming;
 use portcullis_edge::{Code, Problem};
-use std::sync::Arc;
 
 use crate::answer::{self, Answer};
 use crate::gateway::Inner;
@@ -41,7 +42,7 @@ pub(crate) struct Brought {
 /// A request for us.
 pub(crate) struct Asked {
     pub(crate) parts: Parts,
-    pub(crate) brought: Brought,
+    pub(crate) brought: Arc<Brought>,
     pub(crate) client: OnBehalf,
     pub(crate) host: String,
 }

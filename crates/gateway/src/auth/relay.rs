@@ -67,7 +67,7 @@ impl Inner {
             self.check_csrf(&asked, token.as_deref())?;
         }
         let body = body_of(&asked, &fields)?;
-        let (told, session) = match self.tell(&asked, body).await {
+        let told = match self.tell(&asked, body).await {
             Ok(told) => told,
             Err(refused) => return Ok(self.lost(refused, &asked.brought)),
         };
@@ -75,9 +75,7 @@ impl Inner {
             let place = self.place(&asked, place.as_deref());
             return self.answer_form(&asked, told, (&place, &fields)).await;
         }
-        let mut response = self.answered(&asked, told).await?;
-        self.set_newest(response.headers_mut(), &asked.brought, session.as_ref());
-        Ok(response)
+        self.answered(&asked, told).await
     }
 
     /// As it is; the token is the client's own.
@@ -91,11 +89,7 @@ impl Inner {
     }
 
     /// Asks with the session's token, if there is one.
-    async fn tell(
-        &self,
-        asked: &Asked,
-        body: Option<(HeaderValue, Bytes)>,
-    ) -> Result<(Told, Option<Arc<Session>>), Refused> {
+    async fn tell(&self, asked: &Asked, body: Option<(HeaderValue, Bytes)>) -> Result<Told, Refused> {
         let unavailable = |why: String| Refused::Unavailable { why, retry_after: 2 };
         let session = match &asked.brought.session {
             Some(session) if !WITHOUT_BEARER.contains(&asked.path()) => {
@@ -107,13 +101,12 @@ impl Inner {
         ask.bearer = session.as_ref().map(|session| session.contents.access.as_str());
         let told = self.issuer.ask(ask, &asked.client).await.map_err(unavailable)?;
         let Some(session) = session.filter(|_| told.status == StatusCode::UNAUTHORIZED) else {
-            return Ok((told, None));
+            return Ok(told);
         };
         let renewed = self.doorman.keeper.renewed(&session, &asked.client).await?;
         let mut ask = question(asked, body);
         ask.bearer = Some(&renewed.contents.access);
-        let told = self.issuer.ask(ask, &asked.client).await.map_err(unavailable)?;
-        Ok((told, Some(renewed)))
+        self.issuer.ask(ask, &asked.client).await.map_err(unavailable)
     }
 
     /// The answer without tokens, and the cookies with them.

@@ -90,9 +90,7 @@ impl Inner {
             "expires_in": fresh.left(keeper.now()), "session_id": fresh.sid,
             "must_change_password": fresh.contents.must_change_password,
         });
-        let mut response = answer::json(StatusCode::OK, &told);
-        self.set_newest(response.headers_mut(), &asked.brought, Some(&fresh));
-        Ok(response)
+        Ok(answer::json(StatusCode::OK, &told))
     }
 
     fn signed_out(&self, asked: &Asked, fields: &mut Fields) -> Answer {

@@ -147,6 +147,46 @@ async fn large_bodies_are_not_sent_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn new_cookies_go_out_with_whatever_is_answered() {
+    let rules = vec![portcullis_core::access::Rule {
+        host: None,
+        path: portcullis_core::access::Prefix::parse("/admin").expect("a path"),
+        methods: vec![],
+        require: portcullis_core::access::Require::SignedIn(vec![
+            portcullis_core::access::Requirement::Role(vec!["admin".into()]),
+        ]),
+        audience: None,
+    }];
+    let house = House::with(App::echo().await, |config| {
+        config.rules = rules;
+        // Nobody listens there.
+        config.targets[0].url = "http://127.0.0.1:9".parse().expect("a URL");
+    })
+    .await;
+    let browser = house.signed_in("ada").await;
+    for (path, status) in [("/", 502), ("/admin", 403), ("/auth/nothing", 404)] {
+        house.expire_access_tokens();
+        let reply = browser.get(path).await;
+        assert_eq!((reply.status, reply.sets_cookies()), (status, true), "{path}: {}", reply.text());
+        house.issuer.clock.advance(Duration::from_mins(2));
+        assert_eq!(browser.get("/auth/me").await.status, 200, "{path}: the refresh token is the newest");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_token_for_the_app_nobody_gets_in_and_nobody_is_signed_out() {
+    let house = House::with(App::echo().await, |config| {
+        config.require_sign_in = true;
+        config.audience = "https://app.example".into();
+    })
+    .await;
+    // The issuer knows no such audience.
+    let browser = house.signed_in("ada").await;
+    browser.get("/").await.refused(503, "issuer_unavailable");
+    assert!(browser.cookies().contains_key("pc_gateway"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_role_comes_through_within_a_second() {
     let house = House::new().await;
     let browser = house.signed_in("ada").await;

@@ -4,7 +4,7 @@ pub(crate) mod bots;
 pub(crate) mod clients;
 pub(crate) mod config;
 pub(crate) mod csrf;
-mod forget;
+pub(crate) mod forget;
 pub(crate) mod health;
 pub(crate) mod impersonation;
 pub(crate) mod jwks;

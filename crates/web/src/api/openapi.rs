@@ -47,13 +47,11 @@ pub(crate) fn complete(document: OpenApi, version: &str) -> Result<Bytes, String
     });
     value["components"]["schemas"]["Problem"] = problem();
     for (path, operations) in value["paths"].as_object_mut().into_iter().flatten() {
-        let (kind, schema) = error_of(path);
         for (method, operation) in operations.as_object_mut().into_iter().flatten() {
             by_cookie(path, method, operation);
-            operation["responses"]["default"] = json!({
-                "description": "An error",
-                "content": {kind: {"schema": {"$ref": format!("#/components/schemas/{schema}")}}},
-            });
+            let (kind, schema) = error_of(path, operation);
+            operation["responses"]["default"] =
+                json!({"description": "An error", "content": {kind: {"schema": schema}}});
         }
     }
     serde_json::to_vec(&value).map(Bytes::from).map_err(|error| error.to_string())
@@ -85,12 +83,15 @@ fn by_cookie(path: &str, method: &str, operation: &mut Value) {
     }
 }
 
-/// Media type and schema of errors: RFC 6749 section 5.2 at the OAuth endpoints, RFC 9457 elsewhere.
-fn error_of(path: &str) -> (&'static str, &'static str) {
+/// Media type and schema of errors: RFC 6749 section 5.2 at the OAuth endpoints, pages where pages are, RFC 9457
+/// elsewhere.
+fn error_of(path: &str, operation: &Value) -> (&'static str, Value) {
     if path.starts_with("/oauth/") {
-        ("application/json", "OAuthError")
+        ("application/json", json!({"$ref": "#/components/schemas/OAuthError"}))
+    } else if operation["tags"][0] == "pages" {
+        ("text/html", json!({"type": "string"}))
     } else {
-        ("application/problem+json", "Problem")
+        ("application/problem+json", json!({"$ref": "#/components/schemas/Problem"}))
     }
 }
 

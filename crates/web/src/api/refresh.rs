@@ -82,7 +82,7 @@ async fn by_cookie(web: &Web, client: &Client, headers: &HeaderMap, audience: Op
 
 /// Whether the cookie is good for nothing any more. Never by a fault of ours; and a browser that was given another
 /// token meanwhile keeps that.
-const fn is_dead(error: &RefreshError) -> bool {
+pub(crate) const fn is_dead(error: &RefreshError) -> bool {
     match error {
         RefreshError::Invalid(_)
         | RefreshError::Revoked { superseded: false }

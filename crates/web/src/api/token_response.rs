@@ -78,29 +78,37 @@ pub(crate) fn answer(status: StatusCode, tokens: Tokens, to: Option<(&Web, &Admi
     with_cookies(tokens, to, |tokens| private_json(status, &TokenBody::from(tokens)))
 }
 
-/// What `made` makes of the tokens, with the cookies that belong to them. A session whose tokens travel in cookies is
-/// only ever answered to a request that was admitted.
+/// What `made` makes of the tokens, with the cookies that belong to them.
 pub(crate) fn with_cookies(
     tokens: Tokens,
     to: Option<(&Web, &Admitted)>,
     made: impl FnOnce(Tokens) -> Response,
 ) -> Response {
-    let mut cookies = HeaderMap::new();
-    let set = match (tokens.grant.delivery, to) {
-        (Delivery::Body, _) => Ok(()),
-        (Delivery::Cookie | Delivery::Cookies, Some((web, admitted))) => {
-            let csrf_token = web.cx.csrf_token(Some(tokens.grant.session));
-            let set = web.cookies.hand_over(&mut cookies, &tokens, &csrf_token, admitted.brought());
-            set.map_err(|_| "a token is too long for a cookie: say less in tokens.claims")
-        }
-        (Delivery::Cookie | Delivery::Cookies, None) => Err("cookies for a request that was not admitted"),
+    let cookies = match cookies_of(&tokens, to) {
+        Ok(cookies) => cookies,
+        Err(failure) => return failure.into_response(),
     };
-    if let Err(why) = set {
-        return Failure::logged(Code::InternalError, why).into_response();
-    }
     let mut response = made(tokens);
     response.headers_mut().extend(cookies);
     response
+}
+
+/// The cookies that belong to `tokens`. A session whose tokens travel in cookies is only ever answered to a request that
+/// was admitted.
+pub(crate) fn cookies_of(tokens: &Tokens, to: Option<(&Web, &Admitted)>) -> Result<HeaderMap, Failure> {
+    let mut cookies = HeaderMap::new();
+    match (tokens.grant.delivery, to) {
+        (Delivery::Body, _) => Ok(cookies),
+        (Delivery::Cookie | Delivery::Cookies, Some((web, admitted))) => {
+            let csrf_token = web.cx.csrf_token(Some(tokens.grant.session));
+            let set = web.cookies.hand_over(&mut cookies, tokens, &csrf_token, admitted.brought());
+            let too_long = "a token is too long for a cookie: say less in tokens.claims";
+            set.map(|()| cookies).map_err(|_| Failure::logged(Code::InternalError, too_long))
+        }
+        (Delivery::Cookie | Delivery::Cookies, None) => {
+            Err(Failure::logged(Code::InternalError, "cookies for a request that was not admitted"))
+        }
+    }
 }
 
 /// The delivery that was asked for; `body` where none was.

@@ -130,6 +130,33 @@ async fn user(parts: &Parts, web: &Web) -> Result<Known, Failure> {
     Ok(known)
 }
 
+/// Whoever opens a page, by the cookie alone: pages are opened without `Authorization`. `None`: nobody, or nobody any
+/// more. What they may change, [`may_end_sessions`] and [`may_change_credentials`] say.
+pub(crate) async fn visitor(web: &Web, headers: &HeaderMap) -> Result<Option<Arc<Caller>>, Failure> {
+    let Some(token) = Browser::new(web, headers).access_token()? else { return Ok(None) };
+    match web.cx.caller(token).await {
+        Ok(caller) => Ok(caller.session().is_some().then_some(caller)),
+        Err(BearerError::Invalid(_)) => Ok(None),
+        Err(BearerError::Fault(fault)) => Err(fault.into()),
+    }
+}
+
+/// What [`OwnSession`] asks for, of somebody who presses a button.
+pub(crate) fn may_end_sessions(caller: &Caller) -> Result<(), Failure> {
+    caller.settled()?;
+    may_write(caller, &Method::POST)?;
+    caller.own_session()?;
+    Ok(())
+}
+
+/// What [`OwnMustChangeToo`] asks for, of somebody who presses a button.
+pub(crate) fn may_change_credentials(caller: &Caller) -> Result<(), Failure> {
+    may_write(caller, &Method::POST)?;
+    caller.own_session()?;
+    caller.for_us_alone()?;
+    Ok(())
+}
+
 impl From<NotOwn> for Failure {
     fn from(why: NotOwn) -> Self {
         Self::new(match why {

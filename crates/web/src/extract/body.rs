@@ -26,6 +26,9 @@ pub(crate) struct RawJson(pub(crate) Bytes);
 /// A JSON body or a form.
 pub(crate) struct BodyOrForm<T>(pub(crate) T);
 
+/// A form of one of our pages, and nothing else.
+pub(crate) struct FormBody<T>(pub(crate) T);
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Json,
@@ -102,6 +105,21 @@ impl<T: DeserializeOwned> FromRequest<Web> for BodyOrForm<T> {
                 "Send `Content-Type: application/json` or `application/x-www-form-urlencoded`.",
             )),
         }
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<Web> for FormBody<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &Web) -> Result<Self, Failure> {
+        let (parts, body) = request.into_parts();
+        if kind(&parts.headers) != Kind::Form {
+            return Err(Failure::told(
+                Code::UnsupportedMediaType,
+                "This page takes forms: send `Content-Type: application/x-www-form-urlencoded`.",
+            ));
+        }
+        parsed(body::form(&read(&parts.headers, body).await?)).map(Self)
     }
 }
 

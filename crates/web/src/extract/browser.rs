@@ -127,6 +127,39 @@ impl<'a> Browser<'a> {
         self.admit(None).await.map(Some)
     }
 
+    /// Both rules, for a button on a page of ours, whatever of a session came along: pages stand outside of a narrow
+    /// `cookies.path`, and see its access token alone.
+    pub(crate) async fn admit_button(self, in_form: &str) -> Result<Admitted, Failure> {
+        let brought = self.brought()?;
+        self.check_origin()?;
+        if let Some(session) = self.session().await? {
+            self.check_token(session, Some(in_form)).await?;
+        }
+        let held = self.held(&brought).await?;
+        Ok(Admitted { brought, held })
+    }
+
+    /// Of somebody who opens a page with an access token that is no good any more and the refresh token beside it;
+    /// `None`: there is no such pair, or the browser does not open a page.
+    ///
+    /// Neither rule is checked: links from everywhere lead to our pages, and a page of another site that sends a
+    /// visitor here has nothing of it. The browser gets the successor of what it holds, and nobody else gets
+    /// anything. Not for frames and images, of which another site could load as many as it likes unseen.
+    pub(crate) async fn admit_opening(self) -> Result<Option<Admitted>, Failure> {
+        let opens = |name: &str, value: &str| {
+            self.headers.get_all(name).iter().all(|told| told.as_bytes() == value.as_bytes())
+        };
+        let brought = self.brought()?;
+        if !brought.in_use().is_whole()
+            || !opens("sec-fetch-mode", "navigate")
+            || !opens("sec-fetch-dest", "document")
+        {
+            return Ok(None);
+        }
+        let held = self.held(&brought).await?;
+        Ok(Some(Admitted { brought, held }))
+    }
+
     /// The session for which `GET /auth/csrf` makes a token: the one that would be asked for it.
     pub(crate) async fn session(self) -> Result<Option<SessionId>, Failure> {
         let brought = self.brought()?;

@@ -26,6 +26,7 @@ export const SERVER_CODES = [
   "read_only_session",
   "not_while_acting",
   "fresh_login_required",
+  "access_code_required",
   "verification_disabled",
   "not_found",
   "method_not_allowed",
@@ -50,6 +51,8 @@ export const SERVER_CODES = [
   "hashing_busy",
   "key_unavailable",
   "issuer_unavailable",
+  "bad_gateway",
+  "gateway_timeout",
   "overloaded",
 ] as const;
 

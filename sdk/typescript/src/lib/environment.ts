@@ -1,6 +1,6 @@
 import type { ClientOptions } from "../create-client.js";
 import { type Clock, systemClock } from "./clock.js";
-import { createLeaseLocks, type Locks, type Store } from "./locks.js";
+import { createLeaseLocks, createLocks, type Locks, type Store } from "./locks.js";
 import { currentPage, type Page } from "./page.js";
 import { createStoreChannel } from "./store-channel.js";
 import type { Channel } from "./tabs.js";
@@ -33,7 +33,7 @@ export function environmentOf(options: ClientOptions): Environment {
     // Looked up at each call: what replaces `fetch` later on is used too.
     fetch: options.fetch ?? ((...parameters) => globalThis.fetch(...parameters)),
     clock,
-    locks: options.locks ?? globalThis.navigator?.locks ?? createLeaseLocks(store, clock),
+    locks: options.locks ?? createLocks(globalThis.navigator?.locks, createLeaseLocks(store, clock)),
     connect: () => (options.channel ?? openChannel)(scope, store),
     page,
     scope,

@@ -5,7 +5,7 @@ export interface Locks {
   /** Runs something while nobody else holds the lock of this name. */
   request<T>(name: string, options: { signal?: AbortSignal }, run: () => Promise<T>): Promise<T>;
   /** Who waits, for those that can tell. */
-  query?(): Promise<{ pending?: { name?: string }[] }>;
+  query?(): Promise<{ pending?: { name?: string; clientId?: string }[] }>;
 }
 
 /** Where `localStorage` is; only names and times are written there. */
@@ -53,6 +53,26 @@ export function createLeaseLocks(store: Store | undefined, clock: Clock): Locks 
       })();
       tails.set(name, turn);
       return turn;
+    },
+  };
+}
+
+/** The browser's own locks, and others where it has none, or grants none: pages that may store nothing get no locks. */
+export function createLocks(own: Locks | undefined, others: Locks): Locks {
+  if (!own) return others;
+  return {
+    query: () => own.query?.() ?? Promise.resolve({}),
+    async request(name, options, run) {
+      let isGranted = false;
+      try {
+        return await own.request(name, options, () => {
+          isGranted = true;
+          return run();
+        });
+      } catch (error) {
+        if (isGranted || (error as Error).name !== "SecurityError") throw error;
+        return others.request(name, options, run);
+      }
     },
   };
 }

@@ -25,7 +25,7 @@ export function currentPage(): Page {
   const { document, navigator, location } = globalThis as Partial<typeof globalThis>;
   return {
     address: document?.baseURI ?? location?.href,
-    keepsCookies: () => navigator?.cookieEnabled !== false,
+    keepsCookies: () => navigator?.cookieEnabled !== false && (!document || keeps(document)),
     cookies: () => document?.cookie ?? "",
     isHidden: () => document?.visibilityState === "hidden",
     watch({ hidden, shown }) {
@@ -39,4 +39,18 @@ export function currentPage(): Page {
       return () => ended.abort();
     },
   };
+}
+
+/** Tries it: Chromium says that cookies are enabled though its user lets no site keep any. */
+function keeps(document: Document): boolean {
+  const name = `portcullis_${Math.random().toString(36).slice(2)}`;
+  try {
+    document.cookie = `${name}=; max-age=9; samesite=strict`;
+    const isKept = document.cookie.includes(name);
+    document.cookie = `${name}=; max-age=0`;
+    return isKept;
+  } catch {
+    // Sandboxed pages have none at all.
+    return false;
+  }
 }

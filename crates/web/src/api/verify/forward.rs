@@ -5,6 +5,7 @@ use portcullis_edge::origin::{Origin, own_origins};
 use url::Url;
 
 use super::family::{Original, Style};
+use crate::paths;
 use crate::return_urls::ReturnUrls;
 use crate::state::WebConfig;
 
@@ -21,8 +22,10 @@ pub(crate) struct Forward {
 impl Forward {
     pub(crate) fn new(config: &WebConfig, trusted: &[Origin]) -> Result<Self, String> {
         let trusted = trusted.iter().cloned().chain(own_origins(&config.public_url)).collect();
-        let sign_in =
-            config.public_url.join("/sign-in").map_err(|error| format!("server.public_url: {error}"))?;
+        let sign_in = config
+            .public_url
+            .join(paths::SIGN_IN_PAGE)
+            .map_err(|error| format!("server.public_url: {error}"))?;
         Ok(Self {
             style: config.forward_style,
             return_urls: ReturnUrls::new(&config.public_url, &config.return_urls)?,

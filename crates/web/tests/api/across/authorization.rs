@@ -140,6 +140,10 @@ async fn where_the_header_means_nothing_it_is_not_read() {
         for path in [
             "/",
             "/setup",
+            "/sign-in",
+            "/sign-up",
+            "/sign-out",
+            "/error",
             "/docs",
             "/docs/problems",
             "/openapi.json",

@@ -7,6 +7,7 @@ use http::{Method, Request};
 use portcullis_testkit::{Actor, Backend, Reply, TestApp};
 use portcullis_web::paths;
 
+use crate::pages::Page;
 use crate::support::{admin, oauth_refused, refused};
 
 /// What an operation takes.
@@ -15,9 +16,11 @@ enum Takes {
     Nothing,
     Json,
     JsonOrForm,
+    /// The form of a page.
+    Form,
 }
 
-use Takes::{Json, JsonOrForm, Nothing};
+use Takes::{Form, Json, JsonOrForm, Nothing};
 
 struct Operation {
     method: &'static str,
@@ -74,9 +77,23 @@ const OPEN: (u16, &str) = (200, "");
 const MISSING: (u16, &str) = (401, "missing_token");
 const FIELDS: (u16, &str) = (422, "validation_failed");
 const FORGED: (u16, &str) = (403, "csrf_failed");
+/// Of a page that is somebody's own.
+const TO_SIGN_IN: (u16, &str) = (303, "");
 
 const TABLE: &[Operation] = &[
     op("GET", paths::HOME, Nothing, OPEN),
+    op("GET", paths::SIGN_IN_PAGE, Nothing, OPEN),
+    op("POST", paths::SIGN_IN_PAGE, Form, FORGED),
+    op("GET", paths::RENEW, Nothing, TO_SIGN_IN),
+    op("GET", paths::SIGN_UP_PAGE, Nothing, OPEN),
+    op("POST", paths::SIGN_UP_PAGE, Form, FORGED),
+    op("GET", paths::SIGN_OUT_PAGE, Nothing, OPEN),
+    op("POST", paths::SIGN_OUT_PAGE, Form, FORGED),
+    op("GET", paths::ACCOUNT_PAGE, Nothing, TO_SIGN_IN),
+    op("POST", paths::ACCOUNT_PAGE, Form, FORGED),
+    op("GET", paths::PASSWORD_PAGE, Nothing, TO_SIGN_IN),
+    op("POST", paths::PASSWORD_PAGE, Form, FORGED),
+    op("GET", paths::ERROR_PAGE, Nothing, OPEN),
     delivers(paths::REGISTER, Json),
     delivers(paths::LOGIN, JsonOrForm),
     op("POST", paths::REFRESH, Json, MISSING),
@@ -137,8 +154,18 @@ impl Operation {
         self.path.starts_with("/oauth/")
     }
 
+    /// What it takes.
+    fn kind(&self) -> Option<&'static str> {
+        if self.takes == Form { FORM } else { JSON }
+    }
+
+    /// A body of that kind with nothing in it.
+    fn nothing(&self) -> &'static str {
+        if self.takes == Form { "" } else { "{}" }
+    }
+
     async fn ask(&self, actor: &Actor, path: &str, kind: Option<&str>) -> Reply {
-        self.ask_with(actor, path, kind, "{}").await
+        self.ask_with(actor, path, kind, self.nothing()).await
     }
 
     async fn ask_with(&self, actor: &Actor, path: &str, kind: Option<&str>, body: &str) -> Reply {
@@ -157,6 +184,10 @@ fn came_to(reply: &Reply, (status, code): (u16, &str), operation: &Operation) {
         // What is no parameter list is an invalid request there, whatever is wrong with it.
         return oauth_refused(reply, status, if status == 415 { "invalid_request" } else { code });
     }
+    if operation.takes == Form {
+        let page = Page::of(reply.clone(), status);
+        return assert_eq!(page.code(), code, "{}", operation.path);
+    }
     assert_eq!(reply.outcome(), (status, code), "{} {}: {}", operation.method, operation.path, reply.text());
     if status >= 400 {
         refused(reply, status, code);
@@ -164,6 +195,7 @@ fn came_to(reply: &Reply, (status, code): (u16, &str), operation: &Operation) {
 }
 
 const JSON: Option<&str> = Some("application/json");
+const FORM: Option<&str> = Some("application/x-www-form-urlencoded");
 const NO_SESSION: &str = "00000000-0000-7000-8000-000000000000";
 
 #[tokio::test]
@@ -204,7 +236,7 @@ async fn as_nobody() {
         for slash in ["", "/"] {
             let path = format!("{}{slash}", row.asked(NO_SESSION));
             if path != "//" {
-                came_to(&row.ask(&app.anon(), &path, JSON).await, row.nobody, row);
+                came_to(&row.ask(&app.anon(), &path, row.kind()).await, row.nobody, row);
             }
         }
     }
@@ -248,6 +280,7 @@ async fn by_cookie_from_a_page_that_may_not() {
     for row in TABLE {
         let (body, expected) = match row.cookies {
             Cookies::Look => continue,
+            Cookies::Held if row.takes == Form => ("email=a%40example.org&password=x&session=x", FORGED),
             Cookies::Held => (r#"{"name": "a name", "reason": "a reason"}"#, FORGED),
             Cookies::HeldToDeliver => {
                 (r#"{"email": "a@example.org", "password": "x", "token": "x", "delivery": "cookie"}"#, FORGED)
@@ -257,8 +290,8 @@ async fn by_cookie_from_a_page_that_may_not() {
         let body = if row.takes == Nothing { "" } else { body };
         for page in &forgeries {
             let mut request = Request::builder().method(row.method).uri(row.asked(NO_SESSION));
-            if row.takes != Nothing {
-                request = request.header("content-type", "application/json");
+            if let Some(kind) = row.kind().filter(|_| row.takes != Nothing) {
+                request = request.header("content-type", kind);
             }
             came_to(&page.exchange(request, body.to_owned().into()).await, expected, row);
         }
@@ -295,22 +328,23 @@ async fn by_the_wrong_method() {
 async fn with_the_wrong_content_type() {
     let app = TestApp::new(Backend::Sqlite).await;
     app.sign_up("ada").await;
-    let form = "application/x-www-form-urlencoded";
-    let kinds = ["text/plain", "application/jsonx", "application/json+x", "text/json", "", "*/*", form];
+    let kinds = ["text/plain", "application/jsonx", "application/json+x", "text/json", "", "*/*"];
+    let kinds = kinds.into_iter().map(Some).chain([None, FORM, JSON]);
     for row in TABLE.iter().filter(|row| row.takes != Nothing) {
         // Signing out is among them.
         let ada = app.sign_in("ada").await;
         let path = row.asked(NO_SESSION);
-        for kind in kinds.into_iter().map(Some).chain([None]) {
-            if row.takes == JsonOrForm && kind == Some(form) {
+        for kind in kinds.clone() {
+            if kind == row.kind() || (row.takes == JsonOrForm && kind == FORM) {
                 continue;
             }
             came_to(&row.ask(&ada, &path, kind).await, (415, "unsupported_media_type"), row);
         }
-        let twice = ada.with_header("content-type", "application/json");
-        came_to(&row.ask(&twice, &path, JSON).await, (415, "unsupported_media_type"), row);
-        for kind in ["application/json; charset=utf-8", "Application/JSON", "application/json;"] {
-            let reply = row.ask(&ada, &path, Some(kind)).await;
+        let right = row.kind().unwrap();
+        let twice = ada.with_header("content-type", right);
+        came_to(&row.ask(&twice, &path, Some(right)).await, (415, "unsupported_media_type"), row);
+        for kind in [format!("{right}; charset=utf-8"), right.to_uppercase(), format!("{right};")] {
+            let reply = row.ask(&ada, &path, Some(&kind)).await;
             assert_ne!(reply.status, 415, "{kind} at {path}");
         }
     }

@@ -28,6 +28,10 @@ fn readable() -> impl Iterator<Item = String> {
         paths::OAUTH_TOKEN,
         paths::OAUTH_INTROSPECT,
         paths::OAUTH_REVOKE,
+        // Only for whoever is signed in by cookie.
+        paths::ACCOUNT_PAGE,
+        paths::RENEW,
+        paths::PASSWORD_PAGE,
         // Only for administrators.
         paths::ADMIN_CLIENTS,
         // Only for an API token.

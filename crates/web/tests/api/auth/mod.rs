@@ -12,4 +12,4 @@ mod register;
 mod sessions;
 mod setup;
 mod tokens;
-mod verify;
+pub(crate) mod verify;

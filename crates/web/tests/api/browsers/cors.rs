@@ -136,3 +136,20 @@ async fn other_options_are_answered_as_before() {
         preflight(&from(&app, "https://evil.example"), "GET", "/.well-known/portcullis/revocations").await;
     assert_eq!(feed.header("access-control-allow-origin"), Some("*"));
 }
+
+/// To a proxy every 2xx means that the request may pass, whoever's preflight it holds.
+#[tokio::test]
+async fn no_proxy_is_told_that_a_preflight_may_pass() {
+    let app = app().await;
+    let inside = app.app.forward_auth();
+    let asked = app.anon().proxied("OPTIONS", "app.example", "/x");
+    let asked = asked.with_header("origin", APP).with_header("access-control-request-method", "POST");
+    for method in [Method::OPTIONS, Method::GET] {
+        let reply = asked.through(inside.clone()).send(method.clone(), "/auth/verify", None).await;
+        refused(&reply, 401, "missing_token");
+        readable(&reply, None);
+        let reply = asked.send(method.clone(), "/auth/verify/", None).await;
+        assert_eq!(reply.status, if method == Method::GET { 401 } else { 405 });
+        readable(&reply, None);
+    }
+}

@@ -1,0 +1,107 @@
+//! `/sign-up`: signs up, and in.
+
+use portcullis_app::register::Registration;
+use portcullis_edge::code::Code;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::form::{Field, Form, Kind};
+use super::html::{Link, Notice, PageAnswer, page, refused};
+use super::opened::{Opened, PageQuery, Pressed};
+use super::sign_in::{gone_on, known, signed_in};
+use super::visit::Visit;
+use crate::api::token_response::{cookies_of, delivery};
+use crate::extract::handover;
+use crate::failure::{Answer, Failure};
+use crate::paths;
+
+/// Who signs up.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct SignUpForm {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    email: String,
+    #[serde(default)]
+    password: String,
+    #[serde(default)]
+    csrf_token: String,
+}
+
+/// The sign-up page.
+#[utoipa::path(get, path = paths::SIGN_UP_PAGE, tag = "pages", params(PageQuery), responses(
+    (status = 200, content_type = "text/html", description = "A page"),
+    (status = 303, description = "Signed in already: back to `return_to`")))]
+pub(crate) async fn show(opened: Opened) -> PageAnswer {
+    let visit = Visit::of(&opened).await?;
+    let shown = shown(&opened, &visit).await;
+    visit.answer(shown)
+}
+
+async fn shown(opened: &Opened, visit: &Visit) -> Answer {
+    match (&visit.user, known(opened, visit).await?) {
+        (Some(caller), Some(user)) => signed_in(opened, caller, &user),
+        _ if !opened.web.cx.settings.registration_open => closed(opened),
+        _ => form(opened, visit.csrf_token(opened)).shown(),
+    }
+}
+
+/// Signs up.
+#[utoipa::path(post, path = paths::SIGN_UP_PAGE, tag = "pages", params(PageQuery),
+    request_body(content = SignUpForm, content_type = "application/x-www-form-urlencoded"), responses(
+    (status = 303, description = "Signed up and in, by cookies: to `return_to`, or to the account page")))]
+pub(crate) async fn submit(opened: Opened, Pressed(sent): Pressed<SignUpForm>) -> PageAnswer {
+    match sign_up(&opened, &sent).await {
+        Ok(response) => Ok(response),
+        Err(failure) if !opened.web.cx.settings.registration_open => {
+            Ok(refused(failure, |_, _| closed(&opened))?)
+        }
+        Err(failure) => {
+            let mut form = form(&opened, opened.csrf_token().await?);
+            form.keep("name", &sent.name);
+            form.keep("email", &sent.email);
+            Ok(form.refused(failure)?)
+        }
+    }
+}
+
+async fn sign_up(opened: &Opened, sent: &SignUpForm) -> Answer {
+    let web = &opened.web;
+    let delivery = delivery(web, Some("cookies"))?;
+    let admitted = opened.browser().admit_button(&sent.csrf_token).await?;
+    let registration = Registration {
+        email: sent.email.clone(),
+        password: sent.password.clone(),
+        name: Some(sent.name.clone()).filter(|name| !name.trim().is_empty()),
+        username: None,
+    };
+    let user = web.cx.register(registration, &opened.client).await?;
+    let tokens = web.cx.sign_in_new(user, handover(delivery, Some(&admitted)), &opened.client).await?;
+    let mut response = gone_on(opened, tokens.grant.must_change_password)?;
+    response.headers_mut().extend(cookies_of(&tokens, Some((web, &admitted)))?);
+    Ok(response)
+}
+
+fn form(opened: &Opened, csrf_token: String) -> Form {
+    let at_least = format!(
+        "At least {} characters. A few unrelated words in a row are easy to remember.",
+        opened.web.config.password_min_length
+    );
+    Form::new("Sign up", "Sign up", csrf_token)
+        .leading_on(opened)
+        .field(Field::new("name", "Name (if you like)", Kind::Text, "name").optional())
+        .field(Field::new("email", "E-mail address", Kind::Email, "username"))
+        .field(Field::new("password", "Password", Kind::Password, "new-password").hint(at_least))
+        .link("I have an account: sign in", opened.by_way_of(paths::SIGN_IN_PAGE))
+}
+
+fn closed(opened: &Opened) -> Result<axum::response::Response, Failure> {
+    let text = "Nobody can sign up here by themselves. Whoever runs this server can make an account for you.";
+    let links = vec![Link::new("Sign in", opened.by_way_of(paths::SIGN_IN_PAGE))];
+    page(&Notice {
+        title: "Sign-up is closed",
+        code: Some(Code::Forbidden.as_str()),
+        text: text.to_owned(),
+        links,
+    })
+}
