@@ -63,7 +63,9 @@ export async function recorded(name, context, run) {
     throw error;
   } finally {
     for (const [at, page] of context.pages().slice(0, PICTURES).entries()) {
-      await page.screenshot({ path: `${file}-${at + 1}.png`, timeout: 10_000 }).catch((error) => log(`no picture: ${error.message}`));
+      // What nobody sees is not painted.
+      const taken = page.bringToFront().then(() => page.screenshot({ path: `${file}-${at + 1}.png`, timeout: 5_000 }));
+      await taken.catch((error) => log(`no picture: ${error.message}`));
     }
     for (const [event, listener] of Object.entries(listeners)) context.off(event, listener);
   }

@@ -123,8 +123,11 @@ impl Cx {
         };
         let now = self.clock.now();
         let exp = caller.claims.exp.min((now + self.settings.lifetimes.access).seconds());
+        let aud = self.audiences_for(by, audience)?;
         let claims = AccessClaims {
-            aud: self.audiences_for(by, audience)?,
+            // For what stands behind a proxy of ours alone: it opens nothing here, whatever else has that name.
+            upstream: aud.iter().all(|audience| self.is_upstream_audience(audience)),
+            aud,
             exp,
             iat: now.seconds(),
             nbf: now.seconds(),

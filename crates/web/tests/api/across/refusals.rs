@@ -314,8 +314,12 @@ async fn by_the_wrong_method() {
         for method in methods.iter().filter(|method| !right.contains(method.as_str())) {
             for actor in [&ada, &app.anon()] {
                 let reply = actor.send(method.clone(), &row.asked(NO_SESSION), None).await;
-                let code = if row.is_oauth() { "invalid_request" } else { "method_not_allowed" };
-                came_to(&reply, (405, code), row);
+                // No form was sent, so there is no page to show it on again.
+                if row.is_oauth() {
+                    oauth_refused(&reply, 405, "invalid_request");
+                } else {
+                    refused(&reply, 405, "method_not_allowed");
+                }
                 let allow: BTreeSet<_> =
                     reply.header("allow").expect("Allow").split(',').map(str::trim).collect();
                 assert_eq!(allow, right, "{}", row.path);

@@ -159,7 +159,12 @@ on_both! {
     }
 
     async fn an_api_token_is_exchanged_for_what_stands_behind_a_gateway(backend: Backend) {
-        let app = TestApp::with(backend, |setup| setup.settings.gateway_audiences = vec![DOCS.into()]).await;
+        let app = TestApp::with(backend, |setup| {
+            // One name for both: a token for what stands behind the gateway is no token here all the same.
+            setup.settings.audiences = vec![ISSUER.into(), DOCS.into()];
+            setup.settings.gateway_audiences = vec![DOCS.into()];
+        })
+        .await;
         let ada = app.sign_up("ada").await;
         let (token, _) = api_token(&ada, Some(&["a"])).await;
         let reply = exchange(&app.anon(), &token, &[("audience", DOCS)]).await;
