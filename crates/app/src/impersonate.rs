@@ -7,7 +7,7 @@
 //! 3. It ends after `impersonation.max_duration`, whatever is refreshed, and with the administrator's session or
 //!    role ([`portcullis_store::sessions::create`]).
 
-use portcullis_core::ids::UserId;
+use portcullis_core::ids::{SessionId, UserId};
 use portcullis_core::refresh_token::RefreshToken;
 use portcullis_core::session::{Acting, ActingMode, Delivery, EndCause};
 use portcullis_core::validation::{FieldError, line};
@@ -18,6 +18,7 @@ use crate::bearer::Caller;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
+use crate::own::NotOwn;
 use crate::sign_in::{Actor, Handover, Proof, SignInError, Wish};
 use crate::tokens::Tokens;
 
@@ -36,6 +37,25 @@ pub struct ImpersonationRequest {
     pub delivery: Delivery,
 }
 
+/// Why somebody may act as nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum MayNot {
+    /// Not in a session of their own.
+    #[error("{0:?}")]
+    NotOwn(NotOwn),
+    /// Not an administrator.
+    #[error("not an administrator")]
+    NotAdministrator,
+}
+
+impl Caller {
+    /// The session from which they may act as another.
+    pub fn may_impersonate(&self) -> Result<SessionId, MayNot> {
+        let session = self.own().map_err(MayNot::NotOwn)?;
+        if self.role.is_admin() { Ok(session) } else { Err(MayNot::NotAdministrator) }
+    }
+}
+
 /// Why there is no session.
 #[derive(Debug, Error)]
 pub enum ImpersonateError {
@@ -45,9 +65,12 @@ pub enum ImpersonateError {
     /// Nobody to act as: unknown or disabled.
     #[error("no such user")]
     NotFound,
-    /// Not an administrator, or as an administrator or a bot.
+    /// As an administrator or a bot.
     #[error("{0}")]
     Forbidden(&'static str),
+    /// Whoever asks may act as nobody.
+    #[error("may act as nobody: {0:?}")]
+    MayNot(#[from] MayNot),
     /// A fault.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -75,9 +98,7 @@ impl Cx {
         client: &Client,
     ) -> Result<Tokens, ImpersonateError> {
         // 1.
-        let Some(session) = caller.session().filter(|_| caller.role.is_admin()) else {
-            return Err(ImpersonateError::Forbidden("not an administrator"));
-        };
+        let session = caller.may_impersonate()?;
         let reason = line("reason", &request.reason, LONGEST_REASON);
         let reason = reason.map_err(|error| ImpersonateError::Invalid(vec![error]))?;
         let user = self.store.user(request.user).await.map_err(Fault::from)?;

@@ -28,6 +28,7 @@ pub mod oauth;
 pub mod operator;
 pub mod operator_tokens;
 pub mod outbound;
+pub mod own;
 pub mod refresh;
 pub mod register;
 pub mod revoked;

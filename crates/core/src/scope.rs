@@ -37,20 +37,9 @@ impl Scopes {
         Self(text.split_ascii_whitespace().map(str::to_owned).collect())
     }
 
-    /// Whether `scope` is among them.
-    pub fn contains(&self, scope: &str) -> bool {
-        self.0.contains(scope)
-    }
-
     /// Whether all of them are among `others`.
     pub fn is_within(&self, others: &Self) -> bool {
         self.0.is_subset(&others.0)
-    }
-
-    /// Those that are in both.
-    #[must_use]
-    pub fn shared(&self, others: &Self) -> Self {
-        Self(self.0.intersection(&others.0).cloned().collect())
     }
 
     /// In order.
@@ -113,6 +102,5 @@ mod tests {
     fn within() {
         let [none, one, two] = ["", "a", "a b"].map(|text| Scopes::parse("scopes", text).expect("valid"));
         assert!(none.is_within(&one) && one.is_within(&two) && !two.is_within(&one));
-        assert_eq!(two.shared(&one), one);
     }
 }

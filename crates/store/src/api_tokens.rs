@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::Store;
 use crate::db::{Tx, affected, on, on_tx, row};
 use crate::error::StoreError;
-use crate::users::UserRow;
+use crate::users::{UserRow, user_columns};
 
 macro_rules! columns {
     () => {
@@ -39,12 +39,14 @@ const ONE: &str = concat!(
     columns!(),
     " FROM api_tokens WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3"
 );
-const PRESENTED: &str = "SELECT t.id AS token_id, t.scopes, t.generation, t.expires_at, t.last_used_at, \
-    t.last_address, u.id, u.email, u.email_key, u.email_verified_at, u.username, u.username_key, u.name, u.phone, \
-    u.job_title, u.timezone, u.locale, u.role, u.account_id, u.account_role, u.must_change_password, \
-    u.credential_epoch, u.version, u.disabled_at, u.created_at, u.last_login_at, u.owner_id \
-    FROM api_tokens AS t JOIN users AS u ON u.id = t.user_id \
-    WHERE t.token_hash = $1 AND t.revoked_at IS NULL AND t.expires_at > $2 AND u.disabled_at IS NULL";
+/// The inner names are none of the user's columns, which are the same here as everywhere.
+const PRESENTED: &str = concat!(
+    "SELECT token_id, scopes, generation, expires_at, last_used_at, last_address, ",
+    user_columns!(),
+    " FROM (SELECT id AS token_id, user_id, scopes, generation, expires_at, last_used_at, last_address \
+     FROM api_tokens WHERE token_hash = $1 AND revoked_at IS NULL AND expires_at > $2) AS t \
+     JOIN users ON users.id = t.user_id WHERE disabled_at IS NULL"
+);
 /// Each column by itself: of two who change different ones, neither undoes what the other did.
 const UPDATE: &str = concat!(
     "UPDATE api_tokens SET name = COALESCE($3, name), description = CASE WHEN $4 THEN $5 ELSE description END, \

@@ -17,6 +17,7 @@ macro_rules! columns {
          disabled_at, created_at, last_login_at, owner_id"
     };
 }
+pub(crate) use columns as user_columns;
 pub(crate) use columns;
 
 pub(crate) const BY_OWNER: &str =

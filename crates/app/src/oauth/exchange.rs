@@ -23,8 +23,9 @@ use super::{Issued, OAuthError};
 use crate::bearer::{BearerError, Caller, Credential};
 use crate::client::Client;
 use crate::cx::Cx;
-use crate::impersonate::{ImpersonateError, ImpersonationRequest};
+use crate::impersonate::{ImpersonateError, ImpersonationRequest, MayNot};
 use crate::operator::OperatorError;
+use crate::own::NotOwn;
 
 /// What a subject token is said to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,7 +173,8 @@ impl Cx {
         acting: Impersonation,
         client: &Client,
     ) -> Result<Issued, OAuthError> {
-        may_act(caller).map_err(|why| OAuthError::InvalidRequest(why.into()))?;
+        // Whoever may not is not told who there is.
+        caller.may_impersonate().map_err(|refusal| OAuthError::request(why(refusal)))?;
         let nobody = || OAuthError::request("requested_subject names nobody as whom you may act.");
         let user = self.find_user(&acting.user).await.map_err(|error| match error {
             OperatorError::Fault(fault) => OAuthError::Fault(fault),
@@ -187,27 +189,25 @@ impl Cx {
                 Err(OAuthError::request(texts.join(" ")))
             }
             Err(ImpersonateError::NotFound | ImpersonateError::Forbidden(_)) => Err(nobody()),
+            Err(ImpersonateError::MayNot(refusal)) => Err(OAuthError::request(why(refusal))),
             Err(ImpersonateError::Fault(fault)) => Err(fault.into()),
         }
     }
 }
 
-/// Who asks must be an administrator in a session of their own. Why not, for the caller: they hold the token.
-fn may_act(caller: &Caller) -> Result<(), &'static str> {
-    if caller.must_change_password {
-        return Err("password_change_required: change the password first.");
+/// For the caller: they hold the token.
+const fn why(refusal: MayNot) -> &'static str {
+    match refusal {
+        MayNot::NotOwn(NotOwn::MustChangePassword) => "password_change_required: change the password first.",
+        MayNot::NotOwn(NotOwn::NoSession) => {
+            "session_required: API tokens, bots and service clients cannot act as somebody."
+        }
+        MayNot::NotOwn(NotOwn::Acting) => {
+            "not_while_acting: stop acting at POST /auth/impersonation/stop first."
+        }
+        MayNot::NotOwn(NotOwn::OtherAudience) => {
+            "wrong_audience: refresh with audience set to the issuer, and use that token here."
+        }
+        MayNot::NotAdministrator => "forbidden: only administrators act as somebody.",
     }
-    if caller.session().is_none() || caller.claims.bot {
-        return Err("session_required: API tokens, bots and service clients cannot act as somebody.");
-    }
-    if caller.is_acting() {
-        return Err("not_while_acting: stop acting at POST /auth/impersonation/stop first.");
-    }
-    if !caller.own_audience {
-        return Err("wrong_audience: refresh with audience set to the issuer, and use that token here.");
-    }
-    if !caller.role.is_admin() {
-        return Err("forbidden: only administrators act as somebody.");
-    }
-    Ok(())
 }

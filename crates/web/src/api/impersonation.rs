@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use http::{HeaderMap, StatusCode};
-use portcullis_app::impersonate::{ImpersonateError, ImpersonationRequest};
+use portcullis_app::impersonate::{ImpersonateError, ImpersonationRequest, MayNot};
 use portcullis_core::ids::UserId;
 use portcullis_core::session::ActingMode;
 use portcullis_edge::authorization::{Presented, presented};
@@ -27,12 +27,22 @@ pub(crate) struct ImpersonateBody {
     mode: Option<String>,
 }
 
+impl From<MayNot> for Failure {
+    fn from(refusal: MayNot) -> Self {
+        match refusal {
+            MayNot::NotOwn(why) => why.into(),
+            MayNot::NotAdministrator => Self::new(Code::Forbidden),
+        }
+    }
+}
+
 impl From<ImpersonateError> for Failure {
     fn from(error: ImpersonateError) -> Self {
         match error {
             ImpersonateError::Invalid(errors) => Self::fields(errors),
             ImpersonateError::NotFound => Self::new(Code::NotFound),
             ImpersonateError::Forbidden(why) => Self::logged(Code::Forbidden, why),
+            ImpersonateError::MayNot(refusal) => refusal.into(),
             ImpersonateError::Fault(fault) => fault.into(),
         }
     }
@@ -58,9 +68,7 @@ pub(crate) async fn start(
     JsonBody(body): JsonBody<ImpersonateBody>,
 ) -> Answer {
     let (PathId(user), headers) = asked;
-    if !caller.role.is_admin() {
-        return Err(Failure::new(Code::Forbidden));
-    }
+    caller.may_impersonate()?;
     let mode = mode(body.mode.as_deref())?;
     let delivery = web.cx.delivery_of(&caller).await?;
     let request = ImpersonationRequest { user, reason: body.reason, mode, delivery };

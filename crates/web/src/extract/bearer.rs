@@ -10,6 +10,7 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{HeaderMap, Method};
 use portcullis_app::bearer::{BearerError, Caller, Credential};
+use portcullis_app::own::NotOwn;
 use portcullis_edge::authorization::{Presented, is_of_another_scheme, presented};
 use portcullis_edge::code::Code;
 use portcullis_edge::csrf::is_unsafe;
@@ -142,39 +143,29 @@ pub(crate) async fn visitor(web: &Web, headers: &HeaderMap) -> Result<Option<Arc
 
 /// What [`OwnSession`] asks for, of somebody who presses a button.
 pub(crate) fn may_end_sessions(caller: &Caller) -> Result<(), Failure> {
-    settled(caller)?;
+    caller.settled()?;
     may_write(caller, &Method::POST)?;
-    own_session(caller)
+    caller.own_session()?;
+    Ok(())
 }
 
 /// What [`OwnMustChangeToo`] asks for, of somebody who presses a button.
 pub(crate) fn may_change_credentials(caller: &Caller) -> Result<(), Failure> {
     may_write(caller, &Method::POST)?;
-    own_session(caller)?;
-    own_audience(caller)
-}
-
-/// What the password must be changed before.
-fn settled(caller: &Caller) -> Result<(), Failure> {
-    if caller.must_change_password {
-        return Err(Failure::new(Code::PasswordChangeRequired));
-    }
+    caller.own_session()?;
+    caller.for_us_alone()?;
     Ok(())
 }
 
-/// What a session is needed for, and nobody but its user may do.
-fn own_session(caller: &Caller) -> Result<(), Failure> {
-    if caller.session().is_none() || caller.claims.bot {
-        return Err(Failure::new(Code::SessionRequired));
+impl From<NotOwn> for Failure {
+    fn from(why: NotOwn) -> Self {
+        Self::new(match why {
+            NotOwn::MustChangePassword => Code::PasswordChangeRequired,
+            NotOwn::NoSession => Code::SessionRequired,
+            NotOwn::Acting => Code::NotWhileActing,
+            NotOwn::OtherAudience => Code::WrongAudience,
+        })
     }
-    if caller.is_acting() {
-        return Err(Failure::new(Code::NotWhileActing));
-    }
-    Ok(())
-}
-
-fn own_audience(caller: &Caller) -> Result<(), Failure> {
-    if caller.own_audience { Ok(()) } else { Err(Failure::new(Code::WrongAudience)) }
 }
 
 /// What somebody who may only look may not do.
@@ -203,7 +194,7 @@ macro_rules! caller_who {
 
 caller_who! {
     Acting: |caller, parts| {
-        settled(caller)?;
+        caller.settled()?;
         may_write(caller, &parts.method)?;
     }
     MustChangeToo: |caller, parts| {
@@ -213,23 +204,23 @@ caller_who! {
         caller.session().ok_or_else(|| Failure::new(Code::SessionRequired))?;
     }
     OwnSession: |caller, parts| {
-        settled(caller)?;
+        caller.settled()?;
         may_write(caller, &parts.method)?;
-        own_session(caller)?;
+        caller.own_session()?;
     }
     OwnSessionMustChangeToo: |caller, parts| {
         may_write(caller, &parts.method)?;
-        own_session(caller)?;
+        caller.own_session()?;
     }
     Own: |caller, parts| {
-        settled(caller)?;
+        caller.settled()?;
         may_write(caller, &parts.method)?;
-        own_session(caller)?;
-        own_audience(caller)?;
+        caller.own_session()?;
+        caller.for_us_alone()?;
     }
     OwnMustChangeToo: |caller, parts| {
         may_write(caller, &parts.method)?;
-        own_session(caller)?;
-        own_audience(caller)?;
+        caller.own_session()?;
+        caller.for_us_alone()?;
     }
 }
