@@ -19,8 +19,9 @@ const LEEWAY = 1;
  * @property {string} auth its public URL
  * @property {import("./between.mjs").Between} [between] if there shall be one
  * @property {string} page where the page is
- * @property {{ refused: number, lastEnd: number, expire: () => void }} service how often it has refused; when the last token
- *   that it has seen ends, in milliseconds since the Unix epoch; `expire` ends all that it has seen
+ * @property {{ refused: number, lastEnd: number, expire: () => void, forgetKeys: () => void }} service how often it has
+ *   refused; when the last token that it has seen ends, in milliseconds since the Unix epoch; `expire` ends all that it has
+ *   seen; `forgetKeys` makes it ask for Portcullis' keys at the next token
  * @property {() => Promise<void>} stop
  */
 
@@ -41,8 +42,10 @@ export async function startWorld(settings, { isBetween = false } = {}) {
     ...settings,
   });
   const auth = between?.url ?? portcullis.url;
-  const site = createSite({ portcullis: auth, pace: 20 });
+  const newSite = () => createSite({ portcullis: auth, pace: 20 });
+  let site = newSite();
   const service = createService();
+  service.forgetKeys = () => void (site = newSite());
   const server = createServer((request, response) => {
     if (!service.refuses(request, response)) site.emit("request", request, response);
   }).listen(port, "127.0.0.1");

@@ -109,7 +109,7 @@ here.scene("the signing key is rotated, and the old one withdrawn", async (conte
   const before = await refresh(tab);
   await portcullis.run(["key", "rotate"]);
   await allGood(tab);
-  publishingDelayPasses(portcullis);
+  publishingDelayPasses(here.world);
   await portcullis.run(["key", "retire", headOf(before).kid]);
   let after = before;
   while (headOf(after).kid === headOf(before).kid) after = await refresh(tab);
@@ -124,11 +124,12 @@ here.scene("the signing key is rotated, and the old one withdrawn", async (conte
   await allGood(tab);
 });
 
-/** A new key signs when it has been published for ten minutes: all keys get older by so much. */
-function publishingDelayPasses({ directory }) {
+/** A new key signs when it has been published for ten minutes: all keys get older by so much, and every service knows them. */
+function publishingDelayPasses({ portcullis: { directory }, service }) {
   const script = "import sqlite3, sys; sqlite3.connect(sys.argv[1], isolation_level=None).execute(sys.argv[2])";
   const statement = "UPDATE signing_keys SET activates_at = activates_at - 600000000";
   execFileSync("python3", ["-c", script, join(directory, "data", "portcullis.db"), statement]);
+  service.forgetKeys();
 }
 
 here.scene("the session is ended by the operator: signed out where it is noticed, in all tabs", async (context) => {
