@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use portcullis_core::password::PasswordPolicy;
 use portcullis_core::rate::Rate;
+use portcullis_core::registration::{Domain, Mode};
 use portcullis_core::session::RotationRules;
+use portcullis_core::subscription::Plan;
 use portcullis_core::user::Role;
 use portcullis_jose::{Algorithm, SigningKey};
 use serde_json::{Map, Value};
@@ -27,8 +29,8 @@ pub struct Settings {
     pub key_rotation: Option<Duration>,
     /// Lifetimes.
     pub lifetimes: Lifetimes,
-    /// Whether anybody may register.
-    pub registration_open: bool,
+    /// Who may register.
+    pub registration: RegistrationRules,
     /// Role of who registers.
     pub default_role: Role,
     /// Rules for new passwords.
@@ -51,6 +53,21 @@ pub struct Settings {
     pub forward_auth: ForwardAuth,
     /// Audiences of the services behind gateways, beside those of forward-auth's rules.
     pub gateway_audiences: Vec<String>,
+}
+
+/// Who may register, and what they get.
+#[derive(Clone, Debug)]
+pub struct RegistrationRules {
+    /// Who may.
+    pub mode: Mode,
+    /// Only addresses of these domains; none: of all.
+    pub allowed_domains: Vec<Domain>,
+    /// No addresses of these domains.
+    pub refused_domains: Vec<Domain>,
+    /// What the account of whoever registers subscribes to, unless an invite says otherwise.
+    pub default_plan: Option<Plan>,
+    /// Days for which that is on trial; `None`: it is active at once.
+    pub trial_days: Option<u32>,
 }
 
 /// How many API tokens there may be, and how long they live.

@@ -63,6 +63,8 @@ ids! {
     ApiTokenId,
     /// A service that asks for tokens in its own name.
     ClientId,
+    /// What lets somebody register or join an account.
+    InviteId,
 }
 
 fn uuid_v7(now: Timestamp, random: &dyn Random) -> Uuid {

@@ -4,10 +4,11 @@ use axum::extract::State;
 use http::StatusCode;
 use portcullis_app::me::{Change, ProfileChange, ProfileError};
 use portcullis_edge::code::Code;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::private_json;
+use super::subscription::SubscriptionBody;
 use super::user::UserBody;
 use crate::extract::{Acting, JsonBody, MustChangeToo};
 use crate::failure::{Answer, Failure};
@@ -41,6 +42,16 @@ pub(crate) struct MePatch {
     email: Change,
 }
 
+/// The user, and what their account has subscribed to.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Me)]
+pub(crate) struct MeBody {
+    #[serde(flatten)]
+    user: UserBody,
+    /// Of the account in use.
+    subscription: Option<SubscriptionBody>,
+}
+
 /// Tells `null` from absent: only called for what was sent.
 pub(crate) fn sent<'de, D: Deserializer<'de>>(value: D) -> Result<Change, D::Error> {
     Ok(Option::deserialize(value)?.map_or(Change::Clear, Change::Set))
@@ -59,11 +70,17 @@ impl From<ProfileError> for Failure {
 
 /// The user's own data.
 #[utoipa::path(get, path = paths::ME, tag = "me", security(("bearer" = [])),
-    responses((status = 200, description = "The user", body = UserBody)))]
+    responses((status = 200, description = "The user", body = MeBody)))]
 pub(crate) async fn get_me(State(web): State<Web>, MustChangeToo(caller): MustChangeToo) -> Answer {
     let user = web.cx.me(caller.user).await?;
     let user = user.ok_or_else(|| Failure::logged(Code::InvalidToken, "the user is gone"))?;
-    Ok(private_json(StatusCode::OK, &UserBody::from(&user)))
+    let subscription = match &caller.account {
+        Some((account, _)) => web.cx.account(*account).await?.and_then(|account| account.subscription),
+        None => None,
+    };
+    let subscription = subscription.map(|one| SubscriptionBody::new(&one, web.cx.clock.now()));
+    let user = UserBody::in_account(&user, caller.account.as_ref());
+    Ok(private_json(StatusCode::OK, &MeBody { user, subscription }))
 }
 
 /// Change the fields that are sent.
@@ -84,5 +101,5 @@ pub(crate) async fn patch_me(
     }
     let change = ProfileChange { name, username, phone, job_title, timezone, locale };
     let user = web.cx.update_me(&caller, change).await?;
-    Ok(private_json(StatusCode::OK, &UserBody::from(&user)))
+    Ok(private_json(StatusCode::OK, &UserBody::in_account(&user, caller.account.as_ref())))
 }

@@ -1,6 +1,7 @@
 mod bots;
 mod config;
 mod impersonation;
+pub(crate) mod invites;
 mod login;
 mod login_slow_down;
 mod logout;
