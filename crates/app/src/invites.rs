@@ -121,7 +121,7 @@ impl Cx {
             _ => {}
         }
         let has_plan = plan.is_some() || self.settings.registration.default_plan.is_some();
-        if trial_days.is_some() && !has_plan {
+        if trial_days.is_some() && !has_plan && request.account.is_none() {
             keep(only_with("trial_days", "with `plan`, or set `registration.default_plan`"));
         }
         if email.is_some() && uses > 1 {

@@ -57,9 +57,10 @@ impl AnyAccountBody {
     security(("bearer" = [])), responses((status = 200, description = "A page of accounts", body = AnyAccountPage)))]
 pub(crate) async fn list(
     State(web): State<Web>,
-    _: Steward,
+    steward: Steward,
     QueryString(query): QueryString<PageQuery>,
 ) -> Answer {
+    steward.checked()?;
     let (before, limit) = page::<AccountId>(&query, MAX_PAGE)?;
     let found = web.cx.all_accounts(before, limit).await?;
     let full = found.len() as i64 == limit;
@@ -72,7 +73,8 @@ pub(crate) async fn list(
 /// One account. For administrators, and service clients with the scope `accounts:read` or `accounts:write`.
 #[utoipa::path(get, path = paths::ADMIN_ACCOUNT, tag = "administration", params(("id" = Uuid, Path)),
     security(("bearer" = [])), responses((status = 200, description = "The account", body = AnyAccountBody)))]
-pub(crate) async fn get(State(web): State<Web>, _: Steward, PathId(id): PathId<AccountId>) -> Answer {
+pub(crate) async fn get(State(web): State<Web>, steward: Steward, PathId(id): PathId<AccountId>) -> Answer {
+    steward.checked()?;
     let found = web.cx.account(id).await?.ok_or_else(|| Failure::new(Code::NotFound))?;
     Ok(private_json(StatusCode::OK, &AnyAccountBody::new(&found, web.cx.clock.now())))
 }
@@ -84,10 +86,11 @@ pub(crate) async fn get(State(web): State<Web>, _: Steward, PathId(id): PathId<A
 pub(crate) async fn update(
     State(web): State<Web>,
     ClientInfo(client): ClientInfo,
-    Steward(caller): Steward,
+    steward: Steward,
     PathId(id): PathId<AccountId>,
     JsonBody(body): JsonBody<AccountName>,
 ) -> Answer {
+    let caller = steward.checked()?;
     let changed = web.cx.rename_any_account(id, &body.name, &caller, &client).await?;
     Ok(private_json(StatusCode::OK, &AnyAccountBody::new(&changed, web.cx.clock.now())))
 }

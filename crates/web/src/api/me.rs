@@ -2,7 +2,9 @@
 
 use axum::extract::State;
 use http::StatusCode;
+use portcullis_app::bearer::Caller;
 use portcullis_app::me::{Change, ProfileChange, ProfileError};
+use portcullis_core::user::User;
 use portcullis_edge::code::Code;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
@@ -74,18 +76,22 @@ impl From<ProfileError> for Failure {
 pub(crate) async fn get_me(State(web): State<Web>, MustChangeToo(caller): MustChangeToo) -> Answer {
     let user = web.cx.me(caller.user).await?;
     let user = user.ok_or_else(|| Failure::logged(Code::InvalidToken, "the user is gone"))?;
+    me(&web, &caller, &user).await
+}
+
+async fn me(web: &Web, caller: &Caller, user: &User) -> Answer {
     let subscription = match &caller.account {
         Some((account, _)) => web.cx.account(*account).await?.and_then(|account| account.subscription),
         None => None,
     };
     let subscription = subscription.map(|one| SubscriptionBody::new(&one, web.cx.clock.now()));
-    let user = UserBody::in_account(&user, caller.account.as_ref());
+    let user = UserBody::in_account(user, caller.account.as_ref());
     Ok(private_json(StatusCode::OK, &MeBody { user, subscription }))
 }
 
 /// Change the fields that are sent.
 #[utoipa::path(patch, path = paths::ME, tag = "me", request_body = MePatch, security(("bearer" = [])),
-    responses((status = 200, description = "The user as changed", body = UserBody)))]
+    responses((status = 200, description = "The user as changed", body = MeBody)))]
 pub(crate) async fn patch_me(
     State(web): State<Web>,
     Acting(caller): Acting,
@@ -101,5 +107,5 @@ pub(crate) async fn patch_me(
     }
     let change = ProfileChange { name, username, phone, job_title, timezone, locale };
     let user = web.cx.update_me(&caller, change).await?;
-    Ok(private_json(StatusCode::OK, &UserBody::in_account(&user, caller.account.as_ref())))
+    me(&web, &caller, &user).await
 }

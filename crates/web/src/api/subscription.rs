@@ -78,7 +78,8 @@ impl From<SubscriptionError> for Failure {
 /// `accounts:write`.
 #[utoipa::path(get, path = paths::ADMIN_SUBSCRIPTION, tag = "administration", params(("id" = Uuid, Path)),
     security(("bearer" = [])), responses((status = 200, description = "The subscription", body = SubscriptionBody)))]
-pub(crate) async fn get(State(web): State<Web>, _: Steward, PathId(id): PathId<AccountId>) -> Answer {
+pub(crate) async fn get(State(web): State<Web>, steward: Steward, PathId(id): PathId<AccountId>) -> Answer {
+    steward.checked()?;
     let found = web.cx.account(id).await?.and_then(|account| account.subscription);
     let found = found.ok_or_else(|| Failure::new(Code::NotFound))?;
     Ok(private_json(StatusCode::OK, &SubscriptionBody::new(&found, web.cx.clock.now())))
@@ -91,10 +92,11 @@ pub(crate) async fn get(State(web): State<Web>, _: Steward, PathId(id): PathId<A
 pub(crate) async fn put(
     State(web): State<Web>,
     ClientInfo(client): ClientInfo,
-    Steward(caller): Steward,
+    steward: Steward,
     PathId(id): PathId<AccountId>,
     JsonBody(body): JsonBody<SubscriptionPut>,
 ) -> Answer {
+    let caller = steward.checked()?;
     let SubscriptionPut { plan, status, trial_ends_at, trial_days, period_ends_at } = body;
     let request = SubscriptionRequest { plan, status, trial_ends_at, trial_days, period_ends_at };
     let set = web.cx.subscribe(id, request, &caller, &client).await?;
@@ -107,9 +109,10 @@ pub(crate) async fn put(
 pub(crate) async fn delete(
     State(web): State<Web>,
     ClientInfo(client): ClientInfo,
-    Steward(caller): Steward,
+    steward: Steward,
     PathId(id): PathId<AccountId>,
 ) -> Answer {
+    let caller = steward.checked()?;
     web.cx.unsubscribe(id, &caller, &client).await?;
     Ok(no_content())
 }

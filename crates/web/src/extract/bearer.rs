@@ -178,7 +178,7 @@ fn may_write(caller: &Caller, method: &Method) -> Result<(), Failure> {
 
 /// Whoever looks after all accounts: an administrator as with [`Own`], or a service client with a token for us alone and
 /// the scope for it: `accounts:write`, or to look `accounts:read`.
-pub(crate) struct Steward(pub(crate) Known);
+pub(crate) struct Steward(Known);
 
 impl FromRequestParts<Web> for Steward {
     type Rejection = Failure;
@@ -193,8 +193,15 @@ impl FromRequestParts<Web> for Steward {
             let may = has(wanted) || has("accounts:write");
             return if may { Ok(Self(caller)) } else { Err(Problem::insufficient_scope(wanted).into()) };
         }
-        let Own(caller) = Own::from_request_parts(parts, web).await?;
-        if caller.role.is_admin() { Ok(Self(caller)) } else { Err(Failure::new(Code::Forbidden)) }
+        Own::from_request_parts(parts, web).await.map(|Own(caller)| Self(caller))
+    }
+}
+
+impl Steward {
+    /// That it is no other user. Asked when the request has been read, as everywhere.
+    pub(crate) fn checked(self) -> Result<Known, Failure> {
+        let is_client = matches!(self.0.credential, Credential::Client);
+        if is_client || self.0.role.is_admin() { Ok(self.0) } else { Err(Failure::new(Code::Forbidden)) }
     }
 }
 

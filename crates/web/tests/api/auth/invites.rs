@@ -36,12 +36,12 @@ async fn number(app: &TestApp, root: &Actor, of: &str) -> usize {
 }
 
 /// Twenty registrations with one code, over two nodes of one database: how they ended.
-async fn race(app: &TestApp, other: &TestApp, code: &Value) -> Vec<(u16, String)> {
+async fn race(app: &TestApp, other: &TestApp, name: &'static str, code: &Value) -> Vec<(u16, String)> {
     let calls = (0..20).map(|at| {
         let actor = if at % 2 == 0 { app.anon() } else { other.anon() };
         let code = code.clone();
         tokio::spawn(async move {
-            let reply = register(&actor, &format!("user{at}"), &code).await;
+            let reply = register(&actor, &format!("{name}{at}"), &code).await;
             (reply.status, reply.code().to_owned())
         })
     });
@@ -58,10 +58,10 @@ on_both! {
         let app = TestApp::with(backend, by_invite).await;
         let other = app.another(by_invite).await;
         let root = admin(&app, "root").await;
-        for more in [json!({}), json!({"plan": "pro", "trial_days": 14})] {
+        for (name, more) in [("plain", json!({})), ("paying", json!({"plan": "pro", "trial_days": 14}))] {
             let made = invite(&root, &more).await;
             let before = number(&app, &root, "users").await;
-            let outcomes = race(&app, &other, &json!({"invite_code": made["code"]})).await;
+            let outcomes = race(&app, &other, name, &json!({"invite_code": made["code"]})).await;
             assert_eq!(outcomes[0].0, 201);
             assert!(outcomes[1..].iter().all(|outcome| *outcome == (400, "invite_used".into())), "{outcomes:?}");
             assert_eq!(number(&app, &root, "users").await, before + 1, "nobody is half there");
@@ -75,7 +75,7 @@ on_both! {
         let other = app.another(by_invite).await;
         let root = admin(&app, "root").await;
         let made = invite(&root, &json!({"uses": 7})).await;
-        let outcomes = race(&app, &other, &json!({"invite_code": made["code"]})).await;
+        let outcomes = race(&app, &other, "user", &json!({"invite_code": made["code"]})).await;
         assert_eq!(outcomes.iter().filter(|(status, _)| *status == 201).count(), 7, "{outcomes:?}");
         assert_eq!(number(&app, &root, "users").await, 8);
     }
@@ -86,7 +86,7 @@ on_both! {
         let root = admin(&app, "root").await;
         let account = root.get("/auth/me").await.json["account"]["id"].clone();
         let made = invite(&root, &json!({"account_id": account, "account_role": "engineer"})).await;
-        let outcomes = race(&app, &other, &json!({"account_invite_code": made["code"]})).await;
+        let outcomes = race(&app, &other, "user", &json!({"account_invite_code": made["code"]})).await;
         assert_eq!(outcomes[0].0, 201);
         assert!(outcomes[1..].iter().all(|outcome| *outcome == (400, "invite_used".into())), "{outcomes:?}");
         assert_eq!(number(&app, &root, "users").await, 2);

@@ -1,3 +1,4 @@
+mod accounts;
 mod bots;
 mod config;
 mod impersonation;
@@ -6,6 +7,7 @@ mod login;
 mod login_slow_down;
 mod logout;
 mod me;
+mod members;
 mod password_change;
 mod refresh;
 mod refresh_refusals;
