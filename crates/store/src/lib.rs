@@ -32,6 +32,7 @@ pub mod bots;
 pub mod clients;
 pub mod keys;
 pub mod limits;
+pub mod outbox;
 pub mod revocations;
 pub mod sessions;
 pub mod set_up;

@@ -306,7 +306,9 @@ fn while_many_wait_answers_go_out_together_and_the_last_ones_at_once() {
     let mut waiting: Vec<_> = (0..2 * TOGETHER + 1)
         .map(|_| Box::pin(hasher.verify(Lane::Stranger, password("lamp"), None)))
         .collect();
-    waiting.iter_mut().for_each(|one| assert!(poll(one.as_mut()).is_pending()));
+    for one in &mut waiting {
+        assert!(poll(one.as_mut()).is_pending());
+    }
     let mut sizes = Vec::new();
     while hasher.shared().step(&mut memory) == Step::Evaluated {
         let before = waiting.len();
@@ -328,7 +330,9 @@ fn an_answer_that_waits_for_company_goes_out_when_the_others_have_gone_away_or_h
         let mut others: Vec<_> =
             (0..TOGETHER).map(|_| Box::pin(hasher.verify(Lane::Known, password("lamp"), None))).collect();
         assert!(poll(first.as_mut()).is_pending());
-        others.iter_mut().for_each(|one| assert!(poll(one.as_mut()).is_pending()));
+        for one in &mut others {
+            assert!(poll(one.as_mut()).is_pending());
+        }
         assert_eq!(hasher.shared().step(&mut memory), Step::Evaluated);
         assert!(poll(first.as_mut()).is_pending(), "it waits for company");
         if stops {
