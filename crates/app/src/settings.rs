@@ -10,6 +10,7 @@ use portcullis_jose::{Algorithm, SigningKey};
 use serde_json::{Map, Value};
 
 use crate::forward_auth::ForwardAuth;
+use crate::mail::EmailSettings;
 
 /// All settings.
 pub struct Settings {
@@ -51,6 +52,8 @@ pub struct Settings {
     pub forward_auth: ForwardAuth,
     /// Audiences of the services behind gateways, beside those of forward-auth's rules.
     pub gateway_audiences: Vec<String>,
+    /// Mail.
+    pub email: EmailSettings,
 }
 
 /// How many API tokens there may be, and how long they live.

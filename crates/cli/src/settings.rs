@@ -1,6 +1,7 @@
 //! From the configuration to what the use cases read.
 
 use portcullis_app::forward_auth::{ForwardAuth, Stale};
+use portcullis_app::mail::EmailSettings;
 use portcullis_app::settings::{ApiTokenRules, Lifetimes, Rates, Settings};
 use portcullis_core::access::Rules;
 use portcullis_core::password::PasswordPolicy;
@@ -58,6 +59,7 @@ pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, ConfigError> {
         impersonation: config.impersonation.max_duration,
         forward_auth: forward_auth(config),
         gateway_audiences: gateway_audiences(config),
+        email: EmailSettings::at(&config.server.public_url.to_string()),
     })
 }
 
