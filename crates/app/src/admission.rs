@@ -11,6 +11,7 @@
 use portcullis_core::audit::{Event, EventKind};
 use portcullis_core::ids::{InviteId, UserId};
 use portcullis_core::invite::{self, Invite, Kind, Refusal};
+use portcullis_core::link::PresentedLink;
 use portcullis_core::registration::{Mode, beginning, may_come};
 use portcullis_core::subscription::Subscription;
 use portcullis_core::time::Timestamp;
@@ -32,13 +33,11 @@ pub struct Codes {
 }
 
 impl Codes {
-    /// Whatever is typed into the one field of a page.
+    /// Whatever is typed into the one field of a page, or came there by a link: that may be of either kind.
     pub fn typed(text: &str) -> Self {
         let text = Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-        match text.as_deref().map(invite::kind_of) {
-            Some(Kind::Account) => Self { platform: None, account: text },
-            Some(Kind::Platform) | None => Self { platform: text, account: None },
-        }
+        let account = text.clone().filter(|text| invite::is_link(text));
+        Self { platform: text, account }
     }
 }
 
@@ -145,6 +144,7 @@ impl Cx {
             return Err(NotAdmitted::Closed.into());
         }
         let invite = match (&codes.account, &codes.platform) {
+            (Some(code), Some(same)) if code == same => Some(self.find_any_invite(code).await?),
             (Some(code), _) => Some(self.find_invite(Kind::Account, code).await?),
             (None, Some(code)) => Some(self.find_invite(Kind::Platform, code).await?),
             (None, None) if rules.mode == Mode::Invite => return Err(NotAdmitted::InviteRequired.into()),
@@ -190,8 +190,31 @@ impl Cx {
     }
 
     pub(crate) async fn find_invite(&self, kind: Kind, code: &str) -> Result<Invite, AdmissionError> {
-        let found = self.store.invite_by_code(kind, invite::digest(kind, code)).await;
-        Ok(found.map_err(Fault::from)?.ok_or(NotAdmitted::Invite(Refusal::Invalid))?)
+        let found = match PresentedLink::parse(code.trim()).filter(|_| kind == Kind::Platform) {
+            Some(link) => self.invite_by_link(&link).await?,
+            None => {
+                let found = self.store.invite_by_code(kind, invite::digest(kind, code)).await;
+                found.map_err(Fault::from)?
+            }
+        };
+        Ok(found.ok_or(NotAdmitted::Invite(Refusal::Invalid))?)
+    }
+
+    /// The invite of a code that may be of either kind.
+    pub(crate) async fn find_any_invite(&self, code: &str) -> Result<Invite, AdmissionError> {
+        match self.find_invite(Kind::Account, code).await {
+            Err(AdmissionError::Not(_)) => self.find_invite(Kind::Platform, code).await,
+            found => found,
+        }
+    }
+
+    /// The platform invite whose mail has this link.
+    async fn invite_by_link(&self, link: &PresentedLink) -> Result<Option<Invite>, Fault> {
+        if self.ring.get(link.key).is_none() {
+            self.judge_unknown_key(link.key).await?;
+        }
+        let found = self.store.invite(InviteId::from_uuid(link.id.uuid())).await?;
+        Ok(found.filter(|invite| invite.kind() == Kind::Platform && link.is_of(&invite.link(), &self.ring)))
     }
 
     /// Why `admission` could not be spent.

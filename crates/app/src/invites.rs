@@ -8,16 +8,17 @@ use std::time::Duration;
 
 use portcullis_core::account::{manages, may_touch};
 use portcullis_core::audit::{Event, EventKind};
-use portcullis_core::ids::{AccountId, InviteId};
-use portcullis_core::invite::{
-    Code, DEFAULT_DAYS, Invite, Kind, MAX_DAYS, MAX_TRIAL_DAYS, MAX_USES, Refusal, State,
-};
+use portcullis_core::ids::{AccountId, InviteId, MailId};
+use portcullis_core::invite::{Code, Invite, Kind, MAX_DAYS, MAX_TRIAL_DAYS, MAX_USES, Refusal, State};
+use portcullis_core::link::LinkPurpose;
+use portcullis_core::mail::{Mail, Template};
 use portcullis_core::subscription::Plan;
 use portcullis_core::user::{Email, Role};
 use portcullis_core::validation::FieldError;
 use portcullis_store::invites::{self, Renewal, Which};
 use portcullis_store::sessions::{Asker, hold_asker};
-use portcullis_store::{StoreError, accounts, audit, members};
+use portcullis_store::{StoreError, Tx, accounts, audit, members, outbox};
+use serde_json::Map;
 use thiserror::Error;
 
 use crate::accounts::{AccountError, Denied, enter};
@@ -98,7 +99,7 @@ fn only_with(field: &'static str, other: &str) -> FieldError {
 }
 
 impl Cx {
-    fn check_invite(&self, request: InviteRequest, key: Kind) -> Result<NewInvite, Vec<FieldError>> {
+    fn check_invite(&self, request: InviteRequest) -> Result<NewInvite, Vec<FieldError>> {
         let mut errors = Vec::new();
         let mut keep = |error: FieldError| errors.push(error);
         let now = self.clock.now();
@@ -111,9 +112,13 @@ impl Cx {
         let trial_days = request.trial_days.map(|days| counted("trial_days", days, MAX_TRIAL_DAYS));
         let trial_days = trial_days.transpose().map_err(&mut keep).ok().flatten();
         let uses = counted("uses", request.uses.unwrap_or(1), MAX_USES).map_err(&mut keep).unwrap_or(1);
-        let days = if key == Kind::Account { DEFAULT_DAYS } else { PLATFORM_DAYS };
-        let asked = request.expires_in_days.unwrap_or_else(|| days.into());
-        let days = counted("expires_in_days", asked, MAX_DAYS).map_err(&mut keep).unwrap_or(days);
+        let days = request.expires_in_days.map(|days| counted("expires_in_days", days, MAX_DAYS));
+        let days = days.transpose().map_err(&mut keep).ok().flatten();
+        let lifetime = match (days, request.account) {
+            (Some(days), _) => DAY * days,
+            (None, None) => DAY * PLATFORM_DAYS,
+            (None, Some(_)) => self.link_lifetime(LinkPurpose::AccountInvite),
+        };
         match request.account {
             None if role.is_some() => keep(only_with("account_role", "with `account_id`")),
             Some(_) if plan.is_some() => keep(only_with("plan", "without `account_id`")),
@@ -133,9 +138,8 @@ impl Cx {
         let id = InviteId::new(now, &*self.random);
         let key_id = self.ring.current().id();
         let missing = || vec![FieldError::new("code", "no_key", "No server key is at hand.")];
-        let code = Code::derive(key, id, key_id, &self.ring).ok_or_else(missing)?;
         let account = request.account.map(|id| (id, role.unwrap_or_else(|| Role::from_stored(Role::MEMBER))));
-        let invite = Invite {
+        let mut invite = Invite {
             id,
             email,
             account,
@@ -143,20 +147,55 @@ impl Cx {
             trial_days,
             uses,
             used: 0,
-            shown: code.shown().to_owned(),
+            shown: String::new(),
             key_id,
             created_by: None,
             created_at: now,
-            expires_at: Some(now + DAY * days),
+            expires_at: Some(now + lifetime),
             revoked_at: None,
         };
+        let code = Code::of(&invite, &self.ring).ok_or_else(missing)?;
+        code.shown().clone_into(&mut invite.shown);
         Ok(NewInvite { code, invite })
+    }
+
+    /// The mail that brings an invite, if it is for an address.
+    async fn invite_mail(&self, invite: &Invite, by: Option<&Caller>) -> Result<Option<Mail>, Fault> {
+        let Some(to) = invite.email.clone() else { return Ok(None) };
+        let now = self.clock.now();
+        let mut parameters = Map::new();
+        if let Some(caller) = by {
+            let inviter = self.store.user(caller.user).await?;
+            if let Some(name) = inviter.and_then(|user| user.profile.name) {
+                parameters.insert("inviter".into(), name.into());
+            }
+        }
+        let template = match &invite.account {
+            None => Template::Invite,
+            Some((account, role)) => {
+                if let Some(account) = self.store.account(*account).await? {
+                    parameters.insert("account".into(), account.name.into());
+                }
+                parameters.insert("role".into(), role.as_str().into());
+                Template::AccountInvite
+            }
+        };
+        Ok(Some(Mail {
+            id: MailId::new(now, &*self.random),
+            template,
+            to,
+            user: None,
+            locale: None,
+            parameters,
+            link: Some((invite.link(), invite.key_id)),
+            created_at: now,
+            expires_at: invite.expires_at,
+        }))
     }
 
     /// Makes an invite of any kind.
     pub async fn create_invite(&self, request: InviteRequest, by: By<'_>) -> Result<NewInvite, InviteError> {
-        let kind = if request.account.is_some() { Kind::Account } else { Kind::Platform };
-        let mut made = self.check_invite(request, kind).map_err(InviteError::Invalid)?;
+        let mut made = self.check_invite(request).map_err(InviteError::Invalid)?;
         let asker = match by {
             By::Administrator(caller, _) => {
                 made.invite.created_by = Some(caller.user);
@@ -165,9 +204,14 @@ impl Cx {
             By::Operator => None,
         };
         let event = self.invite_event(EventKind::InviteCreated, &made.invite, by);
+        let inviter = match by {
+            By::Administrator(caller, _) => Some(caller),
+            By::Operator => None,
+        };
+        let mail = self.invite_mail(&made.invite, inviter).await?;
         let (new, digest) = (made.invite.clone(), made.code.digest());
         let done = self.store.write(move |tx| {
-            let (new, event) = (new.clone(), event.clone());
+            let (new, event, mail) = (new.clone(), event.clone(), mail.clone());
             Box::pin(async move {
                 if let Some(asker) = asker
                     && hold_asker(tx, asker, true, new.created_at).await?.is_none()
@@ -176,13 +220,17 @@ impl Cx {
                 }
                 let done = invites::insert(tx, &new, digest).await?;
                 if done {
+                    send(tx, mail.as_ref()).await?;
                     audit::append(tx, &event).await?;
                 }
                 Ok(Some(done))
             })
         });
         match done.await? {
-            Some(true) => Ok(made),
+            Some(true) => {
+                self.mail_nudge();
+                Ok(made)
+            }
             Some(false) => {
                 let message = "There is no such account.";
                 Err(InviteError::Invalid(vec![FieldError::new("account_id", "unknown", message)]))
@@ -281,13 +329,14 @@ impl Cx {
             expires_in_days: request.expires_in_days,
             ..InviteRequest::default()
         };
-        let mut made = self.check_invite(request, Kind::Account).map_err(of_member)?;
+        let mut made = self.check_invite(request).map_err(of_member)?;
         made.invite.created_by = Some(caller.user);
         let event =
             self.invite_event(EventKind::InviteCreated, &made.invite, By::Administrator(caller, client));
+        let mail = self.invite_mail(&made.invite, Some(caller)).await?;
         let (new, digest) = (made.invite.clone(), made.code.digest());
         let done = self.store.write(move |tx| {
-            let (new, event) = (new.clone(), event.clone());
+            let (new, event, mail) = (new.clone(), event.clone(), mail.clone());
             Box::pin(async move {
                 let role = match enter(tx, account, asker, new.created_at).await? {
                     Ok(role) => role,
@@ -297,11 +346,13 @@ impl Cx {
                     return Ok(Err(Denied::Forbidden));
                 }
                 invites::insert(tx, &new, digest).await?;
+                send(tx, mail.as_ref()).await?;
                 audit::append(tx, &event).await?;
                 Ok(Ok(()))
             })
         });
         done.await??;
+        self.mail_nudge();
         Ok(made)
     }
 
@@ -356,18 +407,25 @@ impl Cx {
         let invite = self.invite_of(account, id).await?;
         let now = self.clock.now();
         let key_id = self.ring.current().id();
-        let code = Code::derive(Kind::Account, id, key_id, &self.ring);
-        let code = code.ok_or(Fault::ServerKeyMissing(key_id))?;
+        let renewed = Invite {
+            key_id,
+            expires_at: invite
+                .expires_at
+                .map(|at| at.max(now + self.link_lifetime(LinkPurpose::AccountInvite))),
+            ..invite.clone()
+        };
+        let code = Code::of(&renewed, &self.ring).ok_or(Fault::ServerKeyMissing(key_id))?;
+        let mail = self.invite_mail(&renewed, Some(caller)).await?;
         let event = self.invite_event(EventKind::InviteResent, &invite, By::Administrator(caller, client));
         let renewal = Renewal {
             id,
             code: code.digest(),
             shown: code.shown().to_owned(),
             key_id,
-            expires_at: invite.expires_at.map(|at| at.max(now + DAY * DEFAULT_DAYS)),
+            expires_at: renewed.expires_at,
         };
         let done = self.store.write(move |tx| {
-            let (renewal, event) = (renewal.clone(), event.clone());
+            let (renewal, event, mail) = (renewal.clone(), event.clone(), mail.clone());
             Box::pin(async move {
                 if let Err(denied) = managing(tx, account, asker, now).await? {
                     return Ok(Err(denied));
@@ -375,11 +433,13 @@ impl Cx {
                 let Some(invite) = invites::renew(tx, &renewal).await? else {
                     return Ok(Err(Denied::InviteSpent));
                 };
+                send(tx, mail.as_ref()).await?;
                 audit::append(tx, &event).await?;
                 Ok(Ok(invite))
             })
         });
         let invite = done.await??;
+        self.mail_nudge();
         Ok(NewInvite { code, invite })
     }
 
@@ -433,9 +493,17 @@ impl Cx {
     }
 }
 
+/// Puts the mail of an invite, if there is one, into the outbox, with the invite itself.
+async fn send(tx: &mut Tx, mail: Option<&Mail>) -> Result<(), StoreError> {
+    match mail {
+        Some(mail) => outbox::enqueue(tx, mail).await,
+        None => Ok(()),
+    }
+}
+
 /// Joins, and spends the invite.
 async fn join(
-    tx: &mut portcullis_store::Tx,
+    tx: &mut Tx,
     (account, invite, asker): (AccountId, InviteId, Asker),
     role: &Role,
     events: &[Event],
@@ -461,7 +529,7 @@ async fn join(
 
 /// That whoever asks manages the account, which is held from here on.
 async fn managing(
-    tx: &mut portcullis_store::Tx,
+    tx: &mut Tx,
     account: AccountId,
     asker: Asker,
     now: portcullis_core::time::Timestamp,

@@ -25,6 +25,7 @@ pub mod leaked_tokens;
 pub mod lifetime;
 pub mod limits;
 pub mod login;
+pub mod mail;
 pub mod me;
 pub mod node;
 pub mod oauth;

@@ -12,6 +12,7 @@ use portcullis_jose::{Algorithm, SigningKey};
 use serde_json::{Map, Value};
 
 use crate::forward_auth::ForwardAuth;
+use crate::mail::EmailSettings;
 
 /// All settings.
 pub struct Settings {
@@ -21,6 +22,8 @@ pub struct Settings {
     pub audiences: Vec<String>,
     /// Claims of the operator's own, the same in every token.
     pub claims: Map<String, Value>,
+    /// Claims that say what the account in use has subscribed to.
+    pub plan_claims: Vec<(String, PlanClaim)>,
     /// Algorithm of generated signing keys.
     pub algorithm: Algorithm,
     /// A signing key of the operator's.
@@ -53,6 +56,17 @@ pub struct Settings {
     pub forward_auth: ForwardAuth,
     /// Audiences of the services behind gateways, beside those of forward-auth's rules.
     pub gateway_audiences: Vec<String>,
+    /// Mail.
+    pub email: EmailSettings,
+}
+
+/// What a claim says of the account in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlanClaim {
+    /// The plan, while it has not expired.
+    Plan,
+    /// How far the subscription is, `expired` too.
+    Status,
 }
 
 /// Who may register, and what they get.

@@ -63,6 +63,10 @@ ids! {
     ApiTokenId,
     /// A service that asks for tokens in its own name.
     ClientId,
+    /// A mail that is to be sent, or was.
+    MailId,
+    /// A link in a mail.
+    LinkId,
     /// What lets somebody register or join an account.
     InviteId,
 }

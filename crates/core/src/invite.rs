@@ -1,26 +1,23 @@
 //! Invites: to register at all (a platform code), or to join an account (an account code).
 //!
 //! Codes are derived from the invite's id under a server key, so that a mail can be written again without the code
-//! being kept; the store keeps its SHA-256 and its first characters. A platform code is made to be typed: 20 of 32
-//! characters (100 bits), compared without regard to case, blanks and hyphens. An account code is
-//! `pci_` + base62 of key id (4 bytes), four zero bytes, invite id (16) and a MAC (16), compared as it stands.
+//! being kept; the store keeps its SHA-256 and a few of its characters. A platform code is made to be typed: 20 of 32
+//! characters (100 bits), compared without regard to case, blanks and hyphens. An account code is the token of a link
+//! ([`crate::link`]), compared as it stands; so is the link in the mail of a platform invite.
 
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::base62;
-use crate::ids::{AccountId, InviteId, UserId};
+use crate::ids::{AccountId, InviteId, LinkId, UserId};
+use crate::link::{self, LinkFacts, LinkPurpose};
 use crate::secret_token::SecretDigest;
 use crate::server_key::{KeyId, KeyRing, Purpose};
 use crate::subscription::Plan;
 use crate::time::Timestamp;
 use crate::user::{Email, Role};
 
-/// What every account code starts with.
-pub const PREFIX: &str = "pci_";
 /// Longest lifetime that can be asked for, in days.
 pub const MAX_DAYS: u32 = 365;
-/// Lifetime of an account invite that asks for none, in days.
-pub const DEFAULT_DAYS: u32 = 7;
 /// Most uses of one invite.
 pub const MAX_USES: u32 = 100_000;
 /// Longest trial, in days.
@@ -51,24 +48,17 @@ pub struct Code {
 }
 
 impl Code {
-    /// The code of the invite with this id under server key `key`; `None`: this node does not hold the key.
-    pub fn derive(kind: Kind, id: InviteId, key: KeyId, keys: &KeyRing) -> Option<Self> {
-        let key = keys.get(key)?;
-        let word: &[u8] = if kind == Kind::Platform { b"p" } else { b"a" };
-        let mac = key.mac(Purpose::Invite, &[word, id.uuid().as_bytes()]);
+    /// The code of `invite` under its server key; `None`: this node does not hold the key.
+    pub fn of(invite: &Invite, keys: &KeyRing) -> Option<Self> {
+        let kind = invite.kind();
         let text = match kind {
-            Kind::Platform => platform_text(u128::from_be_bytes(mac)),
-            Kind::Account => {
-                let mut bytes = Zeroizing::new([0; 40]);
-                bytes[..4].copy_from_slice(&key.id().0.to_be_bytes());
-                bytes[8..24].copy_from_slice(id.uuid().as_bytes());
-                bytes[24..].copy_from_slice(&mac);
-                let mut text = String::from(PREFIX);
-                base62::encode_into(&*bytes, &mut text);
-                text
+            Kind::Platform => {
+                let mac = keys.get(invite.key_id)?.mac(Purpose::Invite, &[invite.id.uuid().as_bytes()]);
+                Zeroizing::new(platform_text(u128::from_be_bytes(mac)))
             }
+            Kind::Account => invite.link().token(invite.key_id, keys)?,
         };
-        Some(Self { kind, text: Zeroizing::new(text) })
+        Some(Self { kind, text })
     }
 
     /// The code itself.
@@ -126,9 +116,9 @@ pub fn digest(kind: Kind, presented: &str) -> SecretDigest {
     }
 }
 
-/// Which kind a code that somebody typed is of, where one field takes both.
-pub fn kind_of(presented: &str) -> Kind {
-    if presented.trim().starts_with(PREFIX) { Kind::Account } else { Kind::Platform }
+/// Whether somebody presents the token of a link, of either kind.
+pub fn is_link(presented: &str) -> bool {
+    presented.trim().starts_with(link::PREFIX)
 }
 
 /// What an invite gives.
@@ -206,6 +196,17 @@ impl Invite {
         if self.account.is_some() { Kind::Account } else { Kind::Platform }
     }
 
+    /// What the link in its mail is about.
+    pub fn link(&self) -> LinkFacts {
+        LinkFacts {
+            id: LinkId::from_uuid(self.id.uuid()),
+            purpose: LinkPurpose::AccountInvite,
+            subject: self.account.as_ref().map_or(Uuid::nil(), |(account, _)| account.uuid()),
+            email_key: self.email.as_ref().map(Email::key).unwrap_or_default().to_owned(),
+            epoch: 0,
+        }
+    }
+
     /// How it stands at `now`.
     pub fn state(&self, now: Timestamp) -> State {
         if self.revoked_at.is_some() {
@@ -245,8 +246,10 @@ mod tests {
 
     fn code(kind: Kind, id: u128) -> Code {
         let ring = ring();
-        Code::derive(kind, InviteId::from_uuid(Uuid::from_u128(id)), ring.current().id(), &ring)
-            .expect("held")
+        let account = (AccountId::from_uuid(Uuid::from_u128(9)), Role::from_stored("member"));
+        let account = (kind == Kind::Account).then_some(account);
+        let id = InviteId::from_uuid(Uuid::from_u128(id));
+        Code::of(&Invite { id, account, key_id: ring.current().id(), ..invite() }, &ring).expect("held")
     }
 
     fn email(text: &str) -> Email {
@@ -285,14 +288,14 @@ mod tests {
         ] {
             assert_eq!(digest(Kind::Platform, &typed), code.digest(), "{typed}");
         }
-        assert!(text.starts_with(code.shown()) && kind_of(text) == Kind::Platform);
+        assert!(text.starts_with(code.shown()) && !is_link(text));
     }
 
     #[test]
     fn an_account_code_is_compared_as_it_stands() {
         let code = code(Kind::Account, 1);
         let text = code.expose();
-        assert!(text.starts_with(PREFIX) && text.ends_with(code.shown()) && kind_of(text) == Kind::Account);
+        assert!(is_link(text) && text.ends_with(code.shown()));
         assert_eq!(digest(Kind::Account, &format!(" {text}\n")), code.digest());
         assert_ne!(digest(Kind::Account, &text.to_uppercase()), code.digest());
         assert_eq!(format!("{code:?}"), "Code(…)");
@@ -303,7 +306,7 @@ mod tests {
         assert_eq!(code(Kind::Account, 1).digest(), code(Kind::Account, 1).digest());
         assert_ne!(code(Kind::Account, 1).digest(), code(Kind::Account, 2).digest());
         assert_ne!(code(Kind::Platform, 1).digest(), code(Kind::Platform, 2).digest());
-        assert!(Code::derive(Kind::Account, invite().id, KeyId(0), &ring()).is_none());
+        assert!(Code::of(&invite(), &ring()).is_none(), "under another key");
     }
 
     #[test]

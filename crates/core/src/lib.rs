@@ -14,6 +14,8 @@ pub mod csrf_token;
 pub mod device_token;
 pub mod ids;
 pub mod invite;
+pub mod link;
+pub mod mail;
 pub mod outbound;
 pub mod password;
 pub mod random;

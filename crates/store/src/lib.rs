@@ -35,6 +35,7 @@ pub mod invites;
 pub mod keys;
 pub mod limits;
 pub mod members;
+pub mod outbox;
 pub mod revocations;
 pub mod sessions;
 pub mod set_up;

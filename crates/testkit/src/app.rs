@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use portcullis_app::forward_auth::{ForwardAuth, Stale};
 use portcullis_app::hashing::{HashParams, Hasher, HasherConfig};
+use portcullis_app::mail::EmailSettings;
 use portcullis_app::node::StartError;
 use portcullis_app::settings::{ApiTokenRules, Lifetimes, RegistrationRules, Settings};
 use portcullis_app::{Cx, Parts};
@@ -61,6 +62,7 @@ impl Default for Setup {
                 issuer: issuer.into(),
                 audiences: vec![issuer.into()],
                 claims: Map::new(),
+                plan_claims: vec![],
                 algorithm: Algorithm::Es256,
                 private_key: None,
                 key_rotation: None,
@@ -91,6 +93,7 @@ impl Default for Setup {
                     stale: Stale::Serve,
                 },
                 gateway_audiences: vec![],
+                email: EmailSettings::at(issuer),
             },
             web: WebConfig {
                 public_url: issuer.parse().expect("a URL"),

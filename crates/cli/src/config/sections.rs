@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use portcullis_core::access::Rule;
+use portcullis_core::registration::Domain;
+use portcullis_core::subscription::Plan;
 use secrecy::SecretString;
 
 use super::{AddressRange, ClaimSource, DatabaseUrl, PublicUrl, Rate, SecretKey, Upstream};
@@ -174,6 +176,8 @@ pub struct CsrfConfig {
 pub enum RegistrationMode {
     /// Everyone.
     Open,
+    /// Whoever has an invite.
+    Invite,
     /// No one.
     Closed,
 }
@@ -187,6 +191,14 @@ pub struct RegistrationConfig {
     pub require_email_verification: bool,
     /// Never `admin`.
     pub default_role: String,
+    /// None: all.
+    pub allowed_domains: Vec<Domain>,
+    /// Also if they are allowed.
+    pub refused_domains: Vec<Domain>,
+    /// Of the account of whoever registers.
+    pub default_plan: Option<Plan>,
+    /// For which it is on trial.
+    pub trial_days: Option<u32>,
 }
 
 /// Passwords that are refused, beside the built-in list.

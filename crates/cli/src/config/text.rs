@@ -1,5 +1,8 @@
 //! Small written forms: one of several words, a role's name, a log level.
 
+use portcullis_core::registration::Domain;
+use portcullis_core::subscription::Plan;
+
 use super::error::Problem;
 use super::suggest;
 
@@ -15,6 +18,19 @@ pub(super) fn one_of<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, Pr
         None => allowed,
     };
     Err(Problem::new("is not known here", remedy))
+}
+
+/// A domain of e-mail addresses.
+pub(super) fn email_domain(text: &str) -> Result<Domain, Problem> {
+    let problem =
+        || Problem::new("is no domain", r#"write it as "example.org", or "*.example.org" for all below it"#);
+    Domain::parse(text).ok_or_else(problem)
+}
+
+/// The name of a plan.
+pub(super) fn plan(text: &str) -> Result<Plan, Problem> {
+    let problem = |_| Problem::new("is no name of a plan", "use up to 64 of A-Z, a-z, 0-9, dot, _ and -");
+    Plan::parse("plan", text).map_err(problem)
 }
 
 /// The role that everyone who registers gets.

@@ -62,6 +62,12 @@ fn every_example_loads() {
         // A cookie's domain is one of the public URL's.
         let cookie = name.starts_with("cookies.");
         let given = if cookie { given.flag("server.public_url", "https://auth.example.com") } else { given };
+        // A trial is one of a plan.
+        let given = if name == "registration.trial_days" {
+            given.flag("registration.default_plan", "a")
+        } else {
+            given
+        };
         let shown = given.load().unwrap_or_else(|error| panic!("{example}: {error}")).show();
         let set = shown.iter().any(|key| key.origin.to_string().ends_with(":2"));
         assert!(set, "{example} sets nothing");

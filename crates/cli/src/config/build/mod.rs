@@ -46,19 +46,38 @@ pub(super) fn config(entries: &mut Entries, cwd: &Path) -> Result<Config, Config
 }
 
 fn registration(entries: &Entries) -> Result<RegistrationConfig, ConfigError> {
-    let mode = entries.parse("registration.mode", |mode| match mode {
-        "invite" => Err(Problem::new(
-            "comes with invites in a later version",
-            r#"until then use "closed" and portcullis user create"#,
-        )),
-        _ => text::one_of(mode, &[("open", RegistrationMode::Open), ("closed", RegistrationMode::Closed)]),
-    })?;
+    const ALLOWED_DOMAINS: &str = "registration.allowed_domains";
+    const TRIAL_DAYS: &str = "registration.trial_days";
+    let modes = [
+        ("open", RegistrationMode::Open),
+        ("invite", RegistrationMode::Invite),
+        ("closed", RegistrationMode::Closed),
+    ];
+    let mode = entries.parse("registration.mode", |mode| text::one_of(mode, &modes))?;
     let require_email_verification = entries.boolean("registration.require_email_verification");
     if require_email_verification {
         let problem = Problem::new("comes with mail in a later version", "set it to false until then");
         return Err(entries.fault("registration.require_email_verification", problem));
     }
+    let allowed_domains = entries.parse_list(ALLOWED_DOMAINS, text::email_domain)?;
+    if !allowed_domains.is_empty() && !require_email_verification {
+        let problem = Problem::new(
+            "holds nobody off who may claim any address",
+            "set registration.require_email_verification to true, too",
+        );
+        return Err(entries.fault(ALLOWED_DOMAINS, problem));
+    }
+    let default_plan = entries.parse_optional("registration.default_plan", text::plan)?;
+    let trial_days = entries.optional_integer(TRIAL_DAYS);
+    if trial_days.is_some() && default_plan.is_none() {
+        let problem = Problem::new("is a trial of nothing", "name the plan in registration.default_plan");
+        return Err(entries.fault(TRIAL_DAYS, problem));
+    }
     Ok(RegistrationConfig {
+        allowed_domains,
+        refused_domains: entries.parse_list("registration.refused_domains", text::email_domain)?,
+        default_plan,
+        trial_days,
         mode,
         require_email_verification,
         default_role: entries.parse("registration.default_role", text::default_role)?,

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use portcullis_testkit::{Actor, Backend, TestApp};
+use portcullis_testkit::{Actor, TestApp};
 use serde_json::{Value, json};
 
 use super::accounts::{account_of, at, join};

@@ -9,6 +9,7 @@ mod logout;
 mod me;
 mod members;
 mod password_change;
+mod plan_claims;
 mod refresh;
 mod refresh_refusals;
 mod register;
