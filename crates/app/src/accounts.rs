@@ -8,7 +8,7 @@ use portcullis_core::account::{LONGEST_NAME, manages, may_change_role, may_touch
 use portcullis_core::audit::{Event, EventKind};
 use portcullis_core::ids::{AccountId, UserId};
 use portcullis_core::time::Timestamp;
-use portcullis_core::user::Role;
+use portcullis_core::user::{Role, Username};
 use portcullis_core::validation::{FieldError, line};
 use portcullis_store::accounts::{self, MAX_OWNED};
 pub use portcullis_store::accounts::{Account, Membership};
@@ -420,7 +420,7 @@ impl Cx {
     /// An account for whoever may be left with none.
     async fn spare_account(&self, user: UserId) -> Result<accounts::NewAccount, AccountError> {
         let user = self.store.user(user).await?.ok_or(AccountError::NotFound)?;
-        let owner = user.profile.name.as_deref().or(user.username.as_ref().map(|name| name.as_str()));
+        let owner = user.profile.name.as_deref().or(user.username.as_ref().map(Username::as_str));
         let owner = owner.unwrap_or_else(|| user.email.as_str().split('@').next().unwrap_or_default());
         Ok(self.new_account(format!("{owner}'s Account"), self.further_subscription()))
     }

@@ -190,12 +190,11 @@ impl Cx {
     }
 
     pub(crate) async fn find_invite(&self, kind: Kind, code: &str) -> Result<Invite, AdmissionError> {
-        let found = match PresentedLink::parse(code.trim()).filter(|_| kind == Kind::Platform) {
-            Some(link) => self.invite_by_link(&link).await?,
-            None => {
-                let found = self.store.invite_by_code(kind, invite::digest(kind, code)).await;
-                found.map_err(Fault::from)?
-            }
+        let link = PresentedLink::parse(code.trim()).filter(|_| kind == Kind::Platform);
+        let found = if let Some(link) = link {
+            self.invite_by_link(&link).await?
+        } else {
+            self.store.invite_by_code(kind, invite::digest(kind, code)).await.map_err(Fault::from)?
         };
         Ok(found.ok_or(NotAdmitted::Invite(Refusal::Invalid))?)
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use portcullis_store::sessions::Slice;
-use portcullis_store::{api_tokens, clients, keys, limits, revocations, sessions};
+use portcullis_store::{api_tokens, clients, invites, keys, limits, revocations, sessions};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -175,7 +175,8 @@ impl Cx {
                 let entries = revocations::purge(tx, now).await?;
                 let counters = limits::purge(tx, now, now - KEEP_ATTEMPTS).await?;
                 let tokens = api_tokens::purge(tx, now - KEEP_SESSIONS).await?;
-                Ok(entries + counters + tokens + clients::purge(tx, now - KEEP_SESSIONS).await?)
+                let invites = invites::purge(tx, now - KEEP_SESSIONS).await?;
+                Ok(entries + counters + tokens + invites + clients::purge(tx, now - KEEP_SESSIONS).await?)
             })
         });
         Ok(gone.await?)

@@ -223,12 +223,12 @@ async fn rehome(
         _ => {
             let oldest: Option<HomeRow> =
                 on_tx!(tx, db => sqlx::query_as(OLDEST).bind(user.uuid()).fetch_optional(db))?;
-            let (home, role) = match oldest.and_then(|row| row.account_id.zip(row.account_role)) {
-                Some(home) => home,
-                None => {
-                    accounts::insert(tx, spare, user, now).await?;
-                    (spare.id.uuid(), Role::OWNER.to_owned())
-                }
+            let oldest = oldest.and_then(|row| row.account_id.zip(row.account_role));
+            let (home, role) = if let Some(home) = oldest {
+                home
+            } else {
+                accounts::insert(tx, spare, user, now).await?;
+                (spare.id.uuid(), Role::OWNER.to_owned())
             };
             set_home(tx, user, (home, &role), now).await?;
             (home, role)
