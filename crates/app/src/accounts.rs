@@ -302,7 +302,7 @@ impl Cx {
     }
 
     /// Makes a member the owner, and the caller, who was it, an admin.
-    pub async fn hand_over(
+    pub async fn transfer_account(
         &self,
         (id, user): (AccountId, UserId),
         caller: &Caller,

@@ -138,7 +138,11 @@ pub enum AdmissionError {
 
 impl Cx {
     /// Whether whoever has `email` may register with `codes`.
-    pub async fn admit(&self, email: &Email, codes: &Codes) -> Result<Admission, AdmissionError> {
+    pub async fn admit_registration(
+        &self,
+        email: &Email,
+        codes: &Codes,
+    ) -> Result<Admission, AdmissionError> {
         let rules = &self.settings.registration;
         if rules.mode == Mode::Closed {
             return Err(NotAdmitted::Closed.into());

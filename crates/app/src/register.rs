@@ -153,7 +153,7 @@ impl Cx {
         self.limit("register", self.settings.rates.map(|rates| rates.register), client).await?;
         let codes = registration.codes.clone();
         let checked = registration.check(&self.settings.password_policy).map_err(RegisterError::Invalid)?;
-        let admission = self.admit(&checked.email, &codes).await?;
+        let admission = self.admit_registration(&checked.email, &codes).await?;
         let standing = Standing { role: self.settings.default_role.clone(), must_change_password: false };
         let mut new = self.new_user(checked, standing).await?;
         admission.settle(&mut new);

@@ -27,6 +27,7 @@ mod user_reads;
 mod writer;
 
 pub mod accounts;
+pub mod addresses;
 pub mod api_tokens;
 pub mod audit;
 pub mod bots;
@@ -34,6 +35,8 @@ pub mod clients;
 pub mod invites;
 pub mod keys;
 pub mod limits;
+pub mod links;
+pub mod mail_requests;
 pub mod members;
 pub mod outbox;
 pub mod revocations;

@@ -233,7 +233,7 @@ pub(crate) async fn transfer(
     PathId(id): PathId<AccountId>,
     JsonBody(body): JsonBody<AccountTransfer>,
 ) -> Answer {
-    web.cx.hand_over((id, UserId::from_uuid(body.user_id)), &caller, &client).await?;
+    web.cx.transfer_account((id, UserId::from_uuid(body.user_id)), &caller, &client).await?;
     Ok(no_content())
 }
 
