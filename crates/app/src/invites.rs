@@ -291,6 +291,26 @@ impl Cx {
     }
 }
 
+/// What a page may show of an invite to whoever holds its code.
+#[derive(Clone, Debug)]
+pub struct ShownInvite {
+    /// Name of the account to join; `None`: an invite to the server.
+    pub account: Option<String>,
+}
+
+impl Cx {
+    /// An invite that can still be used, by a code of either kind.
+    pub async fn shown_invite(&self, code: &str) -> Result<ShownInvite, AdmissionError> {
+        let invite = self.find_any_invite(code).await?;
+        invite.is_open(self.clock.now()).map_err(NotAdmitted::Invite)?;
+        let account = match &invite.account {
+            Some((account, _)) => self.store.account(*account).await.map_err(Fault::from)?,
+            None => None,
+        };
+        Ok(ShownInvite { account: account.map(|account| account.name) })
+    }
+}
+
 /// An invite to an account, by one of its managers.
 #[derive(Clone, Debug)]
 pub struct AccountInviteRequest {

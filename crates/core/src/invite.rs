@@ -222,13 +222,17 @@ impl Invite {
 
     /// Whether it lets in whoever has `email`. Only who holds a code of 100 bits or more hears the reason.
     pub fn admits(&self, email: &Email, now: Timestamp) -> Result<(), Refusal> {
+        self.is_open(now)?;
+        let other = self.email.as_ref().is_some_and(|bound| bound.key() != email.key());
+        if other { Err(Refusal::EmailMismatch) } else { Ok(()) }
+    }
+
+    /// Whether it lets anybody in.
+    pub fn is_open(&self, now: Timestamp) -> Result<(), Refusal> {
         match self.state(now) {
             State::Revoked => Err(Refusal::Invalid),
             State::Used => Err(Refusal::Used),
             State::Expired => Err(Refusal::Expired),
-            State::Open if self.email.as_ref().is_some_and(|bound| bound.key() != email.key()) => {
-                Err(Refusal::EmailMismatch)
-            }
             State::Open => Ok(()),
         }
     }

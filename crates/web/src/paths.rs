@@ -129,6 +129,8 @@ paths! {
     VERIFY_EMAIL_PAGE = "/verify-email",
     /// The page behind a link that undoes a change of address.
     UNDO_EMAIL_PAGE = "/undo-email",
+    /// The page behind the link of an invite.
+    INVITE_PAGE = "/invite",
     /// What a sign-in page needs to know.
     CONFIG = "/auth/config",
     /// Forward-auth.

@@ -80,6 +80,7 @@ pub(crate) fn table() -> OpenApiRouter<Web> {
         .routes(routes!(pages::reset_password::show, pages::reset_password::submit))
         .routes(routes!(pages::verify_email::show, pages::verify_email::submit))
         .routes(routes!(pages::undo_email::show, pages::undo_email::submit))
+        .routes(routes!(pages::invite::show, pages::invite::submit))
         .routes(routes!(pages::error::show))
         .routes(routes!(pages::set_up::show))
         .routes(routes!(pages::docs::docs))

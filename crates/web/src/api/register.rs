@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use http::{HeaderMap, StatusCode};
-use portcullis_app::admission::{Codes, NotAdmitted};
+use portcullis_app::admission::{AdmissionError, Codes, NotAdmitted};
 use portcullis_app::client::Client;
 use portcullis_app::register::{RegisterError, Registration};
 use portcullis_core::invite::Refusal;
@@ -56,6 +56,15 @@ impl From<RegisterError> for Failure {
             RegisterError::InvalidLink => Self::new(Code::InvalidLink),
             RegisterError::Limited(limited) => limited.into(),
             RegisterError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<AdmissionError> for Failure {
+    fn from(error: AdmissionError) -> Self {
+        match error {
+            AdmissionError::Not(not) => not.into(),
+            AdmissionError::Fault(fault) => fault.into(),
         }
     }
 }

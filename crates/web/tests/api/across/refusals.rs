@@ -84,6 +84,8 @@ const FIELDS: (u16, &str) = (422, "validation_failed");
 const FORGED: (u16, &str) = (403, "csrf_failed");
 /// Of a page behind a mailed link, without one.
 const NO_LINK: (u16, &str) = (400, "invalid_link");
+/// Of the page behind the link of an invite, without one.
+const NO_INVITE: (u16, &str) = (400, "invalid_invite");
 /// Of a page that is somebody's own.
 const TO_SIGN_IN: (u16, &str) = (303, "");
 
@@ -104,6 +106,8 @@ const TABLE: &[Operation] = &[
     op("POST", paths::FORGOT_PASSWORD_PAGE, Form, FORGED),
     op("GET", paths::RESET_PASSWORD_PAGE, Nothing, NO_LINK),
     op("POST", paths::RESET_PASSWORD_PAGE, Form, FORGED),
+    op("GET", paths::INVITE_PAGE, Nothing, NO_INVITE),
+    op("POST", paths::INVITE_PAGE, Form, FORGED),
     op("GET", paths::VERIFY_EMAIL_PAGE, Nothing, OPEN),
     op("POST", paths::VERIFY_EMAIL_PAGE, Form, FORGED),
     op("GET", paths::UNDO_EMAIL_PAGE, Nothing, OPEN),
@@ -233,7 +237,7 @@ fn came_to(reply: &Reply, (status, code): (u16, &str), operation: &Operation) {
         // What is no parameter list is an invalid request there, whatever is wrong with it.
         return oauth_refused(reply, status, if status == 415 { "invalid_request" } else { code });
     }
-    if operation.takes == Form || (status, code) == NO_LINK {
+    if operation.takes == Form || [NO_LINK, NO_INVITE].contains(&(status, code)) {
         let page = Page::of(reply.clone(), status);
         return assert_eq!(page.code(), code, "{}", operation.path);
     }

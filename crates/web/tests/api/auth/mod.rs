@@ -1,4 +1,4 @@
-mod accounts;
+pub(crate) mod accounts;
 mod bots;
 mod config;
 mod impersonation;

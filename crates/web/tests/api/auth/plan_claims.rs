@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use portcullis_app::settings::PlanClaim;
 use portcullis_core::subscription::Plan;
-use portcullis_testkit::{Backend, Setup, TestApp};
+use portcullis_testkit::{Setup, TestApp};
 use serde_json::{Value, json};
 
 use crate::on_both;
