@@ -4,6 +4,7 @@
 //! 2. An account invite has priority: it stands in the place of a platform invite.
 //! 3. A platform invite: needed with `mode = "invite"`, taken with `open` for what it brings.
 //! 4. The address: its domain may be refused.
+//! 5. The operator's own service, if there is one ([`crate::registration_hook`]).
 //!
 //! What comes of it is an [`Admission`], which the transaction that makes the user spends. Until then nothing is
 //! written: somebody else may spend the invite first, and the guard in the database says so.
@@ -20,8 +21,10 @@ use portcullis_store::users::{Home, NewUser};
 use portcullis_store::{StoreError, Tx, audit, invites};
 use thiserror::Error;
 
+use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
+use crate::registration_hook::Candidate;
 
 /// Codes that somebody who registers has been given.
 #[derive(Clone, Default)]
@@ -56,6 +59,9 @@ pub enum NotAdmitted {
     /// Not with an address of this domain.
     #[error("the address is of a domain that may not register")]
     Domain,
+    /// The operator's service says no, and why.
+    #[error("the operator's service refused")]
+    Refused(Option<String>),
 }
 
 /// Somebody who may register, and by what.
@@ -131,17 +137,21 @@ pub enum AdmissionError {
     /// They may not.
     #[error(transparent)]
     Not(#[from] NotAdmitted),
+    /// The operator's service cannot be asked, or gives no answer that can be read: why, for the log.
+    #[error("registration.hook_url: {0}")]
+    HookUnavailable(String),
     /// A fault.
     #[error(transparent)]
     Fault(#[from] Fault),
 }
 
 impl Cx {
-    /// Whether whoever has `email` may register with `codes`.
+    /// Whether somebody may register with `codes`.
     pub async fn admit_registration(
         &self,
-        email: &Email,
+        who: Candidate<'_>,
         codes: &Codes,
+        client: &Client,
     ) -> Result<Admission, AdmissionError> {
         let rules = &self.settings.registration;
         if rules.mode == Mode::Closed {
@@ -155,11 +165,12 @@ impl Cx {
             (None, None) => None,
         };
         if let Some(invite) = &invite {
-            invite.admits(email, self.clock.now()).map_err(NotAdmitted::Invite)?;
+            invite.admits(who.email, self.clock.now()).map_err(NotAdmitted::Invite)?;
         }
-        if !may_come(email, &rules.allowed_domains, &rules.refused_domains) {
+        if !may_come(who.email, &rules.allowed_domains, &rules.refused_domains) {
             return Err(NotAdmitted::Domain.into());
         }
+        self.ask_hook(who, invite.as_ref(), client).await?;
         Ok(self.admission(invite))
     }
 

@@ -482,6 +482,8 @@ impl Cx {
         let invite = match self.find_invite(Kind::Account, code).await {
             Ok(invite) => invite,
             Err(AdmissionError::Not(not)) => return Err(AccountError::NotAdmitted(not)),
+            // Finding an invite asks nobody else.
+            Err(AdmissionError::HookUnavailable(why)) => return Err(Fault::Internal(why).into()),
             Err(AdmissionError::Fault(fault)) => return Err(fault.into()),
         };
         invite.admits(&user.email, now).map_err(NotAdmitted::Invite)?;

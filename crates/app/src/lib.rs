@@ -38,6 +38,7 @@ pub mod outbound;
 pub mod own;
 pub mod refresh;
 pub mod register;
+pub mod registration_hook;
 pub mod reset_password;
 pub mod revoked;
 pub mod rotate_keys;

@@ -20,6 +20,7 @@ use crate::cx::Cx;
 use crate::fault::Fault;
 use crate::hashing::Lane;
 use crate::limits::{LimitError, Limited};
+use crate::registration_hook::Candidate;
 use crate::sign_in::{Handover, Proof, SignInError, Wish};
 use crate::tokens::Tokens;
 
@@ -55,6 +56,9 @@ pub enum RegisterError {
     /// They may not.
     #[error(transparent)]
     NotAdmitted(#[from] NotAdmitted),
+    /// The operator's service cannot be asked: why, for the log.
+    #[error("registration.hook_url: {0}")]
+    HookUnavailable(String),
     /// They were made, and may not sign in any more.
     #[error("the new user may not sign in")]
     NotSignedIn,
@@ -82,6 +86,7 @@ impl From<AdmissionError> for RegisterError {
     fn from(error: AdmissionError) -> Self {
         match error {
             AdmissionError::Not(not) => Self::NotAdmitted(not),
+            AdmissionError::HookUnavailable(why) => Self::HookUnavailable(why),
             AdmissionError::Fault(fault) => Self::Fault(fault),
         }
     }
@@ -153,7 +158,9 @@ impl Cx {
         self.limit("register", self.settings.rates.map(|rates| rates.register), client).await?;
         let codes = registration.codes.clone();
         let checked = registration.check(&self.settings.password_policy).map_err(RegisterError::Invalid)?;
-        let admission = self.admit_registration(&checked.email, &codes).await?;
+        let Checked { email, name, username, .. } = &checked;
+        let who = Candidate { email, name: name.as_deref(), username: username.as_ref() };
+        let admission = self.admit_registration(who, &codes, client).await?;
         let standing = Standing { role: self.settings.default_role.clone(), must_change_password: false };
         let mut new = self.new_user(checked, standing).await?;
         admission.settle(&mut new);

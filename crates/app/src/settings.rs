@@ -6,6 +6,7 @@ use portcullis_core::password::PasswordPolicy;
 use portcullis_core::rate::Rate;
 use portcullis_core::registration::{Domain, Mode};
 use portcullis_core::session::RotationRules;
+use portcullis_core::standard_webhook::WebhookSecret;
 use portcullis_core::subscription::Plan;
 use portcullis_core::user::Role;
 use portcullis_jose::{Algorithm, SigningKey};
@@ -86,6 +87,17 @@ pub struct RegistrationRules {
     pub default_plan: Option<Plan>,
     /// Days for which that is on trial; `None`: it is active at once.
     pub trial_days: Option<u32>,
+    /// The service that is asked before anybody is made.
+    pub hook: Option<RegistrationHook>,
+}
+
+/// A service of the operator's that says who may register.
+#[derive(Clone, Debug)]
+pub struct RegistrationHook {
+    /// Where it is asked.
+    pub url: String,
+    /// By which it knows us.
+    pub secret: WebhookSecret,
 }
 
 /// How many API tokens there may be, and how long they live.

@@ -79,6 +79,7 @@ fn registration(config: &Config) -> RegistrationRules {
         refused_domains: registration.refused_domains.clone(),
         default_plan: registration.default_plan.clone(),
         trial_days: registration.trial_days,
+        hook: registration.hook.clone(),
     }
 }
 

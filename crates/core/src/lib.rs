@@ -32,6 +32,7 @@ pub mod set_up;
 pub mod sign_in;
 pub mod signing_key;
 pub mod slow_down;
+pub mod standard_webhook;
 pub mod status_list;
 pub mod subscription;
 pub mod time;

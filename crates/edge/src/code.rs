@@ -121,6 +121,8 @@ codes! {
         "This invite is for another e-mail address. Use the address that it was sent to.";
     EmailDomainNotAllowed "email_domain_not_allowed" FORBIDDEN "E-mail domain not allowed"
         "Addresses of this domain cannot register here. Use another address, or ask the operator.";
+    RegistrationRefused "registration_refused" FORBIDDEN "Registration refused"
+        "Whoever runs this server does not let this user register. Ask them.";
 
     NotFound "not_found" NOT_FOUND "Not found"
         "There is nothing here, or nothing you may see.";
@@ -176,6 +178,8 @@ codes! {
         "Try again in a moment.";
     KeyUnavailable "key_unavailable" SERVICE_UNAVAILABLE "Key unavailable"
         "This server lacks a key that the request needs. The operator finds it with `portcullis doctor`.";
+    RegistrationUnavailable "registration_unavailable" SERVICE_UNAVAILABLE "Registration unavailable"
+        "Nobody can register just now. Try again in a moment.";
     IssuerUnavailable "issuer_unavailable" SERVICE_UNAVAILABLE "Issuer unavailable"
         "Another service cannot ask this server about the token. Try again in a moment.";
     BadGateway "bad_gateway" BAD_GATEWAY "The service behind does not answer"

@@ -83,6 +83,7 @@ impl Default for Setup {
                     refused_domains: vec![],
                     default_plan: None,
                     trial_days: None,
+                    hook: None,
                 },
                 email_verification: true,
                 require_email_verification: false,

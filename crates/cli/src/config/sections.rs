@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use portcullis_app::settings::RegistrationHook;
 use portcullis_core::access::Rule;
 use portcullis_core::registration::Domain;
 use portcullis_core::subscription::Plan;
@@ -201,6 +202,8 @@ pub struct RegistrationConfig {
     pub default_plan: Option<Plan>,
     /// For which it is on trial.
     pub trial_days: Option<u32>,
+    /// The service that is asked before anybody is made.
+    pub hook: Option<RegistrationHook>,
 }
 
 /// Passwords that are refused, beside the built-in list.

@@ -114,6 +114,9 @@ pub const KEYS: &[KeySpec] = &[
         "plan of the account of whoever registers without an invite to one",
     ),
     unset("registration.trial_days", Integer(1, 3_650), "days for which that plan is on trial; it is active"),
+    unset("registration.hook_url", Text, "a service of yours that is asked before anybody is made"),
+    unset("registration.hook_secret", Text, "whsec_…, by which that service knows who asks")
+        .secrecy(Secrecy::Secret),
     key("password.min_length", Integer(8, 64), "15", "characters a new password needs"),
     key("password.max_length", Integer(64, 256), "128", "characters a new password may have"),
     unset(

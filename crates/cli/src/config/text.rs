@@ -1,6 +1,7 @@
 //! Small written forms: one of several words, a role's name, a log level.
 
 use portcullis_core::registration::Domain;
+use portcullis_core::standard_webhook::WebhookSecret;
 use portcullis_core::subscription::Plan;
 
 use super::error::Problem;
@@ -25,6 +26,12 @@ pub(super) fn email_domain(text: &str) -> Result<Domain, Problem> {
     let problem =
         || Problem::new("is no domain", r#"write it as "example.org", or "*.example.org" for all below it"#);
     Domain::parse(text).ok_or_else(problem)
+}
+
+/// A secret of messages that we sign.
+pub(super) fn webhook_secret(text: &str) -> Result<WebhookSecret, Problem> {
+    let remedy = "make one with: echo whsec_$(head -c 32 /dev/urandom | base64)";
+    WebhookSecret::parse(text).map_err(|_| Problem::new("is not whsec_ and base64 of 24 to 64 bytes", remedy))
 }
 
 /// The name of a plan.

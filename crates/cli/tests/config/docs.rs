@@ -62,6 +62,11 @@ fn every_example_loads() {
         // A cookie's domain is one of the public URL's.
         let cookie = name.starts_with("cookies.");
         let given = if cookie { given.flag("server.public_url", "https://auth.example.com") } else { given };
+        let given = if name == "registration.hook_url" {
+            given.flag("registration.hook_secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+        } else {
+            given
+        };
         // A trial is one of a plan.
         let given = if name == "registration.trial_days" {
             given.flag("registration.default_plan", "a")

@@ -217,6 +217,11 @@ fn bad_values() {
             "\"a b\": is no name of a plan; use up to 64 of A-Z, a-z, 0-9, dot, _ and -",
         ),
         (
+            "registration.hook_url",
+            "https://hook.example/",
+            "\"https://hook.example/\": would not know who asks it; set registration.hook_secret, too",
+        ),
+        (
             "registration.trial_days",
             "14",
             "14: is a trial of nothing; name the plan in registration.default_plan",

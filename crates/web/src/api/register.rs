@@ -52,6 +52,7 @@ impl From<RegisterError> for Failure {
             RegisterError::EmailTaken => Self::new(Code::EmailTaken),
             RegisterError::UsernameTaken => Self::new(Code::UsernameTaken),
             RegisterError::NotAdmitted(not) => not.into(),
+            RegisterError::HookUnavailable(why) => hook_unavailable(&why),
             RegisterError::NotSignedIn => Self::new(Code::Forbidden),
             RegisterError::InvalidLink => Self::new(Code::InvalidLink),
             RegisterError::Limited(limited) => limited.into(),
@@ -60,10 +61,15 @@ impl From<RegisterError> for Failure {
     }
 }
 
+fn hook_unavailable(why: &str) -> Failure {
+    Failure::logged(Code::RegistrationUnavailable, format!("registration.hook_url: {why}"))
+}
+
 impl From<AdmissionError> for Failure {
     fn from(error: AdmissionError) -> Self {
         match error {
             AdmissionError::Not(not) => not.into(),
+            AdmissionError::HookUnavailable(why) => hook_unavailable(&why),
             AdmissionError::Fault(fault) => fault.into(),
         }
     }
@@ -71,6 +77,9 @@ impl From<AdmissionError> for Failure {
 
 impl From<NotAdmitted> for Failure {
     fn from(not: NotAdmitted) -> Self {
+        if let NotAdmitted::Refused(Some(text)) = &not {
+            return Self::told(Code::RegistrationRefused, text);
+        }
         Self::new(match not {
             NotAdmitted::Closed => Code::RegistrationClosed,
             NotAdmitted::InviteRequired => Code::InviteRequired,
@@ -79,6 +88,7 @@ impl From<NotAdmitted> for Failure {
             NotAdmitted::Invite(Refusal::Expired) => Code::InviteExpired,
             NotAdmitted::Invite(Refusal::EmailMismatch) => Code::InviteEmailMismatch,
             NotAdmitted::Domain => Code::EmailDomainNotAllowed,
+            NotAdmitted::Refused(_) => Code::RegistrationRefused,
         })
     }
 }

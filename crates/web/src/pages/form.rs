@@ -193,11 +193,10 @@ impl Form {
     fn place_errors(&mut self, problem: &Problem) -> bool {
         let whole = |field| vec![(field, message(problem, &http::HeaderMap::new()).text)];
         let errors = match problem.code() {
-            Code::EmailTaken => whole("email"),
+            Code::EmailTaken | Code::InviteEmailMismatch | Code::EmailDomainNotAllowed => whole("email"),
             Code::InviteRequired | Code::InvalidInvite | Code::InviteUsed | Code::InviteExpired => {
                 whole("invite_code")
             }
-            Code::InviteEmailMismatch | Code::EmailDomainNotAllowed => whole("email"),
             Code::WrongPassword => whole("current_password"),
             Code::PasswordUnchanged => whole("new_password"),
             _ => problem

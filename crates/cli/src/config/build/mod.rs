@@ -9,6 +9,8 @@ mod tokens;
 
 use std::path::Path;
 
+use portcullis_app::settings::RegistrationHook;
+
 use super::entries::Entries;
 use super::error::{ConfigError, Problem};
 use super::sections::{
@@ -47,6 +49,7 @@ pub(super) fn config(entries: &mut Entries, cwd: &Path) -> Result<Config, Config
 
 fn registration(entries: &Entries) -> Result<RegistrationConfig, ConfigError> {
     const ALLOWED_DOMAINS: &str = "registration.allowed_domains";
+    const HOOK_URL: &str = "registration.hook_url";
     const TRIAL_DAYS: &str = "registration.trial_days";
     let modes = [
         ("open", RegistrationMode::Open),
@@ -75,7 +78,18 @@ fn registration(entries: &Entries) -> Result<RegistrationConfig, ConfigError> {
         let problem = Problem::new("is a trial of nothing", "name the plan in registration.default_plan");
         return Err(entries.fault(TRIAL_DAYS, problem));
     }
+    let url = entries.parse_optional(HOOK_URL, network::fetched_url)?;
+    let secret = entries.parse_optional("registration.hook_secret", text::webhook_secret)?;
+    let hook = match (url, secret) {
+        (Some(url), Some(secret)) => Some(RegistrationHook::new(url, secret)),
+        (Some(_), None) => {
+            let problem = Problem::new("would not know who asks it", "set registration.hook_secret, too");
+            return Err(entries.fault(HOOK_URL, problem));
+        }
+        (None, _) => None,
+    };
     Ok(RegistrationConfig {
+        hook,
         allowed_domains,
         refused_domains: entries.parse_list("registration.refused_domains", text::email_domain)?,
         default_plan,

@@ -13,6 +13,7 @@ mod plan_claims;
 mod refresh;
 mod refresh_refusals;
 mod register;
+mod registration_hook;
 mod sessions;
 mod setup;
 mod tokens;
