@@ -26,7 +26,7 @@ pub enum LetterError {
 
 impl Cx {
     /// What a mail says, ready to be sent.
-    pub(super) fn letter_of(&self, mail: &Mail) -> Result<Letter, LetterError> {
+    pub(super) fn letter(&self, mail: &Mail) -> Result<Letter, LetterError> {
         let about = About {
             template: mail.template,
             locale: mail.locale.as_deref(),

@@ -198,7 +198,7 @@ impl Cx {
         let Some(mailer) = &self.mailroom.mailer else {
             return Err(MailerError::Temporary("email.url is not set".into()));
         };
-        let letter = self.letter_of(mail).map_err(|error| MailerError::Temporary(error.to_string()))?;
+        let letter = self.letter(mail).map_err(|error| MailerError::Temporary(error.to_string()))?;
         match tokio::time::timeout(self.settings.email.send_limit, mailer.send(&letter)).await {
             Ok(done) => done,
             Err(_) => Err(MailerError::Temporary("the mail server did not answer in time".into())),

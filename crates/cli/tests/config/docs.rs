@@ -67,6 +67,11 @@ fn every_example_loads() {
         } else {
             given
         };
+        let given = if name == "registration.allowed_domains" {
+            given.flag("registration.require_email_verification", "true")
+        } else {
+            given
+        };
         // A trial is one of a plan.
         let given = if name == "registration.trial_days" {
             given.flag("registration.default_plan", "a")

@@ -18,6 +18,7 @@ mod invites;
 mod keys;
 mod leases;
 mod limits;
+mod links;
 mod maintenance;
 mod members;
 mod migrations;

@@ -1,14 +1,17 @@
 pub(crate) mod accounts;
 mod bots;
 mod config;
+mod email;
 mod impersonation;
 pub(crate) mod invites;
+mod links;
 mod login;
 mod login_slow_down;
 mod logout;
 mod me;
 mod members;
 mod password_change;
+mod password_reset;
 mod plan_claims;
 mod refresh;
 mod refresh_refusals;

@@ -6,6 +6,7 @@ mod csrf;
 mod forward_auth;
 mod html;
 mod invite;
+mod mailed;
 mod password;
 mod refusals;
 mod renewing;
