@@ -3,12 +3,21 @@
 //! A cookie names its session by its MAC alone; whether that session lives is decided where the token is used.
 
 use portcullis_core::csrf_token::{self, Judged};
-use portcullis_core::ids::SessionId;
+use portcullis_core::ids::{SessionId, UserId};
 use portcullis_core::refresh_token::{ParseError, RefreshToken};
 
 use crate::bearer::BearerError;
 use crate::cx::Cx;
 use crate::fault::Fault;
+
+/// The session that an access token in a cookie is of.
+#[derive(Clone, Copy, Debug)]
+pub struct CarriedAccess {
+    /// The session.
+    pub session: SessionId,
+    /// Its user.
+    pub user: UserId,
+}
 
 impl Cx {
     /// The refresh token that `text` is, whatever has become of its session; `None`: no token of ours.
@@ -27,9 +36,11 @@ impl Cx {
     ///
     /// # Errors
     /// As [`Self::carried`], of the keys that sign.
-    pub async fn carried_access(&self, text: &str) -> Result<Option<SessionId>, Fault> {
+    pub async fn carried_access(&self, text: &str) -> Result<Option<CarriedAccess>, Fault> {
         match self.session_of(text).await {
-            Ok(caller) => Ok(caller.session()),
+            Ok(caller) => {
+                Ok(caller.session().map(|session| CarriedAccess { session, user: caller.user }))
+            }
             Err(BearerError::Invalid(_)) => Ok(None),
             Err(BearerError::Fault(fault)) => Err(fault),
         }

@@ -36,6 +36,8 @@ pub(crate) struct Cookies {
     pub(crate) acting: Pair,
     device: CookieSpec,
     csrf: CookieSpec,
+    /// Refresh tokens do not come to pages.
+    narrow: bool,
     /// On plain http only this machine may see them.
     pub(crate) usable: bool,
 }
@@ -56,6 +58,11 @@ pub(crate) struct BroughtPair {
 }
 
 impl Brought {
+    /// A refresh token came along, so that whatever there is of them did.
+    const fn shows_refresh(&self) -> bool {
+        self.own.refresh.is_some() || self.acting.refresh.is_some()
+    }
+
     /// What it asks by: while acting as another user, those of that session.
     pub(crate) const fn in_use(&self) -> &BroughtPair {
         if self.acting.is_empty() { &self.own } else { &self.acting }
@@ -91,6 +98,7 @@ impl Cookies {
             },
             device: hidden("pc_device", &narrow)?,
             csrf: CookieSpec::new("csrftoken", Visibility::Readable, &wide)?,
+            narrow: narrow.path != "/",
             usable: narrow.https || portcullis_edge::host::is_loopback(&config.public_url),
         })
     }
@@ -121,7 +129,7 @@ impl Cookies {
         }
     }
 
-    /// Sets the cookies of `tokens`, and takes away what `brought` holds in their place.
+    /// Sets the cookies of `tokens`, and takes away what the browser holds in their place.
     ///
     /// # Errors
     /// An access token that is too long: its claims are the operator's.
@@ -147,7 +155,7 @@ impl Cookies {
         }
         self.set_csrf_token(out, csrf_token, seconds)?;
         if !acts {
-            clear(out, &self.acting, &brought.acting);
+            self.clear_acting(out, brought);
         }
         Ok(())
     }
@@ -168,19 +176,24 @@ impl Cookies {
 
     /// Takes away the cookies of acting as another user; what is left is the administrator's own.
     pub(crate) fn clear_acting(&self, out: &mut HeaderMap, brought: &Brought) {
-        clear(out, &self.acting, &brought.acting);
+        clear(out, &self.acting, &brought.acting, self.hides(brought));
     }
 
-    /// Takes away every cookie of a session that `brought` holds. The device stays known.
+    /// Takes away every cookie of a session that the browser holds. The device stays known.
     pub(crate) fn clear_all(&self, out: &mut HeaderMap, brought: &Brought) {
-        clear(out, &self.own, &brought.own);
-        clear(out, &self.acting, &brought.acting);
+        clear(out, &self.own, &brought.own, self.hides(brought));
+        clear(out, &self.acting, &brought.acting, self.hides(brought));
         add(out, self.csrf.clear());
+    }
+
+    /// Whether the browser may hold refresh tokens that it did not bring: one left behind would count at `/auth`.
+    const fn hides(&self, brought: &Brought) -> bool {
+        self.narrow && !brought.shows_refresh()
     }
 }
 
-fn clear(out: &mut HeaderMap, pair: &Pair, brought: &BroughtPair) {
-    if brought.refresh.is_some() {
+fn clear(out: &mut HeaderMap, pair: &Pair, brought: &BroughtPair, hidden: bool) {
+    if brought.refresh.is_some() || hidden {
         add(out, pair.refresh.clear());
     }
     if brought.access.is_some() {

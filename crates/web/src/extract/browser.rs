@@ -9,7 +9,8 @@
 
 use http::HeaderMap;
 use http::header::COOKIE;
-use portcullis_app::sign_in::Handover;
+use portcullis_app::browser::CarriedAccess;
+use portcullis_app::sign_in::{Handover, Replaced};
 use portcullis_core::ids::SessionId;
 use portcullis_core::refresh_token::RefreshToken;
 use portcullis_core::session::Delivery;
@@ -31,6 +32,8 @@ pub(crate) struct Browser<'a> {
 pub(crate) struct Admitted {
     brought: Brought,
     held: Held,
+    /// The sessions of the access tokens that came to a page: it may be all that is seen of them.
+    shown: Vec<CarriedAccess>,
 }
 
 /// The refresh tokens of ours among what was brought, whatever has become of their sessions.
@@ -95,7 +98,7 @@ impl<'a> Browser<'a> {
         if let Some(token) = held.iter().next() {
             self.check_token(token.session, in_form).await?;
         }
-        Ok(Admitted { brought, held })
+        Ok(Admitted { brought, held, shown: Vec::new() })
     }
 
     /// The same for a new session; `None`: its tokens go into the body, and cookies are not looked at.
@@ -136,7 +139,8 @@ impl<'a> Browser<'a> {
             self.check_token(session, Some(in_form)).await?;
         }
         let held = self.held(&brought).await?;
-        Ok(Admitted { brought, held })
+        let shown = self.shown(&brought).await?;
+        Ok(Admitted { brought, held, shown })
     }
 
     /// Of somebody who opens a page with an access token that is no good any more and the refresh token beside it;
@@ -157,7 +161,7 @@ impl<'a> Browser<'a> {
             return Ok(None);
         }
         let held = self.held(&brought).await?;
-        Ok(Some(Admitted { brought, held }))
+        Ok(Some(Admitted { brought, held, shown: Vec::new() }))
     }
 
     /// The session for which `GET /auth/csrf` makes a token: the one that would be asked for it.
@@ -167,9 +171,17 @@ impl<'a> Browser<'a> {
             return Ok(Some(token.session));
         }
         match brought.acting.access.or(brought.own.access) {
-            Some(token) => Ok(self.web.cx.carried_access(&token).await?),
+            Some(token) => Ok(self.web.cx.carried_access(&token).await?.map(|carried| carried.session)),
             None => Ok(None),
         }
+    }
+
+    async fn shown(self, brought: &Brought) -> Result<Vec<CarriedAccess>, Failure> {
+        let mut shown = Vec::new();
+        for text in [&brought.acting.access, &brought.own.access].into_iter().flatten() {
+            shown.extend(self.web.cx.carried_access(text).await?);
+        }
+        Ok(shown)
     }
 
     async fn held(self, brought: &Brought) -> Result<Held, Failure> {
@@ -188,7 +200,7 @@ impl<'a> Browser<'a> {
     pub(super) async fn admitted(self) -> Admitted {
         let brought = self.brought().unwrap_or_default();
         let held = self.held(&brought).await.unwrap_or_default();
-        Admitted { brought, held }
+        Admitted { brought, held, shown: Vec::new() }
     }
 }
 
@@ -222,6 +234,9 @@ impl Admitted {
 
 /// How the tokens of a new session travel: in the place of all that was brought.
 pub(crate) fn handover(delivery: Delivery, admitted: Option<&Admitted>) -> Handover {
-    let replaces = admitted.map(|admitted| admitted.held.iter().cloned().collect());
+    let replaces = admitted.map(|admitted| {
+        let held = admitted.held.iter().cloned().map(Replaced::Refresh);
+        held.chain(admitted.shown.iter().copied().map(Replaced::Access)).collect()
+    });
     Handover { delivery, replaces: replaces.unwrap_or_default() }
 }

@@ -5,6 +5,7 @@ mod assets;
 mod csrf;
 mod forward_auth;
 mod html;
+mod narrow;
 mod password;
 mod refusals;
 mod renewing;
