@@ -5,7 +5,7 @@
 //! | `pc_refresh` | the refresh token | `cookies.path` |
 //! | `pc_access` | the access token, with delivery `cookies` only | everywhere: forward-auth reads it |
 //! | `pc_act_refresh`, `pc_act_access` | the same of the session in which an administrator acts as another user | the same |
-//! | `pc_device` | makes the device known at the next sign-in | `cookies.path` |
+//! | `pc_device` | makes the device known at the next sign-in | everywhere: pages sign in, too |
 //! | `csrftoken` | the CSRF token, for scripts to read | everywhere: pages read it |
 //!
 //! The access token's cookie lives as long as the refresh token's, longer than the token in it: a browser that
@@ -48,6 +48,8 @@ pub(crate) struct Brought {
     pub(crate) own: BroughtPair,
     pub(crate) acting: BroughtPair,
     pub(crate) device: Option<String>,
+    /// To one of our pages, which stand outside of a narrow `cookies.path`.
+    pub(crate) to_page: bool,
 }
 
 /// What it brought of one session.
@@ -58,11 +60,6 @@ pub(crate) struct BroughtPair {
 }
 
 impl Brought {
-    /// A refresh token came along, so that whatever there is of them did.
-    const fn shows_refresh(&self) -> bool {
-        self.own.refresh.is_some() || self.acting.refresh.is_some()
-    }
-
     /// What it asks by: while acting as another user, those of that session.
     pub(crate) const fn in_use(&self) -> &BroughtPair {
         if self.acting.is_empty() { &self.own } else { &self.acting }
@@ -96,7 +93,7 @@ impl Cookies {
                 refresh: hidden("pc_act_refresh", &narrow)?,
                 access: hidden("pc_act_access", &wide)?,
             },
-            device: hidden("pc_device", &narrow)?,
+            device: hidden("pc_device", &wide)?,
             csrf: CookieSpec::new("csrftoken", Visibility::Readable, &wide)?,
             narrow: narrow.path != "/",
             usable: narrow.https || portcullis_edge::host::is_loopback(&config.public_url),
@@ -112,7 +109,12 @@ impl Cookies {
         let pair = |pair: &Pair| -> Result<BroughtPair, CookieError> {
             Ok(BroughtPair { refresh: read(&pair.refresh)?, access: read(&pair.access)? })
         };
-        Ok(Brought { own: pair(&self.own)?, acting: pair(&self.acting)?, device: read(&self.device)? })
+        Ok(Brought {
+            own: pair(&self.own)?,
+            acting: pair(&self.acting)?,
+            device: read(&self.device)?,
+            to_page: false,
+        })
     }
 
     /// The access token by which a request asks. While acting it is that session's, or none that is any good: one that
@@ -188,7 +190,7 @@ impl Cookies {
 
     /// Whether the browser may hold refresh tokens that it did not bring: one left behind would count at `/auth`.
     const fn hides(&self, brought: &Brought) -> bool {
-        self.narrow && !brought.shows_refresh()
+        self.narrow && brought.to_page
     }
 }
 

@@ -133,7 +133,7 @@ impl<'a> Browser<'a> {
     /// Both rules, for a button on a page of ours, whatever of a session came along: pages stand outside of a narrow
     /// `cookies.path`, and see its access token alone.
     pub(crate) async fn admit_button(self, in_form: &str) -> Result<Admitted, Failure> {
-        let brought = self.brought()?;
+        let brought = Brought { to_page: true, ..self.brought()? };
         self.check_origin()?;
         if let Some(session) = self.session().await? {
             self.check_token(session, Some(in_form)).await?;

@@ -4,7 +4,7 @@ use portcullis_testkit::app::Browser;
 use portcullis_testkit::{Backend, PASSWORD, Reply, TestApp};
 use serde_json::{Value, json};
 
-use super::{filled, open, send, sent_on, sign_in_at};
+use super::{filled, open, send, sent_on, sign_in_at, submit};
 use crate::browsers::cleared_names;
 use crate::on_both;
 use crate::support::{admin, events, refused};
@@ -104,13 +104,27 @@ on_both! {
     }
 }
 
+/// Strangers who guess do not keep out a browser that has signed in before.
+#[tokio::test]
+async fn pages_know_the_device() {
+    let app = narrow(Backend::Sqlite).await;
+    app.sign_up("ada").await;
+    let ada = app.browser();
+    sent_on(&sign_in_at(&ada, "/sign-in", "ada").await, "/account");
+    let guess = json!({"email": "ada@example.org", "password": "wrong"});
+    for _ in 0..8 {
+        assert_eq!(app.anon().post("/auth/login", &guess).await.status, 401);
+    }
+    assert_eq!(sign_in_at(&app.browser(), "/sign-in", "ada").await.status, 401);
+    sent_on(&submit(&ada, "/sign-out", &[]).await, "/sign-out");
+    sent_on(&sign_in_at(&ada, "/sign-in", "ada").await, "/account");
+}
+
 #[tokio::test]
 async fn signing_out_leaves_no_refresh_token_behind() {
     let app = narrow(Backend::Sqlite).await;
     let root = acting(&app).await;
-    let page = open(&root, "/sign-out").await;
-    let reply = send(&root, "/sign-out", &[("csrf_token", page.value("csrf_token"))]).await;
-    sent_on(&reply, "/sign-out");
+    sent_on(&submit(&root, "/sign-out", &[]).await, "/sign-out");
     assert_eq!(root.jar().names(), ["pc_device"]);
     refused(&root.get("/auth/me").await, 401, "missing_token");
 }
