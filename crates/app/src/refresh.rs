@@ -14,7 +14,8 @@ use portcullis_core::audit::EventKind;
 use portcullis_core::rate::Rate;
 use portcullis_core::refresh_token::{ParseError, RefreshToken};
 use portcullis_core::server_key::KeyId;
-use portcullis_core::session::{Decision, Delivery, EndCause, Grant, SessionState, decide};
+pub use portcullis_core::session::Carrier;
+use portcullis_core::session::{Decision, EndCause, Grant, SessionState, decide};
 use portcullis_store::sessions::{self, End, Judged};
 use portcullis_store::{Rotate, audit};
 use thiserror::Error;
@@ -29,28 +30,10 @@ use crate::tokens::{Tokens, UnknownAudience};
 pub struct RefreshRequest {
     /// The token.
     pub token: String,
-    /// How it came: a token of a cookie session in a body is none.
+    /// How it came: a token of a cookie session in a body is none, nor one in the cookie of another kind.
     pub carrier: Carrier,
     /// Only for this audience.
     pub audience: Option<String>,
-}
-
-/// How a refresh token came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Carrier {
-    /// In the body.
-    Body,
-    /// In a cookie.
-    Cookie,
-}
-
-impl Carrier {
-    const fn fits(self, delivery: Delivery) -> bool {
-        matches!(
-            (self, delivery),
-            (Self::Body, Delivery::Body) | (Self::Cookie, Delivery::Cookie | Delivery::Cookies)
-        )
-    }
 }
 
 /// Why there is no successor.
@@ -180,7 +163,7 @@ impl Cx {
             idle_ends_at: (now + self.settings.lifetimes.refresh).micros(),
             address: client.address.to_string(),
             device: client.device.clone(),
-            by_cookie: carrier == Carrier::Cookie,
+            carrier,
             most: rules.per_minute.map_or(i64::MAX, i64::from),
         }
     }
@@ -202,7 +185,7 @@ impl Cx {
             let Some(judged) = self.store.judged(token.session).await? else {
                 return Err(RefreshError::Invalid("no such session"));
             };
-            if !carrier.fits(judged.grant.delivery) {
+            if carrier != Carrier::of(&judged.grant) {
                 return Err(RefreshError::Invalid("carried the wrong way"));
             }
             match decide(token, &judged.chain, self.clock.now(), self.settings.rotation_rules()) {

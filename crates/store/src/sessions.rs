@@ -11,7 +11,7 @@ use crate::Store;
 use crate::db::{Tx, affected, on, on_tx, row};
 use crate::error::StoreError;
 pub use crate::new_session::{ActingFrom, Asker, NewSession, create};
-use crate::rotate::Rotate;
+use crate::rotate::{Rotate, carrier, carrier_code};
 pub use crate::session_rows::Judged;
 use crate::session_rows::{GrantRow, JudgedRow, grant_columns};
 use crate::status_indexes;
@@ -45,7 +45,9 @@ const LIVE: &str = "SELECT id, device, address, created_at, rotated_at AS last_u
     ORDER BY id DESC LIMIT $4";
 const ROTATE_AHEAD: &str = concat!(
     "UPDATE sessions SET generation = $2 + 1, key_id = $4, rotated_at = $5, idle_ends_at = $6, address = $7, \
-     device = $8 WHERE id = $1 AND generation < $2 AND (delivery <> 'body') = $9 AND secret_hash = $3 \
+     device = $8 WHERE id = $1 AND generation < $2 AND secret_hash = $3 AND ",
+    carrier!(),
+    " = $9 \
      AND ended_at IS NULL AND idle_ends_at > $5 AND ends_at > $5 RETURNING ",
     grant_columns!()
 );
@@ -153,7 +155,7 @@ pub async fn rotate_ahead(tx: &mut Tx, command: &Rotate) -> Result<Option<Grant>
         .bind(command.idle_ends_at)
         .bind(&command.address)
         .bind(&command.device)
-        .bind(command.by_cookie)
+        .bind(carrier_code(command.carrier))
         .fetch_optional(db))?;
     row.map(Grant::try_from).transpose()
 }

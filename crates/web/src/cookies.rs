@@ -14,7 +14,7 @@
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
 use portcullis_app::tokens::Tokens;
-use portcullis_core::session::{ActingMode, Delivery};
+use portcullis_core::session::{Carrier, Delivery};
 use portcullis_edge::cookies::{
     BadCookieScope, BadCookieValue, CookieError, CookieScope, CookieSpec, Visibility,
 };
@@ -117,17 +117,20 @@ impl Cookies {
         })
     }
 
-    /// The access token by which a request asks. While acting it is that session's, or none that is any good: one that
+    /// The access token by which a request asks, and in which cookie it came. While acting it is that session's, or none that is any good: one that
     /// went astray must not turn whoever acts back into themselves.
     ///
     /// # Errors
     /// As [`Self::read`], of those that are read.
-    pub(crate) fn access<'a>(&self, headers: &'a HeaderMap) -> Result<Option<&'a str>, CookieError> {
+    pub(crate) fn access<'a>(
+        &self,
+        headers: &'a HeaderMap,
+    ) -> Result<Option<(&'a str, Carrier)>, CookieError> {
         let own = self.own.access.read(headers)?;
         match (self.acting.access.read(headers)?, self.acting.refresh.read(headers)?) {
-            (Some(acting), _) => Ok(Some(acting)),
-            (None, Some(_)) => Ok(Some("")),
-            (None, None) => Ok(own),
+            (Some(acting), _) => Ok(Some((acting, Carrier::ActingCookie))),
+            (None, Some(_)) => Ok(Some(("", Carrier::ActingCookie))),
+            (None, None) => Ok(own.map(|own| (own, Carrier::Cookie))),
         }
     }
 
@@ -142,7 +145,7 @@ impl Cookies {
         csrf_token: &str,
         brought: &Brought,
     ) -> Result<(), BadCookieValue> {
-        let acts = tokens.grant.acting.is_some_and(|acting| acting.mode != ActingMode::Bot);
+        let acts = Carrier::of(&tokens.grant) == Carrier::ActingCookie;
         let pair = if acts { &self.acting } else { &self.own };
         let seconds = tokens.refresh_expires_in.as_secs();
         add(out, pair.refresh.set(&tokens.refresh_token, Some(seconds))?);

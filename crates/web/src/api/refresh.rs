@@ -65,8 +65,8 @@ async fn by_cookie(web: &Web, client: &Client, headers: &HeaderMap, audience: Op
     let missing =
         || Failure::told(Code::MissingToken, "No refresh token came, neither in the body nor in a cookie.");
     let admitted = admitted.ok_or_else(missing)?;
-    let token = admitted.tokens().next().unwrap_or_default().to_owned();
-    let request = RefreshRequest { token, carrier: Carrier::Cookie, audience };
+    let (token, carrier) = admitted.in_use().ok_or_else(missing)?;
+    let request = RefreshRequest { token: token.to_owned(), carrier, audience };
     match web.cx.refresh(request, client).await {
         Ok(tokens) => Ok(answer(StatusCode::OK, tokens, Some((web, &admitted)))),
         Err(error) => {

@@ -13,7 +13,7 @@ use portcullis_app::browser::CarriedAccess;
 use portcullis_app::sign_in::{Handover, Replaced};
 use portcullis_core::ids::SessionId;
 use portcullis_core::refresh_token::RefreshToken;
-use portcullis_core::session::Delivery;
+use portcullis_core::session::{Carrier, Delivery};
 use portcullis_edge::csrf::{CsrfFailure, X_CSRF_TOKEN};
 use portcullis_edge::problem::Problem;
 
@@ -63,8 +63,8 @@ impl<'a> Browser<'a> {
         Ok(self.web.cookies.read(self.headers).map_err(Problem::from)?)
     }
 
-    /// The access token by which it asks. Whatever it brought must be readable.
-    pub(super) fn access_token(self) -> Result<Option<&'a str>, Failure> {
+    /// The access token by which it asks, and in which cookie it came. Whatever it brought must be readable.
+    pub(super) fn access_token(self) -> Result<Option<(&'a str, Carrier)>, Failure> {
         self.brought()?;
         Ok(self.web.cookies.access(self.headers).map_err(Problem::from)?)
     }
@@ -135,11 +135,11 @@ impl<'a> Browser<'a> {
     pub(crate) async fn admit_button(self, in_form: &str) -> Result<Admitted, Failure> {
         let brought = Brought { to_page: true, ..self.brought()? };
         self.check_origin()?;
-        if let Some(session) = self.session().await? {
-            self.check_token(session, Some(in_form)).await?;
-        }
         let held = self.held(&brought).await?;
         let shown = self.shown(&brought).await?;
+        if let Some(session) = self.page_session().await? {
+            self.check_token(session, Some(in_form)).await?;
+        }
         Ok(Admitted { brought, held, shown })
     }
 
@@ -170,16 +170,37 @@ impl<'a> Browser<'a> {
         if let Some(token) = self.held(&brought).await?.iter().next() {
             return Ok(Some(token.session));
         }
-        match brought.acting.access.or(brought.own.access) {
-            Some(token) => Ok(self.web.cx.carried_access(&token).await?.map(|carried| carried.session)),
+        match self.access_token()? {
+            Some((token, carrier)) => {
+                Ok(self.web.cx.carried_access(token, carrier).await?.map(|carried| carried.session))
+            }
             None => Ok(None),
+        }
+    }
+
+    /// The session for which our pages make a token, and their buttons act: that of the access token while it is good,
+    /// else that of the refresh token beside it, which gets the next one.
+    pub(crate) async fn page_session(self) -> Result<Option<SessionId>, Failure> {
+        let known = match self.access_token()? {
+            Some((token, carrier)) => self.web.cx.known_by_cookie(token, carrier).await?,
+            None => None,
+        };
+        match known {
+            Some(caller) if caller.own_audience || !self.brought()?.in_use().is_whole() => {
+                Ok(caller.session())
+            }
+            Some(_) | None => self.session().await,
         }
     }
 
     async fn shown(self, brought: &Brought) -> Result<Vec<CarriedAccess>, Failure> {
         let mut shown = Vec::new();
-        for text in [&brought.acting.access, &brought.own.access].into_iter().flatten() {
-            shown.extend(self.web.cx.carried_access(text).await?);
+        for (text, carrier) in
+            [(&brought.acting.access, Carrier::ActingCookie), (&brought.own.access, Carrier::Cookie)]
+        {
+            if let Some(text) = text {
+                shown.extend(self.web.cx.carried_access(text, carrier).await?);
+            }
         }
         Ok(shown)
     }
@@ -223,6 +244,13 @@ impl Admitted {
     /// The refresh token of acting as another user.
     pub(crate) const fn acting(&self) -> Option<&RefreshToken> {
         self.held.acting.as_ref()
+    }
+
+    /// The refresh token by which it asks, and in which cookie it came.
+    pub(crate) fn in_use(&self) -> Option<(&str, Carrier)> {
+        let Brought { acting, own, .. } = &self.brought;
+        let acting = acting.refresh.as_deref().map(|text| (text, Carrier::ActingCookie));
+        acting.or_else(|| own.refresh.as_deref().map(|text| (text, Carrier::Cookie)))
     }
 
     /// The refresh tokens that it brought, the one of acting as another user first.

@@ -23,7 +23,7 @@ pub(crate) struct SignOutForm {
 #[utoipa::path(get, path = paths::SIGN_OUT_PAGE, tag = "pages", params(PageQuery),
     responses((status = 200, content_type = "text/html", description = "A page")))]
 pub(crate) async fn show(opened: Opened) -> PageAnswer {
-    if opened.browser().session().await?.is_some() {
+    if opened.browser().page_session().await?.is_some() {
         return Ok(form(&opened, opened.csrf_token().await?).shown()?);
     }
     let text = "Nobody is signed in in this browser.".to_owned();

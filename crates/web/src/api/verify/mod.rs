@@ -131,10 +131,10 @@ impl<'a> Found<'a> {
         let cookie = web.cookies.access(headers).map_err(Problem::from)?;
         let credential = match (bearer, cookie) {
             (Presented::Bearer(token), _) => Credential::Bearer(token),
-            (Presented::None, Some(token)) => Credential::Cookie(token),
+            (Presented::None, Some((token, carrier))) => Credential::Cookie(token, carrier),
             (Presented::None, None) => Credential::None,
         };
-        if matches!(credential, Credential::Cookie(_))
+        if matches!(credential, Credential::Cookie(..))
             && original.changes(headers)
             && let Err(forged) = web.forward.origins_of(original).check(headers)
         {

@@ -27,8 +27,7 @@ async fn acting(app: &TestApp) -> Browser {
 async fn sign_up(browser: &Browser, name: &str) -> Reply {
     let page = open(browser, "/sign-out").await;
     let [email, password] = filled(name);
-    let fields =
-        [("csrf_token", page.value("csrf_token")), (&email.0, &email.1), (&password.0, &password.1)];
+    let fields = [("csrf_token", page.value("csrf_token")), (&email.0, &email.1), (&password.0, &password.1)];
     send(browser, "/sign-up", &fields).await
 }
 
