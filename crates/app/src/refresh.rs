@@ -2,10 +2,12 @@
 //!
 //! 1. Form and MAC: garbage ends here, before the store. A forged MAC counts against its address; a right one
 //!    never does. A node that cannot sign says so before it spends the token.
-//! 2. Rotate: one guarded UPDATE. Of two racers one wins, in the database.
-//! 3. Who lost is judged by the row as it is (`core::session::decide`): the same successor within the grace,
+//! 2. Whose session it is, which the answer says: what cannot be read now must not have cost the token already, which
+//!    would be theft when it comes back after the grace.
+//! 3. Rotate: one guarded UPDATE. Of two racers one wins, in the database.
+//! 4. Who lost is judged by the row as it is (`core::session::decide`): the same successor within the grace,
 //!    theft after it. Theft ends the session, and that write is committed before the answer.
-//! 4. Sign, outside of any transaction.
+//! 5. Sign, outside of any transaction.
 
 use std::time::Duration;
 
@@ -101,18 +103,14 @@ impl Cx {
         // 1.
         let token = self.parse_refresh(&request.token, client).await?;
         self.signer()?;
-        // 2. and 3.
+        // 2.
+        let user = self.store.user_of_session(token.session).await?;
+        let user = user.ok_or(RefreshError::Invalid("no such session"))?;
+        // 3. and 4.
         let (grant, key) = self.rotate(&token, request.carrier, client).await?;
-        // 4.
+        // 5.
         let refresh_token = token.successor().to_text(key, &self.ring).ok_or(Fault::ServerKeyMissing(key))?;
         let (access_token, expires_in) = self.sign_access(&grant, audiences)?;
-        // Deleted since the row was read, and the session with them.
-        let user = self
-            .store
-            .user(grant.user)
-            .await
-            .map_err(Fault::from)?
-            .ok_or(RefreshError::Revoked { superseded: false })?;
         Ok(Tokens {
             access_token,
             expires_in,

@@ -1,6 +1,6 @@
 //! Users, and the account each gets of its own.
 
-use portcullis_core::ids::{AccountId, UserId};
+use portcullis_core::ids::{AccountId, SessionId, UserId};
 use portcullis_core::time::Timestamp;
 use portcullis_core::user::{Email, Login, Profile, Role, User, Username};
 use uuid::Uuid;
@@ -170,6 +170,11 @@ impl Store {
     /// A user by id.
     pub async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
         self.user_reads.read(id.uuid()).await
+    }
+
+    /// The user of a session, be it live or not; `None`: there is no such session.
+    pub async fn user_of_session(&self, session: SessionId) -> Result<Option<User>, StoreError> {
+        self.session_users.read(session.uuid()).await
     }
 
     /// A user with credentials, by id.

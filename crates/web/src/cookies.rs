@@ -137,7 +137,7 @@ impl Cookies {
     /// Sets the cookies of `tokens`, and takes away what the browser holds in their place.
     ///
     /// # Errors
-    /// An access token that is too long: its claims are the operator's.
+    /// An access token that is too long: its claims are the operator's. The other cookies are set all the same.
     pub(crate) fn hand_over(
         &self,
         out: &mut HeaderMap,
@@ -150,8 +150,9 @@ impl Cookies {
         let seconds = tokens.refresh_expires_in.as_secs();
         add(out, pair.refresh.set(&tokens.refresh_token, Some(seconds))?);
         let held = if acts { &brought.acting } else { &brought.own };
+        let mut done = Ok(());
         if tokens.grant.delivery == Delivery::Cookies {
-            add(out, pair.access.set(&tokens.access_token, Some(seconds))?);
+            done = pair.access.set(&tokens.access_token, Some(seconds)).map(|line| add(out, line));
         } else if held.access.is_some() {
             add(out, pair.access.clear());
         }
@@ -162,7 +163,7 @@ impl Cookies {
         if !acts {
             self.clear_acting(out, brought);
         }
-        Ok(())
+        done
     }
 
     /// Sets the CSRF token for scripts to read.

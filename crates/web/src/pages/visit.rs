@@ -84,7 +84,10 @@ impl Visit {
             Ok(tokens) => tokens,
             Err(error) => return Self::without(opened, admitted, error).await,
         };
-        let cookies = cookies_of(&tokens, Some((web, admitted)))?;
+        let cookies = match cookies_of(&tokens, Some((web, admitted))) {
+            Ok(cookies) => cookies,
+            Err(error) => return Err(Refused::with_cookies(error.failure, *error.rest)),
+        };
         let session = Some(tokens.grant.session);
         let user = match web.cx.caller(&tokens.access_token).await {
             // A session of a page that keeps the access token to itself: we are none of its pages.

@@ -144,6 +144,32 @@ async fn limits_take_nothing_away() {
     assert!(set(&reply).is_empty());
 }
 
+/// An operator whose claims fit into no cookie breaks sign-ins, and ends no session: the refresh token that was spent
+/// has its successor, which is good again when the claims are mended.
+#[tokio::test]
+async fn claims_that_are_too_long_end_nothing() {
+    let app = TestApp::new(Backend::Sqlite).await;
+    let verbose = app
+        .another(|setup| {
+            setup.settings.claims.insert("motto".into(), "x".repeat(4096).into());
+        })
+        .await;
+    let ada = signed_in(&app, "ada", "cookies").await;
+    for by_page in [false, true] {
+        // Longer than the access token lives, and than the grace.
+        app.clock.advance(Duration::from_mins(15));
+        let there = ada.at(&verbose);
+        let reply = if by_page { there.get("/account").await } else { there.refresh().await };
+        assert_eq!(reply.status, 500, "{}", reply.text());
+        assert_eq!(set_names(&reply), ["csrftoken", "pc_refresh"]);
+        assert!(cleared_names(&reply).is_empty());
+    }
+    app.clock.advance(Duration::from_mins(15));
+    let reply = ada.refresh().await;
+    private(&reply, 200);
+    assert_eq!(set_names(&reply), OWN);
+}
+
 /// The database is gone: nobody is signed out by that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_takes_nothing_away() {
