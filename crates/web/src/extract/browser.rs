@@ -130,6 +130,21 @@ impl<'a> Browser<'a> {
         self.admit(None).await.map(Some)
     }
 
+    /// The same for what ends the session of an access token that came without a refresh token; `None`: no cookie holds
+    /// one.
+    pub(crate) async fn admit_access(self) -> Result<Option<Admitted>, Failure> {
+        let brought = self.brought()?;
+        if brought.own.access.is_none() && brought.acting.access.is_none() {
+            return Ok(None);
+        }
+        self.check_origin()?;
+        if let Some(session) = self.session().await? {
+            self.check_token(session, None).await?;
+        }
+        let held = self.held(&brought).await?;
+        Ok(Some(Admitted { brought, held, shown: Vec::new() }))
+    }
+
     /// Both rules, for a button on a page of ours, whatever of a session came along: pages stand outside of a narrow
     /// `cookies.path`, and see its access token alone.
     pub(crate) async fn admit_button(self, in_form: &str) -> Result<Admitted, Failure> {
@@ -251,6 +266,12 @@ impl Admitted {
         let Brought { acting, own, .. } = &self.brought;
         let acting = acting.refresh.as_deref().map(|text| (text, Carrier::ActingCookie));
         acting.or_else(|| own.refresh.as_deref().map(|text| (text, Carrier::Cookie)))
+    }
+
+    /// The access tokens that it brought, the one of acting as another user first.
+    pub(crate) fn access_tokens(&self) -> impl Iterator<Item = &str> {
+        let texts = [&self.brought.acting.access, &self.brought.own.access];
+        texts.into_iter().flatten().map(String::as_str)
     }
 
     /// The refresh tokens that it brought, the one of acting as another user first.

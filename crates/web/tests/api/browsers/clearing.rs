@@ -50,6 +50,26 @@ on_both! {
         assert_eq!(cleared_names(&reply), OWN);
     }
 
+    /// The refresh token's cookie may have been lost, or kept from us by `cookies.path`.
+    async fn signing_out_with_an_access_token_alone(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        for (name, minutes) in [("ada", 0), ("bob", 20)] {
+            let mut ada = signed_in(&app, name, "cookies").await;
+            let before = ada.copied();
+            ada.jar().remove("pc_refresh");
+            ada.fetch_csrf_token().await;
+            app.clock.advance(Duration::from_mins(minutes));
+            refused(&logout(&ada.knowing(None)).await, 403, "csrf_failed");
+            refused(&logout(&ada.saying(&[("origin", "https://evil.example")])).await, 403, "csrf_failed");
+            let reply = logout(&ada).await;
+            private(&reply, 204);
+            assert_eq!(cleared_names(&reply), ["csrftoken", "pc_access"]);
+            refused(&before.get("/auth/me").await, 401, "invalid_token");
+            refused(&before.refresh().await, 401, "refresh_revoked");
+            refused(&logout(&ada).await, 401, "missing_token");
+        }
+    }
+
     async fn signing_out_with_an_expired_access_token(backend: Backend) {
         let app = TestApp::new(backend).await;
         let ada = signed_in(&app, "ada", "cookies").await;
