@@ -132,14 +132,12 @@ pub(crate) fn cookies_of(tokens: &Tokens, to: Option<(&Web, &Admitted)>) -> Resu
         (Delivery::Body, _) => Ok(cookies),
         (Delivery::Cookie | Delivery::Cookies, Some((web, admitted))) => {
             let csrf_token = web.cx.csrf_token(Some(tokens.grant.session));
-            match web.cookies.hand_over(&mut cookies, tokens, &csrf_token, admitted.brought()) {
-                Ok(()) => Ok(cookies),
-                Err(_) => {
-                    let why = "a token is too long for a cookie: say less in tokens.claims";
-                    let failure = Failure::logged(Code::InternalError, why);
-                    Err(NotWhole { failure, rest: Box::new(cookies) })
-                }
+            let set = web.cookies.hand_over(&mut cookies, tokens, &csrf_token, admitted.brought());
+            if set.is_ok() {
+                return Ok(cookies);
             }
+            let why = "a token is too long for a cookie: say less in tokens.claims";
+            Err(NotWhole { failure: Failure::logged(Code::InternalError, why), rest: Box::new(cookies) })
         }
         (Delivery::Cookie | Delivery::Cookies, None) => {
             let why = "cookies for a request that was not admitted";
