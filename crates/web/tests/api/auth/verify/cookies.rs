@@ -82,8 +82,8 @@ on_both! {
         let app = app(backend).await;
         let (root, bob) = (admin(&app, "root").await, app.sign_up("bob").await);
         let begin = format!("/admin/api/users/{}/impersonate", bob.user.as_deref().unwrap());
-        let begun = root.post(&begin, &json!({"reason": "x"})).await;
-        let token = begun.json["access_token"].as_str().unwrap();
+        let reply = root.post(&begin, &json!({"reason": "x"})).await;
+        let token = reply.json["access_token"].as_str().unwrap();
         let both = browser(&app, &root, "pc_access");
         let acting = both.with_header("cookie", &format!("pc_act_access={token}"));
         let reply = ask(&acting, "GET", "/x").await;
