@@ -269,7 +269,7 @@ impl Inner {
             let passed = self.pass_on(passing, id, &mut used).await;
             passed.unwrap_or_else(|problem| Reply::Own(answer::problem(problem)))
         };
-        self.set_newest(reply.headers_mut(), &brought, used);
+        self.set_newest(reply.headers_mut(), &brought, used).await;
         Ok(reply)
     }
 

@@ -2,7 +2,10 @@
 //!
 //! - Within this process, a map says for each session what is newest. A browser whose cookies are a step behind –
 //!   requests that were under way, answers that were lost – is served by it and gets the newer ones. It is forgotten
-//!   after the issuer's grace: from then on an older token is what it is for the issuer, a sign of theft.
+//!   the issuer's grace after an answer has carried it: from then on an older token is what it is for the issuer, a
+//!   sign of theft. What no answer has carried nobody can know, and is kept for as long as any access token lives.
+//! - Requests that need not wait for a refresh go on to the app at once, and their answers wait for it a moment: a
+//!   browser that was not told comes back with a token of the past, maybe to a process that knows of nothing.
 //! - Between processes, the issuer's rule for tokens that come twice does the same: the same successor.
 //! - Only the issuer's word ends a session here. That it cannot be reached says nothing.
 
@@ -15,6 +18,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use metrics::{Counter, counter};
 use moka::Expiry;
+use moka::ops::compute::Op;
 use moka::sync::Cache;
 use portcullis_core::time::Clock;
 
@@ -25,8 +29,11 @@ use crate::session::{Session, Tokens};
 pub(crate) const AHEAD: i64 = 60;
 /// With less than this left, requests wait for the new one; with more they go on with the old one.
 const WAIT: i64 = 10;
-/// That a session has ended is remembered for longer than any access token lives here.
-const ENDED: Duration = Duration::from_hours(1);
+/// The head of an answer waits until so long after a refresh has begun.
+const SETTLING: Duration = Duration::from_secs(2);
+/// That a session has ended, and a state that no browser was told of, is remembered for longer than any access token
+/// lives here.
+const LONG: Duration = Duration::from_hours(1);
 /// Requests that were sent together with one that was refreshed need this, whatever the issuer's grace.
 const LEAST: Duration = Duration::from_secs(10);
 const MOST_KNOWN: u64 = 100_000;
@@ -36,10 +43,18 @@ const QUIET: i64 = 3;
 
 type Flight = Shared<BoxFuture<'static, Result<Arc<Session>, Refused>>>;
 
+/// A refresh under way, and since when.
+#[derive(Clone)]
+struct Begun(Flight, tokio::time::Instant);
+
 /// What is known of a session beside its cookies.
 #[derive(Clone)]
 enum Known {
-    Newest(Arc<Session>),
+    /// `told`: an answer has carried its cookies.
+    Newest {
+        session: Arc<Session>,
+        told: bool,
+    },
     Ended,
 }
 
@@ -56,7 +71,7 @@ pub(crate) struct Keeper {
     clock: Arc<dyn Clock>,
     audience: Arc<str>,
     known: Cache<String, Known>,
-    flights: Mutex<HashMap<String, Flight>>,
+    flights: Mutex<HashMap<String, Begun>>,
     /// Until then (Unix time) nobody is refreshed ahead: the issuer has just not answered.
     quiet_until: AtomicI64,
     refreshed: [Counter; 3],
@@ -80,8 +95,8 @@ struct Memory(Duration);
 impl Expiry<String, Known> for Memory {
     fn expire_after_create(&self, _: &String, known: &Known, _: Instant) -> Option<Duration> {
         Some(match known {
-            Known::Newest(_) => self.0,
-            Known::Ended => ENDED,
+            Known::Newest { told: true, .. } => self.0,
+            Known::Newest { told: false, .. } | Known::Ended => LONG,
         })
     }
 
@@ -120,19 +135,39 @@ impl Keeper {
     pub(crate) fn standing(&self, session: &Arc<Session>) -> Standing {
         match self.known.get(&session.sid) {
             Some(Known::Ended) => Standing::Ended,
-            Some(Known::Newest(newest)) if newest.age() > session.age() => Standing::Is(newest),
-            Some(Known::Newest(_)) | None => Standing::Is(session.clone()),
+            Some(Known::Newest { session: newest, .. }) if newest.age() > session.age() => {
+                Standing::Is(newest)
+            }
+            Some(Known::Newest { .. }) | None => Standing::Is(session.clone()),
         }
     }
 
     /// The issuer has handed this out.
     pub(crate) fn learn(&self, session: &Arc<Session>) {
-        let newer = |known: Option<moka::Entry<String, Known>>| match known.map(moka::Entry::into_value) {
-            Some(Known::Newest(newest)) if newest.age() >= session.age() => Known::Newest(newest),
-            Some(Known::Ended) => Known::Ended,
-            Some(Known::Newest(_)) | None => Known::Newest(session.clone()),
-        };
-        self.known.entry(session.sid.clone()).and_upsert_with(newer);
+        self.change(&session.sid, |known| match known {
+            Some(Known::Newest { session: newest, .. }) if newest.age() >= session.age() => None,
+            Some(Known::Ended) => None,
+            Some(Known::Newest { .. }) | None => {
+                Some(Known::Newest { session: session.clone(), told: false })
+            }
+        });
+    }
+
+    /// An answer carries its cookies. From the first one on the time runs in which older ones are still served.
+    pub(crate) fn told(&self, session: &Session) {
+        self.change(&session.sid, |known| match known {
+            Some(Known::Newest { session: newest, told: false }) if newest.age() == session.age() => {
+                Some(Known::Newest { session: newest, told: true })
+            }
+            _ => None,
+        });
+    }
+
+    /// `None` leaves what is known as it is, and for as long as it was to be remembered.
+    fn change(&self, sid: &str, next: impl FnOnce(Option<Known>) -> Option<Known>) {
+        self.known
+            .entry(sid.to_owned())
+            .and_compute_with(|known| next(known.map(moka::Entry::into_value)).map_or(Op::Nop, Op::Put));
     }
 
     /// It has ended.
@@ -155,7 +190,7 @@ impl Keeper {
         }
         let flight = self.flight(&session, client);
         if left > WAIT {
-            // The task goes on by itself.
+            // The task goes on by itself, and the answer waits for it: see `settled`.
             return Ok(session);
         }
         match flight.await {
@@ -164,6 +199,17 @@ impl Keeper {
                 Ok(session)
             }
             fresh => fresh,
+        }
+    }
+
+    /// Waits a moment for the refresh of a session that is under way, if its token is about to expire.
+    pub(crate) async fn settled(&self, session: &Session) {
+        if session.left(self.now()) > AHEAD {
+            return;
+        }
+        let begun = self.flights.lock().unwrap_or_else(PoisonError::into_inner).get(&session.sid).cloned();
+        if let Some(Begun(flight, at)) = begun {
+            let _ = tokio::time::timeout_at(at + SETTLING, flight).await;
         }
     }
 
@@ -183,7 +229,7 @@ impl Keeper {
     /// The refresh that is under way, or a new one. It ends by itself, whoever waits.
     fn flight(self: &Arc<Self>, session: &Arc<Session>, client: &OnBehalf) -> Flight {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(flight) = flights.get(&session.sid) {
+        if let Some(Begun(flight, _)) = flights.get(&session.sid) {
             return flight.clone();
         }
         // Whoever was faster may have landed since we looked.
@@ -202,7 +248,7 @@ impl Keeper {
         });
         let lost = |_| Err(Refused::Unavailable { why: "the refresh was given up".into(), retry_after: 1 });
         let flight = task.map(move |outcome| outcome.unwrap_or_else(lost)).boxed().shared();
-        flights.insert(sid, flight.clone());
+        flights.insert(sid, Begun(flight.clone(), tokio::time::Instant::now()));
         flight
     }
 
@@ -238,5 +284,20 @@ impl Keeper {
         let session = Session::new(tokens, upstream, self.now());
         let unusable = || Refused::Unavailable { why: "an access token that is none".into(), retry_after: 2 };
         session.map(Arc::new).ok_or_else(unusable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::tests::session;
+
+    #[test]
+    fn what_no_browser_was_told_is_remembered_longest() {
+        let memory = Memory(Duration::from_mins(1));
+        let kept = |known: &Known| memory.expire_after_create(&"s".to_owned(), known, Instant::now());
+        let newest = |told| Known::Newest { session: Arc::new(session("s", 2, 0)), told };
+        assert_eq!(kept(&newest(true)), Some(Duration::from_mins(1)));
+        assert_eq!((kept(&newest(false)), kept(&Known::Ended)), (Some(LONG), Some(LONG)));
     }
 }

@@ -261,8 +261,14 @@ impl Inner {
 
     /// Sets the newest cookies of the session that the request came with, if its own are older. `used`: a state of it
     /// that has served the request.
-    pub(crate) fn set_newest(&self, headers: &mut HeaderMap, brought: &Brought, used: Option<Arc<Session>>) {
+    pub(crate) async fn set_newest(
+        &self,
+        headers: &mut HeaderMap,
+        brought: &Brought,
+        used: Option<Arc<Session>>,
+    ) {
         let Some(session) = &brought.session else { return };
+        self.doorman.keeper.settled(session).await;
         let newest = match self.doorman.keeper.standing(session) {
             Standing::Ended => return,
             Standing::Is(known) => match used {
@@ -275,6 +281,7 @@ impl Inner {
         }
         let Some(lines) = self.jar.write(&newest, self.doorman.keeper.now()) else { return };
         answer::set(headers, lines);
+        self.doorman.keeper.told(&newest);
         let superfluous: Vec<_> = self.jar.clear(brought.parts, lines.len()).collect();
         answer::set(headers, &superfluous);
         // What sets a session's cookies is nobody else's to keep.

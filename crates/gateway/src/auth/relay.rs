@@ -136,6 +136,7 @@ impl Inner {
         keeper.learn(&session);
         let lines = self.jar.write(&session, keeper.now()).ok_or(Code::InternalError)?;
         answer::set(headers, lines);
+        keeper.told(&session);
         answer::set(headers, device.iter());
         let superfluous: Vec<_> = self.jar.clear(asked.brought.parts, lines.len()).collect();
         answer::set(headers, &superfluous);

@@ -22,6 +22,7 @@ use portcullis_web::App as Issuer;
 use portcullis_web::serve::{ServeConfig, serve};
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tower::Service;
 
@@ -50,6 +51,8 @@ struct Watched {
     issuer: Issuer,
     asked: Arc<Mutex<BTreeMap<String, usize>>>,
     down: Arc<AtomicBool>,
+    /// Requests for this path wait.
+    held: watch::Sender<Option<&'static str>>,
 }
 
 impl Service<Request<Incoming>> for Watched {
@@ -63,13 +66,17 @@ impl Service<Request<Incoming>> for Watched {
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         let path = request.uri().path().to_owned();
-        *self.asked.lock().expect("unpoisoned").entry(path).or_default() += 1;
+        *self.asked.lock().expect("unpoisoned").entry(path.clone()).or_default() += 1;
         if self.down.load(Ordering::Relaxed) {
             // A proxy in front of an issuer that is gone; some say 401 for everything.
             let answer = Response::builder().status(401).body(Body::from("<h1>nobody home</h1>"));
             return Box::pin(std::future::ready(Ok(answer.expect("an answer"))));
         }
-        self.issuer.call(request)
+        let (mut issuer, mut held) = (self.issuer.clone(), self.held.subscribe());
+        Box::pin(async move {
+            let _ = held.wait_for(|held| *held != Some(path.as_str())).await;
+            issuer.call(request).await
+        })
     }
 }
 
@@ -108,7 +115,9 @@ impl House {
         change: impl FnOnce(&mut GatewayConfig),
     ) -> Self {
         let issuer = TestApp::with(backend, issuer).await;
-        let watched = Watched { issuer: issuer.app.clone(), asked: Arc::default(), down: Arc::default() };
+        let issuer_app = issuer.app.clone();
+        let (asked, down, held) = (Arc::default(), Arc::default(), watch::Sender::default());
+        let watched = Watched { issuer: issuer_app, asked, down, held };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let issuer_at = listener.local_addr().expect("bound");
         let serving = tokio::spawn(serve(listener, watched.clone(), ServeConfig::default(), pending()));
@@ -155,6 +164,16 @@ impl House {
     /// Takes the issuer away, or brings it back.
     pub(crate) fn issuer_down(&self, down: bool) {
         self.watched.down.store(down, Ordering::Relaxed);
+    }
+
+    /// Lets the issuer's answers for `path` wait, until it is `None`.
+    pub(crate) fn hold(&self, path: Option<&'static str>) {
+        self.watched.held.send_replace(path);
+    }
+
+    /// What [`Self::hold`] does, for an app to do.
+    pub(crate) fn holding(&self) -> watch::Sender<Option<&'static str>> {
+        self.watched.held.clone()
     }
 
     /// Seconds since 1970.
