@@ -45,7 +45,7 @@ pub(crate) enum Stopped {
         problem: Problem,
         /// How old it may be.
         max_age: Option<Duration>,
-        /// The cookies are of a session that has ended.
+        /// The cookies are of a session that has ended, and no others can be on their way to the browser.
         gone: bool,
     },
     /// A new password would help.
@@ -107,7 +107,7 @@ impl Door {
         if self.rules.is_empty() {
             return match who {
                 Who::Somebody(somebody) => self.open(somebody, wanted),
-                Who::Nobody | Who::Gone if !closed => Ok(self.nobody(false)),
+                Who::Nobody | Who::Gone { .. } if !closed => Ok(self.nobody(false)),
                 who => Err(stop(who)),
             };
         }
@@ -191,7 +191,7 @@ fn sound(somebody: Somebody, wanted: Wanted<'_>) -> Result<Somebody, Stopped> {
 fn stop(who: Who) -> Stopped {
     let sign_in = |code: Code, gone| Stopped::SignIn { problem: code.into(), max_age: None, gone };
     match who {
-        Who::Gone => sign_in(Code::InvalidToken, true),
+        Who::Gone { superseded } => sign_in(Code::InvalidToken, !superseded),
         Who::Nobody | Who::Somebody(_) => sign_in(Code::MissingToken, false),
         Who::MustChange => Stopped::ChangePassword,
         Who::Unknown(problem) | Who::Refused(problem) => Stopped::Refused(problem),

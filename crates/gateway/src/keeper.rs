@@ -23,7 +23,7 @@ use moka::sync::Cache;
 use portcullis_core::time::Clock;
 
 use crate::issuer::{Issuer, OnBehalf, Refused};
-use crate::session::{Session, Tokens};
+use crate::session::{Age, Session, Tokens};
 
 /// An access token is renewed when this much or less of its life is left, in seconds.
 pub(crate) const AHEAD: i64 = 60;
@@ -50,19 +50,32 @@ struct Begun(Flight, tokio::time::Instant);
 /// What is known of a session beside its cookies.
 #[derive(Clone)]
 enum Known {
-    /// `told`: an answer has carried its cookies.
     Newest {
         session: Arc<Session>,
+        /// An answer has carried its cookies.
         told: bool,
     },
+    /// Up to and with this state. A later one is news: the issuer has handed it out since.
+    Ended { upto: Age, superseded: bool },
+}
+
+/// How a session has ended, as far as this process is concerned.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// Its owner has signed out.
     Ended,
+    /// Somebody has signed in in the browser that held it, which has another one now, or will have in a moment.
+    Replaced,
 }
 
 /// What a session is worth now.
 pub(crate) enum Standing {
     /// This is its newest state.
     Is(Arc<Session>),
-    Ended,
+    Ended {
+        /// As in [`Refused::Ended`].
+        superseded: bool,
+    },
 }
 
 /// All sessions that were seen of late.
@@ -96,7 +109,7 @@ impl Expiry<String, Known> for Memory {
     fn expire_after_create(&self, _: &String, known: &Known, _: Instant) -> Option<Duration> {
         Some(match known {
             Known::Newest { told: true, .. } => self.0,
-            Known::Newest { told: false, .. } | Known::Ended => LONG,
+            Known::Newest { told: false, .. } | Known::Ended { .. } => LONG,
         })
     }
 
@@ -134,11 +147,13 @@ impl Keeper {
     /// The newest state of a session of which `session` is one.
     pub(crate) fn standing(&self, session: &Arc<Session>) -> Standing {
         match self.known.get(&session.sid) {
-            Some(Known::Ended) => Standing::Ended,
+            Some(Known::Ended { upto, superseded }) if session.age() <= upto => {
+                Standing::Ended { superseded }
+            }
             Some(Known::Newest { session: newest, .. }) if newest.age() > session.age() => {
                 Standing::Is(newest)
             }
-            Some(Known::Newest { .. }) | None => Standing::Is(session.clone()),
+            Some(Known::Newest { .. } | Known::Ended { .. }) | None => Standing::Is(session.clone()),
         }
     }
 
@@ -146,8 +161,8 @@ impl Keeper {
     pub(crate) fn learn(&self, session: &Arc<Session>) {
         self.change(&session.sid, |known| match known {
             Some(Known::Newest { session: newest, .. }) if newest.age() >= session.age() => None,
-            Some(Known::Ended) => None,
-            Some(Known::Newest { .. }) | None => {
+            Some(Known::Ended { upto, .. }) if session.age() <= upto => None,
+            Some(Known::Newest { .. } | Known::Ended { .. }) | None => {
                 Some(Known::Newest { session: session.clone(), told: false })
             }
         });
@@ -170,9 +185,22 @@ impl Keeper {
             .and_compute_with(|known| next(known.map(moka::Entry::into_value)).map_or(Op::Nop, Op::Put));
     }
 
-    /// It has ended.
-    pub(crate) fn end(&self, sid: &str) {
-        self.known.insert(sid.to_owned(), Known::Ended);
+    /// It has ended, in every state.
+    pub(crate) fn end(&self, sid: &str, over: Over) {
+        let known = Known::Ended { upto: Age::MAX, superseded: over == Over::Replaced };
+        self.known.insert(sid.to_owned(), known);
+    }
+
+    /// The issuer takes no token of this state any more. What came after it may be good: a change of password ends
+    /// what was before, and we may have heard of the change first.
+    fn refused(&self, session: &Session, superseded: bool) {
+        self.change(&session.sid, |known| match known {
+            Some(Known::Newest { session: newest, .. }) if newest.age() > session.age() => None,
+            Some(Known::Ended { upto, .. }) if upto >= session.age() => None,
+            Some(Known::Newest { .. } | Known::Ended { .. }) | None => {
+                Some(Known::Ended { upto: session.age(), superseded })
+            }
+        });
     }
 
     /// A state of the session with an access token that is good for a while. Where that is not to be had, one that
@@ -182,7 +210,10 @@ impl Keeper {
         session: &Arc<Session>,
         client: &OnBehalf,
     ) -> Result<Arc<Session>, Refused> {
-        let Standing::Is(session) = self.standing(session) else { return Err(Refused::Ended) };
+        let session = match self.standing(session) {
+            Standing::Is(session) => session,
+            Standing::Ended { superseded } => return Err(Refused::Ended { superseded }),
+        };
         let now = self.now();
         let left = session.left(now);
         if left > AHEAD || (left > WAIT && self.quiet_until.load(Relaxed) > now) {
@@ -220,7 +251,7 @@ impl Keeper {
         client: &OnBehalf,
     ) -> Result<Arc<Session>, Refused> {
         match self.standing(session) {
-            Standing::Ended => Err(Refused::Ended),
+            Standing::Ended { superseded } => Err(Refused::Ended { superseded }),
             Standing::Is(newest) if newest.age() > session.age() => Ok(newest),
             Standing::Is(session) => self.flight(&session, client).await,
         }
@@ -237,7 +268,9 @@ impl Keeper {
             Standing::Is(newest) if newest.age() > session.age() => {
                 return futures_util::future::ready(Ok(newest)).boxed().shared();
             }
-            Standing::Ended => return futures_util::future::ready(Err(Refused::Ended)).boxed().shared(),
+            Standing::Ended { superseded } => {
+                return futures_util::future::ready(Err(Refused::Ended { superseded })).boxed().shared();
+            }
             Standing::Is(_) => {}
         }
         let (keeper, session, client) = (self.clone(), session.clone(), client.clone());
@@ -252,7 +285,7 @@ impl Keeper {
         flight
     }
 
-    async fn refresh(&self, session: &Session, client: &OnBehalf) -> Result<Arc<Session>, Refused> {
+    async fn refresh(&self, session: &Arc<Session>, client: &OnBehalf) -> Result<Arc<Session>, Refused> {
         match self.issuer.refresh(&session.contents.refresh, client).await {
             Ok(tokens) => {
                 self.refreshed[0].increment(1);
@@ -260,10 +293,14 @@ impl Keeper {
                 self.learn(&fresh);
                 Ok(fresh)
             }
-            Err(Refused::Ended) => {
+            Err(Refused::Ended { superseded }) => {
                 self.refreshed[1].increment(1);
-                self.end(&session.sid);
-                Err(Refused::Ended)
+                self.refused(session, superseded);
+                match self.standing(session) {
+                    Standing::Is(newest) if newest.age() > session.age() => Ok(newest),
+                    Standing::Is(_) => Err(Refused::Ended { superseded }),
+                    Standing::Ended { superseded } => Err(Refused::Ended { superseded }),
+                }
             }
             Err(unavailable) => {
                 self.refreshed[2].increment(1);
@@ -298,6 +335,7 @@ mod tests {
         let kept = |known: &Known| memory.expire_after_create(&"s".to_owned(), known, Instant::now());
         let newest = |told| Known::Newest { session: Arc::new(session("s", 2, 0)), told };
         assert_eq!(kept(&newest(true)), Some(Duration::from_mins(1)));
-        assert_eq!((kept(&newest(false)), kept(&Known::Ended)), (Some(LONG), Some(LONG)));
+        let ended = Known::Ended { upto: Age::MAX, superseded: false };
+        assert_eq!((kept(&newest(false)), kept(&ended)), (Some(LONG), Some(LONG)));
     }
 }

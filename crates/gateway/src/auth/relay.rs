@@ -21,6 +21,7 @@ use super::fields::Fields;
 use crate::answer::{self, Answer};
 use crate::gateway::Inner;
 use crate::issuer::{Ask, JSON, Refused, Told};
+use crate::keeper::Over;
 use crate::session::{Session, Tokens};
 use crate::{paths, who};
 
@@ -130,7 +131,7 @@ impl Inner {
         let device = tokens.device_token.as_deref().and_then(|token| self.jar.device_line(token));
         let keeper = &self.doorman.keeper;
         let session = keeper.admit(tokens, &asked.client).await.map_err(|refused| match refused {
-            Refused::Ended => Problem::new(Code::InvalidToken),
+            Refused::Ended { .. } => Problem::new(Code::InvalidToken),
             Refused::Unavailable { why, retry_after } => who::unknown(&why, retry_after),
         })?;
         keeper.learn(&session);
@@ -141,7 +142,7 @@ impl Inner {
         let superfluous: Vec<_> = self.jar.clear(asked.brought.parts, lines.len()).collect();
         answer::set(headers, &superfluous);
         if let Some(old) = asked.brought.session.as_ref().filter(|old| old.sid != session.sid) {
-            keeper.end(&old.sid);
+            keeper.end(&old.sid, Over::Replaced);
             let (issuer, client, old) = (self.issuer.clone(), asked.client.clone(), old.clone());
             tokio::spawn(async move {
                 let body = json!({ "refresh_token": old.contents.refresh });

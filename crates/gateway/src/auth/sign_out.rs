@@ -13,7 +13,7 @@ use super::{Asked, Brought};
 use crate::answer::{self, Answer};
 use crate::gateway::Inner;
 use crate::issuer::Ask;
-use crate::keeper::Standing;
+use crate::keeper::{Over, Standing};
 use crate::{paths, who};
 
 impl Inner {
@@ -32,7 +32,7 @@ impl Inner {
             let body = json!({ "refresh_token": newest.contents.refresh });
             let told = self.issuer.ask(Ask::json(paths::LOGOUT, &body), &asked.client).await;
             match told {
-                Ok(told) if told.status.is_success() => self.doorman.keeper.end(&newest.sid),
+                Ok(told) if told.status.is_success() => self.doorman.keeper.end(&newest.sid, Over::Ended),
                 Ok(told) => {
                     return Err(who::unknown(&format!("it answered {} to a sign-out", told.status), 2));
                 }
@@ -59,7 +59,7 @@ impl Inner {
         ask.bearer = Some(&session.contents.access);
         match self.issuer.ask(ask, &asked.client).await {
             Ok(told) if told.status.is_success() => {
-                self.doorman.keeper.end(&session.sid);
+                self.doorman.keeper.end(&session.sid, Over::Ended);
                 Ok(self.signed_out(&asked, &mut fields))
             }
             Ok(told) if told.status == StatusCode::UNAUTHORIZED => Ok(self.signed_out(&asked, &mut fields)),

@@ -51,7 +51,7 @@ struct Watched {
     issuer: Issuer,
     asked: Arc<Mutex<BTreeMap<String, usize>>>,
     down: Arc<AtomicBool>,
-    /// Requests for this path wait.
+    /// Answers for this path wait.
     held: watch::Sender<Option<&'static str>>,
 }
 
@@ -74,8 +74,9 @@ impl Service<Request<Incoming>> for Watched {
         }
         let (mut issuer, mut held) = (self.issuer.clone(), self.held.subscribe());
         Box::pin(async move {
+            let answer = issuer.call(request).await;
             let _ = held.wait_for(|held| *held != Some(path.as_str())).await;
-            issuer.call(request).await
+            answer
         })
     }
 }

@@ -1,5 +1,7 @@
 //! Signing in and out: what the browser holds, what the app is told.
 
+use std::time::Duration;
+
 use portcullis_testkit::{Backend, PASSWORD};
 use serde_json::json;
 
@@ -159,14 +161,44 @@ async fn a_page_signs_people_in_and_brings_them_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sign_in_ends_the_session_that_was_there() {
-    let house = House::new().await;
+    let house = House::with(App::echo().await, |config| config.require_sign_in = true).await;
     let browser = house.signed_in("ada").await;
     let old = browser.with_cookies(browser.cookies());
     house.issuer.sign_up("bob").await;
     sign_in(&browser, "bob").await.refused(403, "csrf_failed");
     assert_eq!(sign_in(&browser.with_csrf().await, "bob").await.status, 200);
     assert_eq!(browser.get("/auth/me").await.json["email"], "bob@example.org");
-    old.get("/auth/me").await.refused(401, "invalid_token");
+    for path in ["/auth/me", "/"] {
+        let late = old.get(path).await;
+        late.refused(401, "invalid_token");
+        assert!(!late.sets_cookies(), "its answer may come after that of the sign-in: {path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_between_a_change_of_password_and_its_answer_takes_nothing_away() {
+    let mut house = House::new().await;
+    let browser = house.signed_in("ada").await;
+    let old = browser.with_cookies(browser.cookies());
+    let other = crate::browser::Browser::new(house.another(|_| {}).await).with_cookies(browser.cookies());
+    house.hold(Some("/auth/password/change"));
+    let change = json!({"current_password": PASSWORD, "new_password": "eight yellow windows"});
+    let scripted = browser.with_csrf().await;
+    let between = async {
+        portcullis_testkit::eventually(Duration::from_secs(20), "the change is made", async || {
+            (old.get("/auth/me").await.status == 401).then_some(())
+        })
+        .await;
+        for tab in [&old, &other] {
+            let reply = tab.get("/auth/me").await;
+            reply.refused(401, "invalid_token");
+            assert!(!reply.sets_cookies(), "the newer ones are on their way");
+        }
+        house.hold(None);
+    };
+    let (reply, ()) = tokio::join!(scripted.post("/auth/password/change", &change), between);
+    assert_eq!((reply.status, reply.sets_cookies()), (200, true), "{}", reply.text());
+    assert_eq!(browser.get("/auth/me").await.status, 200, "it goes on under another secret");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
