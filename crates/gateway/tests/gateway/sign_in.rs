@@ -92,6 +92,32 @@ async fn signing_out_everywhere_ends_the_others_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sign_out_everywhere_is_one_or_says_that_it_is_none() {
+    let house = House::new().await;
+    let one = house.signed_in("ada").await.with_csrf().await;
+    let other = house.browser();
+    assert_eq!(sign_in(&other, "ada").await.status, 200);
+    house.issuer_down(true);
+    let reply = one.post("/auth/logout/all", &json!({})).await;
+    reply.refused(503, "issuer_unavailable");
+    assert!(!reply.sets_cookies(), "a proxy's 401 in between ends nothing");
+    house.issuer_down(false);
+    // The token that the gateway holds is good no more, and the session is.
+    let ada = house.issuer.cx.find_user("ada@example.org").await.expect("she is there").id;
+    assert!(house.issuer.cx.set_role(ada, "editor").await.unwrap());
+    let refreshes = house.asked("/auth/refresh");
+    assert_eq!(one.post("/auth/logout/all", &json!({})).await.status, 204);
+    assert_eq!(house.asked("/auth/refresh"), refreshes + 1, "it took a newer one");
+    assert!(!one.cookies().contains_key("pc_gateway"));
+    other.get("/auth/me").await.refused(401, "invalid_token");
+    assert_eq!(sign_in(&one, "ada").await.status, 200);
+    assert!(house.issuer.cx.disable_user(ada).await.expect("it is done"));
+    let reply = one.with_csrf().await.post("/auth/logout/all", &json!({})).await;
+    reply.refused(401, "invalid_token");
+    assert!(!one.cookies().contains_key("pc_gateway"), "the issuer says that this one is over");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn csrf_tokens_are_of_one_session() {
     let house = House::new().await;
     let (ada, bob) = (house.signed_in("ada").await, house.signed_in("bob").await);
