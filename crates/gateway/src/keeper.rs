@@ -52,6 +52,8 @@ struct Begun(Flight, tokio::time::Instant);
 enum Known {
     Newest {
         session: Arc<Session>,
+        /// Up to and with this state nobody is served by it: the password was changed, against who may have a copy.
+        over: Option<Age>,
         /// An answer has carried its cookies.
         told: bool,
     },
@@ -150,6 +152,9 @@ impl Keeper {
             Some(Known::Ended { upto, superseded }) if session.age() <= upto => {
                 Standing::Ended { superseded }
             }
+            Some(Known::Newest { over: Some(over), .. }) if session.age() <= over => {
+                Standing::Ended { superseded: true }
+            }
             Some(Known::Newest { session: newest, .. }) if newest.age() > session.age() => {
                 Standing::Is(newest)
             }
@@ -159,20 +164,34 @@ impl Keeper {
 
     /// The issuer has handed this out.
     pub(crate) fn learn(&self, session: &Arc<Session>) {
-        self.change(&session.sid, |known| match known {
-            Some(Known::Newest { session: newest, .. }) if newest.age() >= session.age() => None,
-            Some(Known::Ended { upto, .. }) if session.age() <= upto => None,
-            Some(Known::Newest { .. } | Known::Ended { .. }) | None => {
-                Some(Known::Newest { session: session.clone(), told: false })
+        self.learn_beyond(session, None);
+    }
+
+    /// The issuer has handed this out against a new password: whoever has what was before is out.
+    pub(crate) fn learn_renewed(&self, session: &Arc<Session>) {
+        self.learn_beyond(session, Some(session.age().before()));
+    }
+
+    fn learn_beyond(&self, session: &Arc<Session>, renewed: Option<Age>) {
+        let (session, age) = (session.clone(), session.age());
+        self.change(&session.sid.clone(), |known| match known {
+            Some(Known::Newest { session: newest, .. }) if newest.age() >= age => None,
+            Some(Known::Ended { upto, .. }) if age <= upto => None,
+            Some(Known::Newest { over, .. }) => {
+                Some(Known::Newest { session, over: renewed.or(over), told: false })
             }
+            Some(Known::Ended { upto, .. }) => {
+                Some(Known::Newest { session, over: renewed.or(Some(upto)), told: false })
+            }
+            None => Some(Known::Newest { session, over: renewed, told: false }),
         });
     }
 
     /// An answer carries its cookies. From the first one on the time runs in which older ones are still served.
     pub(crate) fn told(&self, session: &Session) {
         self.change(&session.sid, |known| match known {
-            Some(Known::Newest { session: newest, told: false }) if newest.age() == session.age() => {
-                Some(Known::Newest { session: newest, told: true })
+            Some(Known::Newest { session: newest, over, told: false }) if newest.age() == session.age() => {
+                Some(Known::Newest { session: newest, over, told: true })
             }
             _ => None,
         });
@@ -333,7 +352,7 @@ mod tests {
     fn what_no_browser_was_told_is_remembered_longest() {
         let memory = Memory(Duration::from_mins(1));
         let kept = |known: &Known| memory.expire_after_create(&"s".to_owned(), known, Instant::now());
-        let newest = |told| Known::Newest { session: Arc::new(session("s", 2, 0)), told };
+        let newest = |told| Known::Newest { session: Arc::new(session("s", 2, 0)), over: None, told };
         assert_eq!(kept(&newest(true)), Some(Duration::from_mins(1)));
         let ended = Known::Ended { upto: Age::MAX, superseded: false };
         assert_eq!((kept(&newest(false)), kept(&ended)), (Some(LONG), Some(LONG)));

@@ -65,6 +65,11 @@ pub(crate) struct Age {
 impl Age {
     /// No state is later.
     pub(crate) const MAX: Self = Self { generation: u64::MAX, issued_at: i64::MAX };
+
+    /// The last state that is of an earlier generation.
+    pub(crate) const fn before(self) -> Self {
+        Self { generation: self.generation.saturating_sub(1), issued_at: i64::MAX }
+    }
 }
 
 /// A session.

@@ -134,7 +134,11 @@ impl Inner {
             Refused::Ended { .. } => Problem::new(Code::InvalidToken),
             Refused::Unavailable { why, retry_after } => who::unknown(&why, retry_after),
         })?;
-        keeper.learn(&session);
+        if asked.path() == paths::PASSWORD_CHANGE {
+            keeper.learn_renewed(&session);
+        } else {
+            keeper.learn(&session);
+        }
         let lines = self.jar.write(&session, keeper.now()).ok_or(Code::InternalError)?;
         answer::set(headers, lines);
         keeper.told(&session);

@@ -231,14 +231,18 @@ async fn who_comes_between_a_change_of_password_and_its_answer_takes_nothing_awa
 async fn a_changed_password_keeps_this_session_and_its_cookies_right() {
     let house = House::new().await;
     let browser = house.signed_in("ada").await;
+    let stolen = browser.with_cookies(browser.cookies());
     let new = "eight yellow windows";
     let change = json!({"current_password": PASSWORD, "new_password": new});
     let reply = browser.with_csrf().await.post("/auth/password/change", &change).await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     assert!(reply.sets_cookies() && !reply.text().contains("token\""), "{}", reply.text());
     assert_eq!(browser.get("/auth/me").await.status, 200);
+    let thief = stolen.get("/").await;
+    assert_eq!((thief.app_saw("x-auth-user"), thief.sets_cookies()), (None, false), "{}", thief.text());
     house.expire_access_tokens();
     assert_eq!(browser.get("/auth/me").await.status, 200, "the new refresh token is in the cookies");
+    stolen.get("/auth/me").await.refused(401, "invalid_token");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
