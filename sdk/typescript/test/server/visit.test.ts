@@ -182,7 +182,7 @@ test("a session of a single-page app: one refresh for all its pages", async () =
   const made = await site();
   const browser = new Browser();
   const session = made.issuer.begin("ada@example.org", "cookie");
-  browser.set("pc_refresh", `pcr_${session.id}.1`);
+  browser.set("__Host-pc_refresh", `pcr_${session.id}.1`);
   for (let page = 0; page < 5; page++) {
     const visit = await made.auth.open(browser.request());
     assert.equal(visit.status, "signed_in");
@@ -224,7 +224,7 @@ test("a page of another site changes nothing, and is not told who is signed in",
 test("two cookies of one name are none, and are left alone", async () => {
   const made = await site();
   const browser = await signIn(made);
-  for (const name of ["pc_refresh", "__Host-pc_refresh", "__Secure-pc_access"]) {
+  for (const name of ["__Host-pc_refresh", "__Host-pc_access"]) {
     const copy = browser.copy();
     copy.cookies.push([name, "x"]);
     const visit = await made.auth.open(copy.request());
@@ -233,12 +233,67 @@ test("two cookies of one name are none, and are left alone", async () => {
   assert.deepEqual(made.issuer.log, []);
 });
 
-test("names with a prefix", async () => {
+test("what a neighbouring host has set counts for nothing", async () => {
   const made = await site();
+  const mallory = made.issuer.begin("mallory@example.org", "cookies");
+  const theirs = await signIn(made, new Browser(), "mallory@example.org");
+  const session = made.issuer.begin("ada@example.org", "cookie");
+  const single = new Browser();
+  single.set("__Host-pc_refresh", `pcr_${session.id}.1`);
+  for (const [whose, browser] of [
+    ["ada@example.org", await signIn(made)],
+    ["ada@example.org", single],
+    [undefined, new Browser()],
+  ] as const) {
+    // Nothing with `__Host-` can be set from there; `__Secure-` is all that is there where the cookies are the domain's.
+    for (const prefix of whose ? ["", "__Secure-"] : [""]) {
+      for (const acting of ["", "act_"]) {
+        const copy = browser.copy();
+        copy.cookies.unshift(
+          [`${prefix}pc_${acting}access`, theirs.cookie("pc_access") ?? ""],
+          [`${prefix}pc_${acting}refresh`, `pcr_${mallory.id}.1`],
+        );
+        const visit = await made.auth.open(copy.request());
+        assert.equal(visit.claims?.sub, whose, `${prefix}${acting}`);
+        assert(!visit.cookieHeader().includes(mallory.id));
+        assert.equal((await made.auth.read(new Headers({ cookie: visit.cookieHeader() })))?.sub, whose);
+      }
+    }
+  }
+  assert.equal(mallory.gen, 1);
+});
+
+test("cookies of the whole domain", async () => {
+  const made = await site();
+  made.issuer.prefix = "__Secure-";
   const browser = await signIn(made);
-  const prefixed = new Browser();
-  for (const name of ["pc_access", "pc_refresh"]) prefixed.set(`__Host-${name}`, browser.cookie(name) ?? "");
-  assert.equal((await made.auth.open(prefixed.request())).status, "signed_in");
+  made.clock.pass(20 * MINUTE);
+  const visit = await made.auth.open(browser.request());
+  assert.equal(visit.status, "signed_in");
+  assert.match(visit.cookieHeader(), /__Secure-pc_refresh=/);
+});
+
+test("an access token of another session than the refresh cookie's is nobody's", async () => {
+  const made = await site();
+  made.issuer.prefix = "__Secure-";
+  const session = made.issuer.begin("ada@example.org", "cookie");
+  const browser = new Browser();
+  browser.set("__Secure-pc_refresh", `pcr_${session.id}.1`);
+  browser.keep((await made.auth.open(browser.request())).setCookies());
+  const theirs = await signIn(made, new Browser(), "mallory@example.org");
+  const [, token] = theirs.cookies.find(([name]) => name === "__Secure-pc_access") ?? [];
+  browser.cookies.unshift(["__Secure-pc_access", token ?? ""]);
+  assert.equal((await made.auth.open(browser.request())).claims?.sub, "ada@example.org");
+  assert.equal(await made.auth.read(browser.request().headers), null);
+});
+
+test("on plain http names have no prefix", async () => {
+  const made = await site({ issuer: "http://localhost:8600" });
+  made.issuer.prefix = "";
+  made.issuer.trusted.push("http://localhost:8600");
+  made.issuer.claims = { iss: "http://localhost:8600", aud: ["http://localhost:8600"] };
+  const browser = await signIn(made);
+  assert.equal((await made.auth.open(browser.request())).status, "signed_in");
 });
 
 test("who must change the password, and who may only look", async () => {

@@ -143,8 +143,10 @@ export function accessOf(pairs: readonly Pair[]): string | null | undefined {
   return valueOf(pairs, "pc_access");
 }
 
-/** The cookies with another access token. */
+/** The cookies with another access token, under the name that goes with the refresh cookie's. */
 export function withAccess(pairs: readonly Pair[], access: string): Pair[] {
-  const name = valueOf(pairs, "pc_act_refresh") === undefined ? "pc_access" : "pc_act_access";
-  return [...pairs.filter(([known]) => !known.endsWith(name)), [name, access]];
+  const refresh = valueOf(pairs, "pc_act_refresh") === undefined ? "pc_refresh" : "pc_act_refresh";
+  const name = pairs.find(([known]) => known.endsWith(refresh))?.[0] ?? refresh;
+  const wanted = name.replace(/refresh$/, "access");
+  return [...pairs.filter(([known]) => known !== wanted), [wanted, access]];
 }

@@ -78,15 +78,17 @@ export async function openVisit(parts: VisitParts, arrival: Arrival): Promise<Vi
 
   async function presented(): Promise<Proof | undefined> {
     const access = accessOf(cookies);
+    const refresh = refreshOf(cookies);
+    const kept = refresh ? chains.kept(refresh) : undefined;
     if (access) {
       const claims = await verify(access).catch((error: unknown) => {
         if (isPortcullisError(error, "invalid_token")) return undefined;
         throw error;
       });
-      if (claims) return { access, claims };
+      // Of another session than the refresh cookie: somebody else has set one of the two.
+      if (claims && (!kept || kept.claims.sid === claims.sid)) return { access, claims };
     }
-    const refresh = refreshOf(cookies);
-    return refresh ? chains.kept(refresh) : undefined;
+    return kept;
   }
 
   async function arrive(): Promise<void> {
