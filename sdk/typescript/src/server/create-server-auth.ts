@@ -107,7 +107,7 @@ export function createServerAuth(options: ServerAuthOptions): ServerAuth {
       if (!claims.pwd_change) return claims;
       throw new PortcullisError("password_change_required", "The password has to be changed first.", { status: 403 });
     },
-    handler: (request) => passOn({ baseUrl, fetch: send }, request, callerOf(request.headers)),
+    handler: (request) => passOn(parts, request, { cookies: cookiesOf(request.headers), headers: callerOf(request.headers) }),
   };
 }
 

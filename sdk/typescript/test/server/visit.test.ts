@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Pair, parseCookies } from "../../src/server/lib/cookies.js";
 import { problem } from "../support/fake-issuer.js";
-import { Browser, signIn, site } from "../support/site.js";
+import { Browser, type Site, signIn, site } from "../support/site.js";
 import { refusal } from "../support/world.js";
 
 const MINUTE = 60_000;
@@ -195,6 +195,101 @@ test("a session of a single-page app: one refresh for all its pages", async () =
     made.clock.pass(2 * MINUTE);
   }
   assert.equal(made.issuer.rotations, 1);
+});
+
+/** A request of the browser's own script, handed on. */
+async function byScript(made: Site, browser: Browser, path: string): Promise<Response> {
+  const token = browser.cookie("csrftoken") ?? "";
+  const answer = await made.auth.handler(browser.request(path, { method: "POST", headers: { "x-csrftoken": token } }));
+  return answer;
+}
+
+/** A browser in which a page's script has signed in. */
+async function singlePage(made: Site): Promise<Browser> {
+  const browser = new Browser();
+  const body = JSON.stringify({ email: "ada@example.org", password: "a good long passphrase", delivery: "cookie" });
+  const answer = await made.auth.handler(browser.request("/auth/login", { method: "POST", body }));
+  assert.match(((await answer.json()) as { access_token: string }).access_token, /^ey/);
+  browser.keep(answer.headers.getSetCookie());
+  return browser;
+}
+
+test("pages know of what the browser has got by itself, and exchange nothing again", async () => {
+  const made = await site();
+  const browser = await singlePage(made);
+  for (let load = 1; load <= 3; load++) {
+    const visit = await made.auth.open(browser.request());
+    assert.deepEqual([visit.status, visit.setCookies()], ["signed_in", []]);
+    const answer = await byScript(made, browser, "/auth/refresh");
+    assert.equal(((await answer.json()) as { session_id: string }).session_id, visit.claims?.sid);
+    const before = browser.copy();
+    browser.keep(answer.headers.getSetCookie());
+    assert.equal(made.issuer.rotations, load);
+    // A page that was asked for with the cookie before: the same successor, without asking.
+    const late = await made.auth.open(before.request());
+    before.keep(late.setCookies());
+    assert.equal(before.cookie("pc_refresh"), browser.cookie("pc_refresh"));
+  }
+  assert.equal(made.issuer.count("POST /auth/refresh"), 3);
+});
+
+test("neither a slow page nor a slow script sets the cookies back behind the other", async () => {
+  const made = await site();
+  const browser = await singlePage(made);
+  made.clock.pass(14.5 * MINUTE);
+  const slow = await made.auth.open(browser.request());
+  browser.keep((await made.auth.open(browser.request())).setCookies());
+  browser.keep((await byScript(made, browser, "/auth/refresh")).headers.getSetCookie());
+  const newest = browser.cookie("pc_refresh");
+  browser.keep(slow.setCookies());
+  assert.equal(browser.cookie("pc_refresh"), newest);
+
+  let answered: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (answered = resolve));
+  let isFirst = true;
+  made.issuer.disturb = (_, answer) => {
+    if (!isFirst) return undefined;
+    isFirst = false;
+    return answer().then((response) => held.then(() => response));
+  };
+  const script = byScript(made, browser, "/auth/refresh");
+  browser.keep((await byScript(made, browser, "/auth/refresh")).headers.getSetCookie());
+  made.clock.pass(14.5 * MINUTE);
+  browser.keep((await made.auth.open(browser.request())).setCookies());
+  const latest = browser.cookie("pc_refresh");
+  answered();
+  browser.keep((await script).headers.getSetCookie());
+  assert.equal(browser.cookie("pc_refresh"), latest);
+});
+
+test("a sign-out by the browser's own script is one for pages that were slow", async () => {
+  const made = await site();
+  const browser = await singlePage(made);
+  made.clock.pass(14.5 * MINUTE);
+  const before = browser.copy();
+  browser.keep((await made.auth.open(browser.request())).setCookies());
+  const out = await byScript(made, browser, "/auth/logout");
+  assert.equal(out.status, 204);
+  browser.keep(out.headers.getSetCookie());
+  const late = await made.auth.open(before.request());
+  assert.equal(late.status, "signed_out");
+  assert(!late.setCookies().some((text) => /pc_refresh=pcr/.test(text)));
+});
+
+test("an answer to the browser that breaks off keeps its cookies", async () => {
+  const made = await site();
+  const browser = await singlePage(made);
+  made.issuer.disturb = (_, answer) =>
+    answer().then(({ status, headers }) => {
+      const broken = new ReadableStream({ pull: (controller) => controller.error(new TypeError("reset")) });
+      return new Response(broken, { status, headers });
+    });
+  const answer = await byScript(made, browser, "/auth/refresh");
+  assert.equal(answer.status, 503);
+  made.issuer.disturb = undefined;
+  browser.keep(answer.headers.getSetCookie());
+  made.clock.pass(5 * MINUTE);
+  assert.equal((await made.another().open(browser.request())).status, "signed_in");
 });
 
 test("a page of another site changes nothing, and is not told who is signed in", async () => {

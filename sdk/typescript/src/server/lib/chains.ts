@@ -5,7 +5,8 @@
  *    itself would answer with the same successor. Between processes that rule alone holds.
  * 2. The newest tokens of each session are remembered: what is written to a browser never goes back a generation, however
  *    late a slow answer is written.
- * 3. A session whose access token stands in no cookie (`delivery: "cookie"`) gets one here, which is kept until it
+ * 3. So are those that a browser gets by itself, from answers that are only handed on.
+ * 4. A session whose access token stands in no cookie (`delivery: "cookie"`) gets one here, which is kept until it
  *    expires.
  *
  * Nothing is kept of failures, and of refusals only that a session has ended.
@@ -15,7 +16,7 @@ import { isPortcullisError } from "../../is-portcullis-error.js";
 import type { Clock } from "../../lib/clock.js";
 import type { Claims } from "../claims.js";
 import { type BackChannel, type Caller, Refused } from "./back-channel.js";
-import { type Pair, parseCookies, valueOf } from "./cookies.js";
+import { apply, type Pair, valueOf } from "./cookies.js";
 import type { Verify } from "./verify.js";
 
 /** Milliseconds: a little less than Portcullis answers with the same successor, which it does for 60 s. */
@@ -42,8 +43,8 @@ export interface Ended {
 export interface Chains {
   /** Exchanges the refresh cookie of a browser. Rejects if Portcullis could not say whether it is good. */
   refresh(token: string, caller: Caller): Promise<Grant | Ended>;
-  /** Takes what a sign-in answered. */
-  take(body: unknown, setCookies: readonly string[]): Promise<Grant>;
+  /** Takes what a sign-in answered, or a refresh of the token `from`. Returns the newest tokens of that session. */
+  take(body: unknown, setCookies: readonly string[], from?: string): Promise<Grant>;
   /** The newest tokens of a session, if this process has made any. */
   newest(sid: string): Grant | undefined;
   /** What was made here for a refresh cookie. */
@@ -71,19 +72,19 @@ export function createChains(back: BackChannel, verify: Verify, clock: Clock): C
     return grant;
   }
 
-  async function take(body: unknown, setCookies: readonly string[]): Promise<Grant> {
-    const told: Pair[] = setCookies.flatMap((text) => parseCookies(text.split(";", 1)[0] ?? ""));
+  async function take(body: unknown, setCookies: readonly string[], from?: string): Promise<Grant> {
+    const told = apply([], setCookies);
     const access = (body as Partial<TokenResponse> | undefined)?.access_token ?? accessOf(told) ?? "";
     const claims = await verify(access);
-    return remember({ access, claims, setCookies, refresh: refreshOf(told) ?? undefined });
+    const grant = remember({ access, claims, setCookies, refresh: refreshOf(told) ?? undefined });
+    if (from !== undefined) set(shared, from, { until: clock.now() + SHARED, grant });
+    return grant;
   }
 
   async function exchange(token: string, caller: Caller): Promise<Grant | Ended> {
     try {
       const { body, setCookies } = await back.post("/auth/refresh", {}, caller);
-      const grant = await take(body, setCookies);
-      set(shared, token, { until: clock.now() + SHARED, grant });
-      return grant;
+      return await take(body, setCookies, token);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       if (error.error.status !== 401 || !isPortcullisError(error.error, ...ENDS)) throw error.error;

@@ -42,6 +42,11 @@ export function ours(pairs: readonly Pair[]): Pair[] {
   return pairs.filter(([name]) => OURS.test(name));
 }
 
+/** Whether a cookie of this name holds a token of a session. */
+export function isSession(name: string): boolean {
+  return OURS.test(name) && SESSIONS.test(name);
+}
+
 /** The value of one of Portcullis' cookies, `pc_refresh` say. `null`: there are two, and none can be believed. */
 export function valueOf(pairs: readonly Pair[], wanted: string): string | null | undefined {
   const found = pairs.filter(([name]) => plainName(name) === wanted);
