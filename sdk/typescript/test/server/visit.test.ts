@@ -124,6 +124,55 @@ test("a session that has ended is cleared, and not brought back by who was slow"
   assert(!late.setCookies().some((text) => /pc_refresh=pcr/.test(text)));
 });
 
+test("a session that has ended is written by nobody who was slow", async () => {
+  const made = await site();
+  const browser = await signIn(made);
+  made.clock.pass(14.5 * MINUTE);
+  const slow = await made.auth.open(browser.request());
+  browser.keep((await made.auth.open(browser.request())).setCookies());
+  made.clock.pass(14.5 * MINUTE);
+  // Its answer comes when the session is over.
+  let answered: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (answered = resolve));
+  let rotated: () => void = () => undefined;
+  const isRotated = new Promise<void>((resolve) => (rotated = resolve));
+  made.issuer.disturb = (request, answer) =>
+    request.url.endsWith("/auth/refresh")
+      ? answer().then((response) => {
+          rotated();
+          return held.then(() => response);
+        })
+      : undefined;
+  const slower = made.auth.open(browser.request());
+  await isRotated;
+  made.issuer.disturb = undefined;
+  const out = await made.auth.handler(
+    browser.request("/auth/logout", { method: "POST", headers: { "x-csrftoken": browser.cookie("csrftoken") ?? "" } }),
+  );
+  browser.keep(out.headers.getSetCookie());
+  answered();
+  const last = await slower;
+  assert.equal(last.status, "signed_out");
+  assert.deepEqual(last.setCookies(), []);
+  browser.keep(slow.setCookies());
+  assert.deepEqual([browser.cookie("pc_refresh"), browser.cookie("pc_access")], [undefined, undefined]);
+});
+
+test("a token that was superseded ends nothing", async () => {
+  const made = await site();
+  const browser = await signIn(made);
+  made.clock.pass(14.5 * MINUTE);
+  browser.keep((await made.auth.open(browser.request())).setCookies());
+  made.clock.pass(14.5 * MINUTE);
+  // The password was changed just now, and the answer with the newer tokens is on its way.
+  made.issuer.disturb = (request) =>
+    request.url.endsWith("/auth/refresh") ? Promise.resolve(problem(401, "refresh_revoked", { superseded: true })) : undefined;
+  const between = await made.auth.open(browser.request());
+  assert.deepEqual([between.status, between.setCookies()], ["signed_out", []]);
+  made.issuer.disturb = undefined;
+  assert.equal((await made.auth.open(browser.request())).status, "signed_in");
+});
+
 test("ended from elsewhere: found out at the next refresh, or when a service says so", async () => {
   const made = await site();
   const browser = await signIn(made);

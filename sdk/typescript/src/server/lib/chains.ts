@@ -16,7 +16,7 @@ import { isPortcullisError } from "../../is-portcullis-error.js";
 import type { Clock } from "../../lib/clock.js";
 import type { Claims } from "../claims.js";
 import { type BackChannel, type Caller, Refused } from "./back-channel.js";
-import { apply, type Pair, valueOf } from "./cookies.js";
+import { apply, clearsSession, type Pair, valueOf } from "./cookies.js";
 import type { Verify } from "./verify.js";
 
 /** Milliseconds: a little less than Portcullis answers with the same successor, which it does for 60 s. */
@@ -51,6 +51,8 @@ export interface Chains {
   kept(token: string): Grant | undefined;
   /** The session has ended. */
   end(sid: string): void;
+  /** Whether it has: nothing of it may be written any more. */
+  isOver(sid: string): boolean;
 }
 
 const ENDS = ["invalid_token", "refresh_revoked", "refresh_expired", "refresh_reused", "missing_token"] as const;
@@ -64,6 +66,7 @@ export function createChains(back: BackChannel, verify: Verify, clock: Clock): C
   const over = new Map<string, true>();
 
   function remember(grant: Grant): Grant {
+    if (over.has(grant.claims.sid)) return grant;
     const before = bySession.get(grant.claims.sid);
     if (before && before.claims.gen > grant.claims.gen) return before;
     if (before?.refresh !== undefined) byToken.delete(before.refresh);
@@ -84,12 +87,14 @@ export function createChains(back: BackChannel, verify: Verify, clock: Clock): C
   async function exchange(token: string, caller: Caller): Promise<Grant | Ended> {
     try {
       const { body, setCookies } = await back.post("/auth/refresh", {}, caller);
-      return await take(body, setCookies, token);
+      const grant = await take(body, setCookies, token);
+      return over.has(grant.claims.sid) ? { ended: true, setCookies: [] } : grant;
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       if (error.error.status !== 401 || !isPortcullisError(error.error, ...ENDS)) throw error.error;
-      const sid = byToken.get(token)?.claims.sid;
-      if (sid) end(sid);
+      // Where nothing is cleared the browser has been given another token since, and the session goes on by that one.
+      const sid = error.setCookies.some(clearsSession) ? byToken.get(token)?.claims.sid : undefined;
+      if (sid !== undefined) end(sid);
       return { ended: true, setCookies: error.setCookies };
     }
   }
@@ -119,6 +124,7 @@ export function createChains(back: BackChannel, verify: Verify, clock: Clock): C
     newest: (sid) => bySession.get(sid),
     kept: (token) => byToken.get(token),
     end,
+    isOver: (sid) => over.has(sid),
   };
 }
 

@@ -65,7 +65,13 @@ export function apply(pairs: readonly Pair[], setCookies: readonly string[]): Pa
   return [...kept, ...changed.flatMap(({ pair, isGone }) => (pair && !isGone ? [pair] : []))];
 }
 
-function isGone(setCookie: string): boolean {
+/** Whether a `Set-Cookie` takes a token of a session away. */
+export function clearsSession(setCookie: string): boolean {
+  return isGone(setCookie) && isSession(setCookie.split("=", 1)[0] ?? "");
+}
+
+/** Whether a `Set-Cookie` takes its cookie away. */
+export function isGone(setCookie: string): boolean {
   if (/;\s*max-age=0*(?:;|$|-)/i.test(setCookie)) return true;
   const until = /;\s*expires=([^;]+)/i.exec(setCookie)?.[1];
   return !/;\s*max-age=/i.test(setCookie) && until !== undefined && Date.parse(until) <= 0;

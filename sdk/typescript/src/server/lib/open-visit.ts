@@ -16,7 +16,7 @@ import type { Claims } from "../claims.js";
 import type { Visit, VisitStatus } from "../visit.js";
 import { type BackChannel, type Caller, Refused } from "./back-channel.js";
 import { accessOf, type Chains, type Ended, type Grant, refreshOf, withAccess } from "./chains.js";
-import { apply, merge, type Pair, serialise } from "./cookies.js";
+import { apply, isGone, merge, type Pair, serialise } from "./cookies.js";
 import { isForeign, isUnsafe } from "./cross-site.js";
 import type { Verify } from "./verify.js";
 
@@ -219,7 +219,8 @@ export async function openVisit(parts: VisitParts, arrival: Arrival): Promise<Vi
     },
     setCookies() {
       isWritten = true;
-      // Another request of this session may have gone further while this one was slow.
+      // Other requests of this session may have ended it, or gone further, while this one was slow.
+      if (state.kind === "in" && chains.isOver(state.proof.claims.sid)) return pending.filter(isGone);
       const newest = pending.length > 0 && state.kind === "in" ? chains.newest(state.proof.claims.sid) : undefined;
       return newest ? merge(pending, newest.setCookies) : pending;
     },
