@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Visit } from "../../src/server/index.js";
 import { type Pair, parseCookies } from "../../src/server/lib/cookies.js";
 import { problem } from "../support/fake-issuer.js";
 import { Browser, type Site, signIn, site } from "../support/site.js";
@@ -227,6 +228,27 @@ test("a lost answer is asked for again, and is the same", async () => {
   assert.deepEqual([made.issuer.rotations, made.issuer.replays], [1, 1]);
 });
 
+test("a sign-in whose answer was lost is not made twice, nor one that failed", async () => {
+  for (const [path, act] of [
+    ["/auth/login", (visit: Visit) => visit.login({ email: "ada@example.org", password: "a good long passphrase" })],
+    ["/auth/register", (visit: Visit) => visit.register({ email: "new@example.org", password: "x" })],
+    ["/auth/login/factor", (visit: Visit) => visit.loginWithFactor({ challenge: "ch_1", method: "totp", code: "123456" })],
+  ] as const) {
+    for (const fault of [new TypeError("reset"), problem(503, "store_unavailable")]) {
+      const made = await site();
+      let asked = 0;
+      made.issuer.disturb = (request, answer) => {
+        if (!request.url.endsWith(path)) return undefined;
+        asked++;
+        return answer().then(() => (fault instanceof Response ? fault.clone() : Promise.reject(fault)));
+      };
+      const visit = await made.auth.open(new Browser().request("/", { method: "POST" }));
+      await refusal(act(visit));
+      assert.equal(asked, 1, path);
+    }
+  }
+});
+
 test("a session of a single-page app: one refresh for all its pages", async () => {
   const made = await site();
   const browser = new Browser();
@@ -296,8 +318,8 @@ test("neither a slow page nor a slow script sets the cookies back behind the oth
   let answered: () => void = () => undefined;
   const held = new Promise<void>((resolve) => (answered = resolve));
   let isFirst = true;
-  made.issuer.disturb = (_, answer) => {
-    if (!isFirst) return undefined;
+  made.issuer.disturb = (request, answer) => {
+    if (!isFirst || !request.url.endsWith("/auth/refresh")) return undefined;
     isFirst = false;
     return answer().then((response) => held.then(() => response));
   };
