@@ -249,6 +249,24 @@ test("a sign-in whose answer was lost is not made twice, nor one that failed", a
   }
 });
 
+test("tokens that cannot be verified now are the browser's all the same", async () => {
+  const made = await site();
+  const browser = await signIn(made);
+  made.clock.pass(20 * MINUTE);
+  // A process that has just begun: it knows no key.
+  const other = made.another();
+  made.issuer.disturb = (request) =>
+    request.url.endsWith("/jwks.json") ? Promise.resolve(problem(503, "key_unavailable")) : undefined;
+  browser.cookies = browser.cookies.filter(([name]) => name !== "__Host-pc_access");
+  const visit = await other.open(browser.request());
+  assert.equal(visit.status, "unavailable");
+  browser.keep(visit.setCookies());
+  made.issuer.disturb = undefined;
+  made.clock.pass(5 * MINUTE);
+  assert.equal((await other.open(browser.request())).status, "signed_in");
+  assert.equal(made.issuer.rotations, 1);
+});
+
 test("a session of a single-page app: one refresh for all its pages", async () => {
   const made = await site();
   const browser = new Browser();

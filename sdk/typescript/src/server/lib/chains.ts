@@ -24,6 +24,9 @@ const SHARED = 55_000;
 /** Sessions that are remembered; the oldest are forgotten first, which costs a refresh and no more. */
 const MOST = 10_000;
 
+/** Tokens were handed out, and nobody can tell now whose they are. */
+class Unverified extends Refused {}
+
 /** Tokens of a session at one generation. */
 export interface Grant {
   readonly access: string;
@@ -41,7 +44,10 @@ export interface Ended {
 }
 
 export interface Chains {
-  /** Exchanges the refresh cookie of a browser. Rejects if Portcullis could not say whether it is good. */
+  /**
+   * Exchanges the refresh cookie of a browser. Rejects with {@link Refused} if Portcullis could not say whether it is good,
+   * or what it gave could not be verified: then too the browser has to be told of it.
+   */
   refresh(token: string, caller: Caller): Promise<Grant | Ended>;
   /** Takes what a sign-in answered, or a refresh of the token `from`. Returns the newest tokens of that session. */
   take(body: unknown, setCookies: readonly string[], from?: string): Promise<Grant>;
@@ -87,11 +93,13 @@ export function createChains(back: BackChannel, verify: Verify, clock: Clock): C
   async function exchange(token: string, caller: Caller): Promise<Grant | Ended> {
     try {
       const { body, setCookies } = await back.post("/auth/refresh", {}, caller);
-      const grant = await take(body, setCookies, token);
+      const grant = await take(body, setCookies, token).catch((error: unknown) => {
+        throw isPortcullisError(error) ? new Unverified(error, setCookies) : error;
+      });
       return over.has(grant.claims.sid) ? { ended: true, setCookies: [] } : grant;
     } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      if (error.error.status !== 401 || !isPortcullisError(error.error, ...ENDS)) throw error.error;
+      if (!(error instanceof Refused) || error instanceof Unverified) throw error;
+      if (error.error.status !== 401 || !isPortcullisError(error.error, ...ENDS)) throw error;
       // Where nothing is cleared the browser has been given another token since, and the session goes on by that one.
       const sid = error.setCookies.some(clearsSession) ? byToken.get(token)?.claims.sid : undefined;
       if (sid !== undefined) end(sid);

@@ -76,6 +76,16 @@ export async function openVisit(parts: VisitParts, arrival: Arrival): Promise<Vi
     state = "ended" in outcome ? { kind: "out" } : { kind: "in", proof: outcome };
   }
 
+  async function exchange(refresh: string): Promise<void> {
+    try {
+      settle(await chains.refresh(refresh, caller()));
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      tell(error.setCookies);
+      throw error.error;
+    }
+  }
+
   async function presented(): Promise<Proof | undefined> {
     const access = accessOf(cookies);
     const refresh = refreshOf(cookies);
@@ -99,7 +109,7 @@ export async function openVisit(parts: VisitParts, arrival: Arrival): Promise<Vi
     try {
       proof = await presented();
       if (proof && !isDue(proof.claims, clock.now())) state = { kind: "in", proof };
-      else if (refresh) settle(await chains.refresh(refresh, caller()));
+      else if (refresh) await exchange(refresh);
       else if (proof && isGood(proof.claims, clock.now())) state = { kind: "in", proof };
     } catch (error) {
       if (!isPortcullisError(error)) throw error;
@@ -118,7 +128,7 @@ export async function openVisit(parts: VisitParts, arrival: Arrival): Promise<Vi
       const refresh = refreshOf(cookies);
       const isYoung = clock.now() < Math.min(proof.claims.iat * 1000 + GRACE, proof.claims.exp * 1000);
       if (isWritten || !refresh || (isYoung && (await isAccepted(token)))) return null;
-      settle(await chains.refresh(refresh, caller()));
+      await exchange(refresh);
     }
     const now = state as State;
     return now.kind === "in" && now.proof.access !== token ? now.proof.access : null;
