@@ -174,6 +174,37 @@ test("Express: cookies are added when the head is written, however that comes ab
   });
 });
 
+test("Express: headers that come with the head take nothing away", async () => {
+  const made = await site();
+  const browser = await signIn(made);
+  const middleware = expressAuth(made.auth);
+  const heads: Record<string, (response: ServerResponse) => unknown> = {
+    "/object": (response) => response.writeHead(201, { "Set-Cookie": "theme=light", "Cache-Control": "public", "x-a": "b" }),
+    "/list": (response) => response.writeHead(201, ["Set-Cookie", "theme=light", "CACHE-CONTROL", "public", "x-a", "b"]),
+    "/several": (response) => response.writeHead(201, "Made", { "set-cookie": ["theme=light", "c=d"], "x-a": "b" }),
+    "/before": (response) => response.setHeader("set-cookie", "theme=light").writeHead(201, { "x-a": "b" }),
+  };
+  const listener = async (request: IncomingMessage, response: ServerResponse) => {
+    await run(middleware, request, response);
+    heads[request.url ?? ""]?.(response);
+    response.end();
+  };
+  await serving(listener, async (url) => {
+    for (const path of Object.keys(heads)) {
+      made.clock.pass(20 * MINUTE);
+      browser.set("theme", "dark");
+      const cookie = browser.cookies.map((pair) => pair.join("=")).join("; ");
+      const answer = await fetch(url + path, { headers: { cookie } });
+      assert.deepEqual([answer.status, answer.headers.get("x-a")], [201, "b"], path);
+      assert.equal(answer.headers.get("cache-control"), "private, no-store", path);
+      const before = browser.cookie("pc_refresh");
+      browser.keep(answer.headers.getSetCookie());
+      assert.notEqual(browser.cookie("pc_refresh"), before, path);
+      assert.equal(browser.cookie("theme"), "light", path);
+    }
+  });
+});
+
 test("Express: handing on streams both ways", async () => {
   let finish: () => void = () => undefined;
   const finished = new Promise<void>((resolve) => (finish = resolve));
