@@ -164,7 +164,11 @@ impl Gateway {
             random,
             scheme: config.public_url.scheme().to_owned(),
             csrf_token_too: config.csrf == Csrf::Token,
-            limits: upload::Limits { most: config.max_body, replay: config.replay_limit },
+            limits: upload::Limits {
+                most: config.max_body,
+                replay: config.replay_limit,
+                patience: config.request_timeout,
+            },
             access_code: config.access_code.map(AccessCode::new),
             grace: config.grace.as_secs().cast_signed(),
             counters: Counters::new(),

@@ -33,6 +33,7 @@ const FORWARDED: &str = "x-portcullis-forwarded";
 const MOST: usize = 1024 * 1024;
 /// A sign-in may wait for its password to be hashed.
 const PATIENCE: Duration = Duration::from_secs(15);
+const KEEPALIVE: Duration = Duration::from_mins(1);
 const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
 const IDLE: Duration = Duration::from_secs(30);
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -150,6 +151,8 @@ impl Issuer {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
+        // Who is gone without a word is noticed, however long a stream is silent.
+        http.set_keepalive(Some(KEEPALIVE));
         http.set_connect_timeout(Some(CONNECT_PATIENCE));
         let https = HttpsConnectorBuilder::new()
             .with_tls_config(tls::config(at.scheme() == Some(&Scheme::HTTPS))?)

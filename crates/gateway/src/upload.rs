@@ -28,6 +28,8 @@ pub(crate) struct Limits {
     /// To be kept for a second time.
     pub(crate) replay: usize,
 }
+    /// How long one may take that is for us; those for an app may take as long as they go on coming.
+    pub(crate) patience: Duration,
 
 /// The body as it is sent.
 pub(crate) struct Upload(Source);

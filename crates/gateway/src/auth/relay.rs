@@ -57,7 +57,7 @@ const WITHOUT_BEARER: [&str; 12] = [
 
 impl Inner {
     pub(super) async fn relay(&self, asked: Asked, body: Incoming) -> Result<Answer, Problem> {
-        let mut fields = Fields::read(&asked.parts.headers, body).await?;
+        let mut fields = Fields::read(&asked.parts.headers, body, self.limits.patience).await?;
         let by_bearer = !WITHOUT_BEARER.contains(&asked.path())
             && matches!(presented(&asked.parts.headers)?, Presented::Bearer(_));
         if by_bearer {

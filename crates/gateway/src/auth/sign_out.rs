@@ -23,7 +23,7 @@ impl Inner {
         if asked.brought.session.is_none() && is_by_bearer(&asked)? {
             return self.relay(asked, body).await;
         }
-        let mut fields = Fields::read(&asked.parts.headers, body).await?;
+        let mut fields = Fields::read(&asked.parts.headers, body, self.limits.patience).await?;
         let token = fields.take("csrf_token");
         self.check_csrf(&asked, token.as_deref())?;
         if let Some(session) = &asked.brought.session {
@@ -48,7 +48,7 @@ impl Inner {
         if is_by_bearer(&asked)? {
             return self.relay(asked, body).await;
         }
-        let mut fields = Fields::read(&asked.parts.headers, body).await?;
+        let mut fields = Fields::read(&asked.parts.headers, body, self.limits.patience).await?;
         let token = fields.take("csrf_token");
         self.check_csrf(&asked, token.as_deref())?;
         let session = asked.brought.session.as_ref().ok_or(Code::MissingToken)?;
@@ -83,7 +83,7 @@ impl Inner {
 
     /// `POST /auth/refresh`: the cookies, made fresh. Nobody needs that but a script that wants to know.
     pub(super) async fn refresh(&self, asked: Asked, body: Incoming) -> Result<Answer, Problem> {
-        let mut fields = Fields::read(&asked.parts.headers, body).await?;
+        let mut fields = Fields::read(&asked.parts.headers, body, self.limits.patience).await?;
         let token = fields.take("csrf_token");
         self.check_csrf(&asked, token.as_deref())?;
         let session = asked.brought.session.as_ref().ok_or(Code::MissingToken)?;

@@ -220,6 +220,7 @@ fn config(app: &str, issuer: SocketAddr) -> GatewayConfig {
 }
 
 /// The claims of a token in an `Authorization` header.
+        request_timeout: Duration::from_secs(30),
 pub(crate) fn claims(authorization: &str) -> serde_json::Value {
     use base64::Engine as _;
     let payload =
