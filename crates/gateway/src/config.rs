@@ -28,7 +28,7 @@ pub enum Csrf {
 
 /// The choices of a gateway. Holds secrets, and so has no `Debug`.
 pub struct GatewayConfig {
-    /// How browsers reach it; its scheme decides https mode.
+    /// How browsers reach it; its scheme decides https mode. Plain http is for this machine alone.
     pub public_url: Url,
     /// Further hosts, beside those that the targets name.
     pub hosts: Vec<String>,

@@ -119,6 +119,9 @@ impl Gateway {
         random: Arc<dyn Random>,
     ) -> Result<Self, StartError> {
         let https = config.public_url.scheme() == "https";
+        if !https {
+            check_plain_http(&config.public_url)?;
+        }
         let keys = Arc::new(config.keys);
         let issuer =
             Issuer::new(&config.issuer, config.reach_at.as_deref(), config.issuer_secret.as_deref())?;
@@ -174,6 +177,20 @@ impl Gateway {
             counters: Counters::new(),
         })))
     }
+}
+
+/// On plain http the cookies are not `Secure`, and everybody on the way can read them.
+fn check_plain_http(public_url: &url::Url) -> Result<(), StartError> {
+    if !portcullis_edge::host::is_loopback(public_url) {
+        return Err(StartError(format!(
+            "gateway.public_url = \"{public_url}\" is plain http: sessions would travel in clear; write the https URL \
+             by which browsers come, or use localhost"
+        )));
+    }
+    tracing::warn!(
+        "gateway.public_url is plain http: cookies are set without Secure, which is for development on this machine only"
+    );
+    Ok(())
 }
 
 impl Gateway {

@@ -28,9 +28,9 @@ pub(crate) struct Limits {
     pub(crate) most: Option<u64>,
     /// To be kept for a second time.
     pub(crate) replay: usize,
-}
     /// How long one may take that is for us; those for an app may take as long as they go on coming.
     pub(crate) patience: Duration,
+}
 
 /// The body as it is sent.
 pub(crate) struct Upload(Source);

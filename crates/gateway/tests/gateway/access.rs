@@ -156,3 +156,22 @@ async fn pages_of_one_host_change_nothing_at_another() {
     let alias = house.browser().with("host", "127.0.0.1:8080");
     assert_eq!(crate::house::sign_in(&alias, "ada").await.status, 200, "this machine by another name");
 }
+
+#[tokio::test]
+async fn plain_http_is_for_this_machine_alone() {
+    for (url, starts) in [
+        ("http://app.example.org", false),
+        ("http://192.0.2.1:8080", false),
+        ("http://127.0.0.1:8080", true),
+        ("https://app.example.org", true),
+    ] {
+        let made = crate::house::gateway(|config| config.public_url = url.parse().expect("a URL"));
+        match made {
+            Ok(_) => assert!(starts, "{url}"),
+            Err(error) => {
+                let told = error.to_string();
+                assert!(!starts && told.contains("gateway.public_url") && told.contains(url), "{told}");
+            }
+        }
+    }
+}

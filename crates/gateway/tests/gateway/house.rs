@@ -16,8 +16,8 @@ use hyper::body::Incoming;
 use portcullis_core::access::Prefix;
 use portcullis_core::random::Random;
 use portcullis_core::server_key::{KeyRing, ServerKey};
-use portcullis_gateway::{Csrf, Gateway, GatewayConfig, Target};
-use portcullis_testkit::{Backend, PASSWORD, Setup, TestApp};
+use portcullis_gateway::{Csrf, Gateway, GatewayConfig, StartError, Target};
+use portcullis_testkit::{Backend, ManualClock, PASSWORD, Setup, TestApp};
 use portcullis_web::App as Issuer;
 use portcullis_web::serve::{ServeConfig, serve};
 use serde_json::json;
@@ -193,6 +193,13 @@ pub(crate) async fn sign_in(browser: &Browser, name: &str) -> Reply {
     browser.post("/auth/login", &json!({"email": format!("{name}@example.org"), "password": PASSWORD})).await
 }
 
+/// One that is not served, whose issuer and app are nowhere.
+pub(crate) fn gateway(change: impl FnOnce(&mut GatewayConfig)) -> Result<Gateway, StartError> {
+    let mut config = config("http://127.0.0.1:9", SocketAddr::from(([127, 0, 0, 1], 9)));
+    change(&mut config);
+    Gateway::new(config, Arc::new(ManualClock::new()), Arc::new(Counting(Mutex::new(0))))
+}
+
 fn config(app: &str, issuer: SocketAddr) -> GatewayConfig {
     let key = ServerKey::new(&[9; 32]).expect("long enough");
     GatewayConfig {
@@ -213,6 +220,7 @@ fn config(app: &str, issuer: SocketAddr) -> GatewayConfig {
         client_address_header: "X-Forwarded-For".into(),
         replay_limit: 64 * 1024,
         max_body: None,
+        request_timeout: Duration::from_secs(30),
         upstream_timeout: Duration::from_secs(10),
         grace: Duration::from_mins(1),
         max_staleness: None,
@@ -220,7 +228,6 @@ fn config(app: &str, issuer: SocketAddr) -> GatewayConfig {
 }
 
 /// The claims of a token in an `Authorization` header.
-        request_timeout: Duration::from_secs(30),
 pub(crate) fn claims(authorization: &str) -> serde_json::Value {
     use base64::Engine as _;
     let payload =
