@@ -80,6 +80,24 @@ test("Next.js: a decision in the place of the page", async () => {
   assert.equal((await proxy((await signIn(made)).request("/private"))).status, 200);
 });
 
+test("Next.js: who only looks changes nothing, by a server action either", async () => {
+  const made = await site();
+  made.issuer.claims = { read_only: true, act: { sub: "admin" } };
+  const browser = await signIn(made);
+  let rendered = 0;
+  const spy = {
+    next(init: { request: { headers: Headers } }) {
+      rendered++;
+      return NextResponse.next(init);
+    },
+  };
+  const proxy = nextProxy(made.auth, spy);
+  assert.equal((await proxy(browser.request("/page"))).status, 200);
+  const answer = await proxy(browser.request("/page", { method: "POST", headers: { "next-action": "1" } }));
+  assert.deepEqual([answer.status, ((await answer.json()) as { code: string }).code], [403, "read_only_session"]);
+  assert.equal(rendered, 1);
+});
+
 test("handing on: what goes there, and what comes back", async () => {
   const made = await site({ clientAddress: () => "192.0.2.7" });
   const { POST } = nextHandlers(made.auth);
