@@ -12,18 +12,17 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use metrics::{Counter, counter};
-use moka::Expiry;
-use moka::ops::compute::Op;
-use moka::sync::Cache;
 use portcullis_core::time::Clock;
 
 use crate::issuer::{Issuer, OnBehalf, Refused};
-use crate::session::{Age, Session, Tokens};
+use crate::known::Knowledge;
+pub(crate) use crate::known::{Over, Standing};
+use crate::session::{Session, Tokens};
 
 /// An access token is renewed when this much or less of its life is left, in seconds.
 pub(crate) const AHEAD: i64 = 60;
@@ -31,13 +30,6 @@ pub(crate) const AHEAD: i64 = 60;
 const WAIT: i64 = 10;
 /// The head of an answer waits until so long after a refresh has begun.
 const SETTLING: Duration = Duration::from_secs(2);
-/// That a session has ended, and a state that no browser was told of, is remembered for longer than any access token
-/// lives here.
-const LONG: Duration = Duration::from_hours(1);
-/// Requests that were sent together with one that was refreshed need this, whatever the issuer's grace.
-const LEAST: Duration = Duration::from_secs(10);
-const MOST_KNOWN: u64 = 100_000;
-
 /// How long nobody is refreshed ahead after a failure, in seconds.
 const QUIET: i64 = 3;
 
@@ -47,45 +39,12 @@ type Flight = Shared<BoxFuture<'static, Result<Arc<Session>, Refused>>>;
 #[derive(Clone)]
 struct Begun(Flight, tokio::time::Instant);
 
-/// What is known of a session beside its cookies.
-#[derive(Clone)]
-enum Known {
-    Newest {
-        session: Arc<Session>,
-        /// Up to and with this state nobody is served by it: the password was changed, against who may have a copy.
-        over: Option<Age>,
-        /// An answer has carried its cookies.
-        told: bool,
-    },
-    /// Up to and with this state. A later one is news: the issuer has handed it out since.
-    Ended { upto: Age, superseded: bool },
-}
-
-/// How a session has ended, as far as this process is concerned.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Over {
-    /// Its owner has signed out.
-    Ended,
-    /// Somebody has signed in in the browser that held it, which has another one now, or will have in a moment.
-    Replaced,
-}
-
-/// What a session is worth now.
-pub(crate) enum Standing {
-    /// This is its newest state.
-    Is(Arc<Session>),
-    Ended {
-        /// As in [`Refused::Ended`].
-        superseded: bool,
-    },
-}
-
 /// All sessions that were seen of late.
 pub(crate) struct Keeper {
     issuer: Arc<Issuer>,
     clock: Arc<dyn Clock>,
     audience: Arc<str>,
-    known: Cache<String, Known>,
+    known: Knowledge,
     flights: Mutex<HashMap<String, Begun>>,
     /// Until then (Unix time) nobody is refreshed ahead: the issuer has just not answered.
     quiet_until: AtomicI64,
@@ -104,28 +63,6 @@ impl Drop for Landing<'_> {
     }
 }
 
-/// For how long what is known is remembered.
-struct Memory(Duration);
-
-impl Expiry<String, Known> for Memory {
-    fn expire_after_create(&self, _: &String, known: &Known, _: Instant) -> Option<Duration> {
-        Some(match known {
-            Known::Newest { told: true, .. } => self.0,
-            Known::Newest { told: false, .. } | Known::Ended { .. } => LONG,
-        })
-    }
-
-    fn expire_after_update(
-        &self,
-        sid: &String,
-        known: &Known,
-        at: Instant,
-        _: Option<Duration>,
-    ) -> Option<Duration> {
-        self.expire_after_create(sid, known, at)
-    }
-}
-
 impl Keeper {
     pub(crate) fn new(
         issuer: Arc<Issuer>,
@@ -133,8 +70,7 @@ impl Keeper {
         audience: Arc<str>,
         grace: Duration,
     ) -> Arc<Self> {
-        let memory = Memory(grace.max(LEAST));
-        let known = Cache::builder().max_capacity(MOST_KNOWN).expire_after(memory).build();
+        let known = Knowledge::new(grace);
         let refreshed = ["fresh", "ended", "unavailable"]
             .map(|outcome| counter!("portcullis_gateway_refreshes_total", "outcome" => outcome));
         let (flights, quiet_until) = (Mutex::default(), AtomicI64::new(0));
@@ -148,78 +84,27 @@ impl Keeper {
 
     /// The newest state of a session of which `session` is one.
     pub(crate) fn standing(&self, session: &Arc<Session>) -> Standing {
-        match self.known.get(&session.sid) {
-            Some(Known::Ended { upto, superseded }) if session.age() <= upto => {
-                Standing::Ended { superseded }
-            }
-            Some(Known::Newest { over: Some(over), .. }) if session.age() <= over => {
-                Standing::Ended { superseded: true }
-            }
-            Some(Known::Newest { session: newest, .. }) if newest.age() > session.age() => {
-                Standing::Is(newest)
-            }
-            Some(Known::Newest { .. } | Known::Ended { .. }) | None => Standing::Is(session.clone()),
-        }
+        self.known.standing(session)
     }
 
     /// The issuer has handed this out.
     pub(crate) fn learn(&self, session: &Arc<Session>) {
-        self.learn_beyond(session, None);
+        self.known.learn(session, None);
     }
 
     /// The issuer has handed this out against a new password: whoever has what was before is out.
     pub(crate) fn learn_renewed(&self, session: &Arc<Session>) {
-        self.learn_beyond(session, Some(session.age().before()));
+        self.known.learn(session, Some(session.age().before()));
     }
 
-    fn learn_beyond(&self, session: &Arc<Session>, renewed: Option<Age>) {
-        let (session, age) = (session.clone(), session.age());
-        self.change(&session.sid.clone(), |known| match known {
-            Some(Known::Newest { session: newest, .. }) if newest.age() >= age => None,
-            Some(Known::Ended { upto, .. }) if age <= upto => None,
-            Some(Known::Newest { over, .. }) => {
-                Some(Known::Newest { session, over: renewed.or(over), told: false })
-            }
-            Some(Known::Ended { upto, .. }) => {
-                Some(Known::Newest { session, over: renewed.or(Some(upto)), told: false })
-            }
-            None => Some(Known::Newest { session, over: renewed, told: false }),
-        });
-    }
-
-    /// An answer carries its cookies. From the first one on the time runs in which older ones are still served.
+    /// An answer carries its cookies.
     pub(crate) fn told(&self, session: &Session) {
-        self.change(&session.sid, |known| match known {
-            Some(Known::Newest { session: newest, over, told: false }) if newest.age() == session.age() => {
-                Some(Known::Newest { session: newest, over, told: true })
-            }
-            _ => None,
-        });
-    }
-
-    /// `None` leaves what is known as it is, and for as long as it was to be remembered.
-    fn change(&self, sid: &str, next: impl FnOnce(Option<Known>) -> Option<Known>) {
-        self.known
-            .entry(sid.to_owned())
-            .and_compute_with(|known| next(known.map(moka::Entry::into_value)).map_or(Op::Nop, Op::Put));
+        self.known.told(session);
     }
 
     /// It has ended, in every state.
     pub(crate) fn end(&self, sid: &str, over: Over) {
-        let known = Known::Ended { upto: Age::MAX, superseded: over == Over::Replaced };
-        self.known.insert(sid.to_owned(), known);
-    }
-
-    /// The issuer takes no token of this state any more. What came after it may be good: a change of password ends
-    /// what was before, and we may have heard of the change first.
-    fn refused(&self, session: &Session, superseded: bool) {
-        self.change(&session.sid, |known| match known {
-            Some(Known::Newest { session: newest, .. }) if newest.age() > session.age() => None,
-            Some(Known::Ended { upto, .. }) if upto >= session.age() => None,
-            Some(Known::Newest { .. } | Known::Ended { .. }) | None => {
-                Some(Known::Ended { upto: session.age(), superseded })
-            }
-        });
+        self.known.end(sid, over);
     }
 
     /// A state of the session with an access token that is good for a while. Where that is not to be had, one that
@@ -314,7 +199,7 @@ impl Keeper {
             }
             Err(Refused::Ended { superseded }) => {
                 self.refreshed[1].increment(1);
-                self.refused(session, superseded);
+                self.known.refused(session, superseded);
                 match self.standing(session) {
                     Standing::Is(newest) if newest.age() > session.age() => Ok(newest),
                     Standing::Is(_) => Err(Refused::Ended { superseded }),
@@ -340,21 +225,5 @@ impl Keeper {
         let session = Session::new(tokens, upstream, self.now());
         let unusable = || Refused::Unavailable { why: "an access token that is none".into(), retry_after: 2 };
         session.map(Arc::new).ok_or_else(unusable)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::session::tests::session;
-
-    #[test]
-    fn what_no_browser_was_told_is_remembered_longest() {
-        let memory = Memory(Duration::from_mins(1));
-        let kept = |known: &Known| memory.expire_after_create(&"s".to_owned(), known, Instant::now());
-        let newest = |told| Known::Newest { session: Arc::new(session("s", 2, 0)), over: None, told };
-        assert_eq!(kept(&newest(true)), Some(Duration::from_mins(1)));
-        let ended = Known::Ended { upto: Age::MAX, superseded: false };
-        assert_eq!((kept(&newest(false)), kept(&ended)), (Some(LONG), Some(LONG)));
     }
 }
