@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use portcullis_app::hashing::{HashParams, Hasher, HasherConfig};
+use portcullis_app::mail::MailParts;
 use portcullis_app::{Cx, Parts};
 use portcullis_core::outbound::AddressBlock;
 use portcullis_store::{DatabaseOptions, Store, StoreError};
@@ -47,7 +48,8 @@ pub struct Node {
 
 /// A node that has read what it must know.
 pub async fn node(loaded: &Loaded, how: How) -> Result<Node, Failure> {
-    let node = prepare(loaded, how).await?;
+    // Boxed: all settings go through it, and would be part of whatever waits for a node.
+    let node = Box::pin(prepare(loaded, how)).await?;
     if !how.migrate {
         refuse_old_schema(&node.cx.store).await?;
     }
@@ -77,6 +79,7 @@ pub async fn prepare(loaded: &Loaded, how: How) -> Result<Node, Failure> {
         random: Arc::new(SystemRandom),
         hasher,
         outbound: Arc::new(outbound(config)),
+        mail: MailParts::default(),
         settings,
     };
     Ok(Node { cx: Arc::new(Cx::new(parts)), clock })

@@ -6,6 +6,7 @@ mod completions;
 mod config;
 mod doctor;
 mod gateway;
+mod invite;
 mod key;
 mod migrate;
 mod purge;
@@ -57,10 +58,11 @@ async fn dispatch(loaded: &Loaded, command: Command) -> Result<(), Failure> {
         Command::Serve(serve) => serve::run(loaded, &serve).await,
         Command::Gateway(_) => gateway::run(loaded).await,
         Command::Migrate { dry_run, json } => migrate::run(loaded, dry_run, json).await,
-        Command::User(command) => user::run(loaded, command).await,
+        Command::User(command) => Box::pin(user::run(loaded, command)).await,
         Command::Session(command) => session::run(loaded, command).await,
         Command::Token(command) => token::run(loaded, command).await,
         Command::Client(command) => client::run(loaded, command).await,
+        Command::Invite(command) => invite::run(loaded, command).await,
         Command::Key(command) => key::run(loaded, command).await,
         Command::Purge { json } => purge::run(loaded, json).await,
         Command::Backup { file, json } => backup::run(&loaded.config, &file, json).await,

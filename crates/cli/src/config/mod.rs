@@ -19,6 +19,7 @@ mod error;
 mod file;
 mod flags;
 mod keys;
+mod mail_server;
 mod masked;
 mod network;
 mod origin;
@@ -45,21 +46,27 @@ pub use claims::ClaimSource;
 pub use database_url::{DatabaseKind, DatabaseUrl};
 pub use error::{ConfigError, Problem};
 pub use keys::{KeySpec, Kind, Secrecy};
+pub use mail_server::{MailServer, MailTls, Mailbox};
 pub use network::AddressRange;
 pub use origin::Origin;
 pub use public_url::PublicUrl;
 pub use rate::Rate;
 pub use secret_key::{SecretKey, parse_secret_key};
 pub use sections::{
-    ApiTokensConfig, BotsConfig, Config, CookiesConfig, CsrfConfig, DatabaseConfig, ForwardAuthConfig,
-    ForwardAuthStyle, GatewayConfig, GatewayCsrf, ImpersonationConfig, LogFormat, OutboundConfig,
-    PasswordBlocklist, PasswordConfig, RateLimitConfig, RegistrationConfig, RegistrationMode,
+    ApiTokensConfig, BotsConfig, Config, CookiesConfig, CsrfConfig, DatabaseConfig, EmailConfig,
+    ForwardAuthConfig, ForwardAuthStyle, GatewayConfig, GatewayCsrf, ImpersonationConfig, LogFormat,
+    OutboundConfig, PasswordBlocklist, PasswordConfig, RateLimitConfig, RegistrationConfig, RegistrationMode,
     RevocationsConfig, SameSitePolicy, ServerConfig, SigningAlgorithm, StaleMode, TelemetryConfig,
     TokensConfig,
 };
 pub use show::{Loaded, ShownKey};
 pub use table::KEYS;
 pub use upstreams::Upstream;
+
+/// A duration as it is written in the configuration; the error says how.
+pub(crate) fn read_duration(text: &str) -> Result<std::time::Duration, String> {
+    duration::parse(text).map_err(|problem| format!("{} {}; {}", text, problem.problem, problem.remedy))
+}
 
 /// What [`Config::load`] reads from.
 #[derive(Debug)]

@@ -6,10 +6,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use portcullis_app::mail::{LinkLifetimes, Links, OverrideFile};
+use portcullis_app::settings::RegistrationHook;
 use portcullis_core::access::Rule;
+use portcullis_core::registration::Domain;
+use portcullis_core::subscription::Plan;
 use secrecy::SecretString;
 
-use super::{AddressRange, ClaimSource, DatabaseUrl, PublicUrl, Rate, SecretKey, Upstream};
+use super::{
+    AddressRange, ClaimSource, DatabaseUrl, MailServer, Mailbox, PublicUrl, Rate, SecretKey, Upstream,
+};
 
 /// Everything an operator can set. Debug shows no secret.
 #[derive(Debug, Clone)]
@@ -44,6 +50,10 @@ pub struct Config {
     pub revocations: RevocationsConfig,
     /// `[outbound]`
     pub outbound: OutboundConfig,
+    /// `[email]`
+    pub email: EmailConfig,
+    /// `[links]`
+    pub links: Links,
     /// `[telemetry]`
     pub telemetry: TelemetryConfig,
 }
@@ -174,6 +184,8 @@ pub struct CsrfConfig {
 pub enum RegistrationMode {
     /// Everyone.
     Open,
+    /// Whoever has an invite.
+    Invite,
     /// No one.
     Closed,
 }
@@ -183,10 +195,22 @@ pub enum RegistrationMode {
 pub struct RegistrationConfig {
     /// Who may register.
     pub mode: RegistrationMode,
-    /// Always false in this version, which sends no mail.
+    /// Nobody signs in before they have shown that their address is theirs. Needs `email_verification`.
     pub require_email_verification: bool,
+    /// People are asked to.
+    pub email_verification: bool,
     /// Never `admin`.
     pub default_role: String,
+    /// None: all.
+    pub allowed_domains: Vec<Domain>,
+    /// Also if they are allowed.
+    pub refused_domains: Vec<Domain>,
+    /// Of the account of whoever registers.
+    pub default_plan: Option<Plan>,
+    /// For which it is on trial.
+    pub trial_days: Option<u32>,
+    /// The service that is asked before anybody is made.
+    pub hook: Option<RegistrationHook>,
 }
 
 /// Passwords that are refused, beside the built-in list.
@@ -240,6 +264,14 @@ pub struct RateLimitConfig {
     pub refresh_forgeries: Rate,
     /// Per address.
     pub password_change: Rate,
+    /// Asked for, per address.
+    pub password_forgot: Rate,
+    /// Used, per address.
+    pub password_reset: Rate,
+    /// Used, per address.
+    pub email_verify: Rate,
+    /// Asked for, per address.
+    pub send_verification: Rate,
     /// By password, per address.
     pub token_create: Rate,
     /// Failures, per address.
@@ -366,6 +398,32 @@ pub struct RevocationsConfig {
     pub max_staleness: Duration,
     /// For forward-auth and the gateway, in that case.
     pub stale: StaleMode,
+}
+
+/// `[email]`
+#[derive(Clone)]
+pub struct EmailConfig {
+    /// None: mails are kept in the outbox.
+    pub server: Option<MailServer>,
+    /// There if `server` is.
+    pub from: Option<Mailbox>,
+    /// None: answers go to `from`.
+    pub reply_to: Option<Mailbox>,
+    /// The folder's files, read and not looked at yet.
+    pub templates: Vec<OverrideFile>,
+    /// BCP 47.
+    pub default_locale: String,
+    /// By what links do.
+    pub link_lifetimes: LinkLifetimes,
+}
+
+impl fmt::Debug for EmailConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmailConfig")
+            .field("server", &self.server)
+            .field("from", &self.from)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The form of the log.
