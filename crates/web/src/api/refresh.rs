@@ -7,12 +7,13 @@ use http::{HeaderMap, StatusCode};
 use portcullis_app::client::Client;
 use portcullis_app::refresh::{Carrier, RefreshError, RefreshRequest};
 use portcullis_edge::code::Code;
+use portcullis_edge::problem::Problem;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::forget::forget_dead;
 use super::login::unknown_audience;
-use super::token_response::{TokenBody, answer, in_body};
+use super::token_response::{TokenBody, answer_rotated, in_body};
 use crate::extract::{Browser, ClientInfo, optional_json};
 use crate::failure::{Answer, Failure};
 use crate::paths;
@@ -31,7 +32,11 @@ impl From<RefreshError> for Failure {
     fn from(error: RefreshError) -> Self {
         match error {
             RefreshError::Invalid(why) => Self::logged(Code::InvalidToken, why),
-            RefreshError::Revoked { .. } => Self::new(Code::RefreshRevoked),
+            // Who keeps cookies of their own for a browser must not take the newer ones away.
+            RefreshError::Revoked { superseded: true } => {
+                Problem::new(Code::RefreshRevoked).extra("superseded", true).into()
+            }
+            RefreshError::Revoked { superseded: false } => Self::new(Code::RefreshRevoked),
             RefreshError::Expired => Self::new(Code::RefreshExpired),
             RefreshError::Reused => Self::new(Code::RefreshReused),
             RefreshError::UnknownAudience => unknown_audience(),
@@ -65,10 +70,10 @@ async fn by_cookie(web: &Web, client: &Client, headers: &HeaderMap, audience: Op
     let missing =
         || Failure::told(Code::MissingToken, "No refresh token came, neither in the body nor in a cookie.");
     let admitted = admitted.ok_or_else(missing)?;
-    let token = admitted.tokens().next().unwrap_or_default().to_owned();
-    let request = RefreshRequest { token, carrier: Carrier::Cookie, audience };
+    let (token, carrier) = admitted.in_use().ok_or_else(missing)?;
+    let request = RefreshRequest { token: token.to_owned(), carrier, audience };
     match web.cx.refresh(request, client).await {
-        Ok(tokens) => Ok(answer(StatusCode::OK, tokens, Some((web, &admitted)))),
+        Ok(tokens) => Ok(answer_rotated(tokens, (web, &admitted))),
         Err(error) => {
             let dead = is_dead(&error);
             let mut response = Failure::from(error).into_response();
