@@ -157,7 +157,9 @@ impl Cx {
         if rules.mode == Mode::Closed {
             return Err(NotAdmitted::Closed.into());
         }
-        let invite = match (&codes.account, &codes.platform) {
+        // A field that was left empty is none.
+        let given = |code: &Option<String>| code.clone().filter(|code| !code.trim().is_empty());
+        let invite = match (&given(&codes.account), &given(&codes.platform)) {
             (Some(code), Some(same)) if code == same => Some(self.find_any_invite(code).await?),
             (Some(code), _) => Some(self.find_invite(Kind::Account, code).await?),
             (None, Some(code)) => Some(self.find_invite(Kind::Platform, code).await?),

@@ -98,8 +98,8 @@ impl Cx {
             Template::RegistrationAttempt | Template::PasswordChanged | Template::ApiTokenLeaked => {
                 Some(email.links.sign_in.clone())
             }
-            Template::Invite => Some(format!("{}/sign-up", email.home)),
-            Template::VerifyEmail
+            Template::Invite
+            | Template::VerifyEmail
             | Template::VerifyRegistration
             | Template::ResetPassword
             | Template::ChangeEmail

@@ -6,7 +6,6 @@ use std::time::Duration;
 use portcullis_testkit::{Backend, Installation, PASSWORD, eventually};
 use serde_json::{Value, json};
 
-use crate::on_both;
 use crate::support::{Tokens, installation};
 
 on_both!(one_of_twenty_gets_in);

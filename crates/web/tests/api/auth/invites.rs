@@ -181,11 +181,12 @@ on_both! {
             (&used["code"], "invite_used"),
             (&revoked["code"], "invalid_invite"),
             (&json!("AAAAA-BBBBB-CCCCC-DDDDD"), "invalid_invite"),
-            (&json!(""), "invalid_invite"),
         ] {
             refused(&register(&app.anon(), "bob", &json!({"invite_code": code})).await, 400, refusal);
         }
-        refused(&register(&app.anon(), "bob", &json!({})).await, 403, "invite_required");
+        for none in [json!({}), json!({"invite_code": null}), json!({"invite_code": " ", "account_invite_code": ""})] {
+            refused(&register(&app.anon(), "bob", &none).await, 403, "invite_required");
+        }
     }
 
     async fn an_account_invite_stands_in_for_a_platform_invite_and_has_priority(backend: Backend) {
