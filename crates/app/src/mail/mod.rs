@@ -4,6 +4,7 @@
 //! [`worker`] sends it through a [`Mailer`].
 
 mod letter;
+mod listing;
 mod mailer;
 mod settings;
 mod strings;
@@ -11,6 +12,7 @@ mod templates;
 mod worker;
 
 pub use letter::LetterError;
+pub use listing::OutboxMail;
 pub use mailer::{Letter, Mailer, MailerError, Taken};
 pub use settings::{EmailSettings, LinkLifetimes, Links};
 pub use strings::languages;

@@ -5,6 +5,7 @@ mod client;
 mod completions;
 mod config;
 mod doctor;
+mod email;
 mod gateway;
 mod key;
 mod migrate;
@@ -62,6 +63,7 @@ async fn dispatch(loaded: &Loaded, command: Command) -> Result<(), Failure> {
         Command::Token(command) => token::run(loaded, command).await,
         Command::Client(command) => client::run(loaded, command).await,
         Command::Key(command) => key::run(loaded, command).await,
+        Command::Email(command) => email::run(loaded, command).await,
         Command::Purge { json } => purge::run(loaded, json).await,
         Command::Backup { file, json } => backup::run(&loaded.config, &file, json).await,
         Command::Doctor { json } => doctor::run(loaded, json).await,

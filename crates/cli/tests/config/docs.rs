@@ -62,6 +62,8 @@ fn every_example_loads() {
         // A cookie's domain is one of the public URL's.
         let cookie = name.starts_with("cookies.");
         let given = if cookie { given.flag("server.public_url", "https://auth.example.com") } else { given };
+        // Whoever sends mail says whom it is from.
+        let given = if name == "email.url" { given.flag("email.from", "a@example.com") } else { given };
         let shown = given.load().unwrap_or_else(|error| panic!("{example}: {error}")).show();
         let set = shown.iter().any(|key| key.origin.to_string().ends_with(":2"));
         assert!(set, "{example} sets nothing");
