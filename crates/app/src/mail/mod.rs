@@ -36,6 +36,11 @@ pub struct MailParts {
 }
 
 impl Cx {
+    /// Whether mails are kept in the outbox, because there is nothing to send them by.
+    pub fn keeps_mail(&self) -> bool {
+        self.mailroom.mailer.is_none()
+    }
+
     /// How long a link of this purpose is good for.
     pub fn link_lifetime(&self, purpose: LinkPurpose) -> Duration {
         self.settings.email.link_lifetimes.of(purpose)
