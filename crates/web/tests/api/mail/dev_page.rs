@@ -1,6 +1,5 @@
 //! The development page: mails of an installation without a mail server.
 
-use http::Request;
 use portcullis_testkit::{Backend, TestApp};
 use serde_json::json;
 
@@ -17,6 +16,7 @@ async fn an_administrator_reads_mails_and_opens_their_links() {
     let app = keeping().await;
     let mail = reset_mail(&app, "ada@example.org");
     app.enqueue_mail(&mail).await;
+    assert_eq!(app.app.kept_mail_page().as_deref(), Some("http://localhost:8400/dev/mail"));
     let root = admin(&app, "root").await;
     let list = Page::of(root.get("/dev/mail").await, 200);
     assert_eq!(list.links(), [format!("/dev/mail/{}", mail.id)]);
@@ -78,13 +78,14 @@ async fn elsewhere_there_is_no_such_page() {
     let public = TestApp::with(Backend::Sqlite, |setup| {
         setup.sends_mail = false;
         setup.web.public_url = "https://id.example.org".parse().unwrap();
+        setup.web.hosts = vec!["localhost:8400".into()];
     })
     .await;
-    for (app, host) in [(&sends, "localhost:8400"), (&public, "id.example.org")] {
-        let root = admin(app, "root").await.with_header("host", host);
-        let token = app.cx.set_up_token().await.unwrap();
-        let reply = root.exchange(Request::get("/dev/mail"), "".into()).await;
-        refused(&reply, 404, "not_found");
-        assert!(token.is_none(), "there is an administrator");
+    for app in [&sends, &public] {
+        let token = app.cx.set_up_token().await.unwrap().unwrap();
+        refused(&app.anon().get(&format!("/dev/mail?setup={}", *token)).await, 404, "not_found");
+        let root = admin(app, "root").await;
+        refused(&root.get("/dev/mail").await, 404, "not_found");
+        assert_eq!(app.app.kept_mail_page(), None);
     }
 }
