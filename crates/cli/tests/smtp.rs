@@ -41,6 +41,8 @@ async fn a_mail_is_handed_over_and_the_connection_used_again() {
     let smtp = smtp(&sink.url(), None);
     smtp.test().await.unwrap();
     for to in ["ada@example.org", "用户@例子.cn"] {
+        // A connection is given back behind the answer.
+        tokio::task::yield_now().await;
         smtp.send(&letter(to)).await.unwrap();
     }
     let received = sink.state.received();
