@@ -3,11 +3,14 @@
 //! What lives here: [`Cx`], the context of every use case, and one error enum per use case, which `web` matches
 //! exhaustively. What may not live here: HTTP, SQL, a clock, a source of randomness.
 
+pub mod accounts;
+pub mod admission;
 pub mod api_tokens;
 pub mod attempts;
 pub mod bearer;
 pub mod bots;
 pub mod browser;
+mod change_email;
 pub mod change_password;
 pub mod client;
 pub mod clients;
@@ -18,11 +21,14 @@ pub mod feed;
 pub mod forward_auth;
 pub mod hashing;
 pub mod impersonate;
+pub mod invites;
 pub mod leaked_tokens;
 pub mod lifetime;
 pub mod limits;
+mod links;
 pub mod login;
 pub mod mail;
+mod mail_requests;
 pub mod me;
 pub mod node;
 pub mod oauth;
@@ -32,6 +38,8 @@ pub mod outbound;
 pub mod own;
 pub mod refresh;
 pub mod register;
+pub mod registration_hook;
+pub mod reset_password;
 pub mod revoked;
 pub mod rotate_keys;
 pub mod scanning_keys;
@@ -42,8 +50,10 @@ pub mod settings;
 pub mod sign_in;
 pub mod signing_keys;
 pub mod status_lists;
+pub mod subscriptions;
 pub mod token_use;
 pub mod tokens;
 mod turn;
+pub mod verify_email;
 
 pub use cx::{Cx, Parts};

@@ -38,6 +38,16 @@ pub enum EventKind {
     PasswordChanged,
     /// A password was set by an operator.
     PasswordSet,
+    /// A link to set a new password was asked for by somebody who may be the user.
+    PasswordResetRequested,
+    /// A password was set anew by a mailed link.
+    PasswordReset,
+    /// An address was shown to be its user's.
+    EmailVerified,
+    /// A user's address changed.
+    EmailChanged,
+    /// The change of an address was undone by whoever has the old one.
+    EmailChangeUndone,
     /// A signing key was made, imported or withdrawn.
     KeyChanged,
     /// An API token was made.
@@ -60,6 +70,30 @@ pub enum EventKind {
     ClientRevoked,
     /// An administrator began to act as another user.
     ImpersonationStarted,
+    /// An invite was made.
+    InviteCreated,
+    /// An invite was taken back.
+    InviteRevoked,
+    /// An invite was mailed once more.
+    InviteResent,
+    /// Somebody used an invite.
+    InviteUsed,
+    /// An account was made beside the user's first one.
+    AccountCreated,
+    /// An account's name changed.
+    AccountUpdated,
+    /// An account was deleted.
+    AccountDeleted,
+    /// Somebody joined an account.
+    MemberJoined,
+    /// A member's role in an account changed.
+    MemberRoleChanged,
+    /// A member left an account, or was removed from it.
+    MemberRemoved,
+    /// A session, or a user, went over to another account of theirs.
+    AccountSwitched,
+    /// What an account has subscribed to changed.
+    SubscriptionChanged,
 }
 
 impl EventKind {
@@ -80,6 +114,11 @@ impl EventKind {
             Self::RefreshReplayedElsewhere => "refresh.replayed_elsewhere",
             Self::PasswordChanged => "password.changed",
             Self::PasswordSet => "password.set",
+            Self::PasswordResetRequested => "password.reset_requested",
+            Self::PasswordReset => "password.reset",
+            Self::EmailVerified => "email.verified",
+            Self::EmailChanged => "email.changed",
+            Self::EmailChangeUndone => "email.change_undone",
             Self::KeyChanged => "key.changed",
             Self::ApiTokenCreated => "api_token.created",
             Self::ApiTokenUpdated => "api_token.updated",
@@ -91,6 +130,18 @@ impl EventKind {
             Self::ClientCreated => "client.created",
             Self::ClientRevoked => "client.revoked",
             Self::ImpersonationStarted => "impersonation.started",
+            Self::InviteCreated => "invite.created",
+            Self::InviteRevoked => "invite.revoked",
+            Self::InviteResent => "invite.resent",
+            Self::InviteUsed => "invite.used",
+            Self::AccountCreated => "account.created",
+            Self::AccountUpdated => "account.updated",
+            Self::AccountDeleted => "account.deleted",
+            Self::MemberJoined => "member.joined",
+            Self::MemberRoleChanged => "member.role_changed",
+            Self::MemberRemoved => "member.removed",
+            Self::AccountSwitched => "account.switched",
+            Self::SubscriptionChanged => "subscription.changed",
         }
     }
 }

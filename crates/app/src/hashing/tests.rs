@@ -303,9 +303,8 @@ fn a_request_that_went_away_does_not_cost_its_lane_the_turn() {
 fn while_many_wait_answers_go_out_together_and_the_last_ones_at_once() {
     let hasher = Hasher::without_workers(config(CHEAP)).expect("parameters are allowed");
     let mut memory = Memory::default();
-    let mut waiting: Vec<_> = (0..2 * TOGETHER + 1)
-        .map(|_| Box::pin(hasher.verify(Lane::Stranger, password("lamp"), None)))
-        .collect();
+    let mut waiting: Vec<_> =
+        (0..=2 * TOGETHER).map(|_| Box::pin(hasher.verify(Lane::Stranger, password("lamp"), None))).collect();
     for one in &mut waiting {
         assert!(poll(one.as_mut()).is_pending());
     }

@@ -7,6 +7,7 @@ mod config;
 mod doctor;
 mod email;
 mod gateway;
+mod invite;
 mod key;
 mod migrate;
 mod purge;
@@ -62,6 +63,7 @@ async fn dispatch(loaded: &Loaded, command: Command) -> Result<(), Failure> {
         Command::Session(command) => session::run(loaded, command).await,
         Command::Token(command) => token::run(loaded, command).await,
         Command::Client(command) => client::run(loaded, command).await,
+        Command::Invite(command) => invite::run(loaded, command).await,
         Command::Key(command) => key::run(loaded, command).await,
         Command::Email(command) => email::run(loaded, command).await,
         Command::Purge { json } => purge::run(loaded, json).await,

@@ -7,7 +7,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use portcullis_app::mail::{LinkLifetimes, Links, OverrideFile};
+use portcullis_app::settings::RegistrationHook;
 use portcullis_core::access::Rule;
+use portcullis_core::registration::Domain;
+use portcullis_core::subscription::Plan;
 use secrecy::SecretString;
 
 use super::{
@@ -181,6 +184,8 @@ pub struct CsrfConfig {
 pub enum RegistrationMode {
     /// Everyone.
     Open,
+    /// Whoever has an invite.
+    Invite,
     /// No one.
     Closed,
 }
@@ -190,10 +195,22 @@ pub enum RegistrationMode {
 pub struct RegistrationConfig {
     /// Who may register.
     pub mode: RegistrationMode,
-    /// Always false in this version, which sends no mail.
+    /// Nobody signs in before they have shown that their address is theirs. Needs `email_verification`.
     pub require_email_verification: bool,
+    /// People are asked to.
+    pub email_verification: bool,
     /// Never `admin`.
     pub default_role: String,
+    /// None: all.
+    pub allowed_domains: Vec<Domain>,
+    /// Also if they are allowed.
+    pub refused_domains: Vec<Domain>,
+    /// Of the account of whoever registers.
+    pub default_plan: Option<Plan>,
+    /// For which it is on trial.
+    pub trial_days: Option<u32>,
+    /// The service that is asked before anybody is made.
+    pub hook: Option<RegistrationHook>,
 }
 
 /// Passwords that are refused, beside the built-in list.
@@ -247,6 +264,14 @@ pub struct RateLimitConfig {
     pub refresh_forgeries: Rate,
     /// Per address.
     pub password_change: Rate,
+    /// Asked for, per address.
+    pub password_forgot: Rate,
+    /// Used, per address.
+    pub password_reset: Rate,
+    /// Used, per address.
+    pub email_verify: Rate,
+    /// Asked for, per address.
+    pub send_verification: Rate,
     /// By password, per address.
     pub token_create: Rate,
     /// Failures, per address.

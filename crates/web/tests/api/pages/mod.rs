@@ -5,6 +5,8 @@ mod assets;
 mod csrf;
 mod forward_auth;
 mod html;
+mod invite;
+mod mailed;
 mod password;
 mod refusals;
 mod renewing;
