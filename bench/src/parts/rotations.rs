@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use portcullis_core::session::Carrier;
 use portcullis_store::{Rotate, Store};
 
 use super::seed::{LATER, NOW, SECRET_HASH, session_id};
@@ -33,7 +34,7 @@ impl Caller for Rotator {
             idle_ends_at: LATER.micros(),
             address: "127.0.0.1".to_owned(),
             device: "portcullis-bench".to_owned(),
-            by_cookie: false,
+            carrier: Carrier::Body,
             most: i64::MAX,
         });
         if let Ok(Some(_)) = rotated.await {

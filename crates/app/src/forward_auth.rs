@@ -16,11 +16,13 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use portcullis_core::access::{AudienceId, Decision, Identity, Lack, Rules, Target};
+use portcullis_core::session::Carrier;
 use portcullis_core::time::Timestamp;
 use portcullis_jose::AccessClaims;
 use thiserror::Error;
 
 use crate::bearer::{self, BearerError, Caller};
+use crate::browser::belongs;
 use crate::cx::Cx;
 use crate::fault::Fault;
 
@@ -54,8 +56,8 @@ pub enum Credential<'a> {
     None,
     /// A token in `Authorization`.
     Bearer(&'a str),
-    /// An access token in a cookie.
-    Cookie(&'a str),
+    /// An access token in a cookie, and in which.
+    Cookie(&'a str, Carrier),
 }
 
 /// Why a request may not pass.
@@ -155,20 +157,20 @@ impl Cx {
         changes: impl FnOnce() -> bool + Send,
         address: impl FnOnce() -> IpAddr + Send,
     ) -> Result<Arc<Passed>, ForwardError> {
-        let (token, from_cookie) = match credential {
+        let (token, carrier) = match credential {
             Credential::None => return self.forward_nobody(target, ForwardError::Missing),
-            Credential::Bearer(token) => (token, false),
-            Credential::Cookie(token) if is_jwt(token) => (token, true),
+            Credential::Bearer(token) => (token, Carrier::Body),
+            Credential::Cookie(token, carrier) if is_jwt(token) => (token, carrier),
             // No API token: cookies go wherever the browser does, and hold nothing that lives for months.
-            Credential::Cookie(_) => {
+            Credential::Cookie(..) => {
                 return self.forward_nobody(target, ForwardError::Invalid("no access token"));
             }
         };
-        let caller = match self.forwarded_caller(token, changes).await {
+        let caller = match self.forwarded_caller(token, carrier, changes).await {
             Ok(caller) => caller,
             // A fault says nothing about the cookie, and a session that may only look is a good one.
             Err(error @ (ForwardError::Fault(_) | ForwardError::ReadOnly)) => return Err(error),
-            Err(error) if from_cookie => return self.forward_nobody(target, error),
+            Err(error) if carrier != Carrier::Body => return self.forward_nobody(target, error),
             Err(error) => return Err(error),
         };
         if let bearer::Credential::ApiToken(_) = &caller.credential {
@@ -197,12 +199,14 @@ impl Cx {
     async fn forwarded_caller(
         &self,
         token: &str,
+        carrier: Carrier,
         changes: impl FnOnce() -> bool + Send,
     ) -> Result<Arc<Caller>, ForwardError> {
         let caller = match self.settings.forward_auth.stale {
             Stale::Refuse => self.caller(token).await?,
             Stale::Serve => self.caller_as_known(token).await?,
         };
+        belongs(&caller, carrier)?;
         if caller.claims.pwd_change {
             return Err(ForwardError::PasswordChange);
         }

@@ -2,10 +2,12 @@
 //!
 //! 1. Form and MAC: garbage ends here, before the store. A forged MAC counts against its address; a right one
 //!    never does. A node that cannot sign says so before it spends the token.
-//! 2. Rotate: one guarded UPDATE. Of two racers one wins, in the database.
-//! 3. Who lost is judged by the row as it is (`core::session::decide`): the same successor within the grace,
+//! 2. Whose session it is, which the answer says: what cannot be read now must not have cost the token already, which
+//!    would be theft when it comes back after the grace.
+//! 3. Rotate: one guarded UPDATE. Of two racers one wins, in the database.
+//! 4. Who lost is judged by the row as it is (`core::session::decide`): the same successor within the grace,
 //!    theft after it. Theft ends the session, and that write is committed before the answer.
-//! 4. Sign, outside of any transaction.
+//! 5. Sign, outside of any transaction.
 
 use std::time::Duration;
 
@@ -14,7 +16,8 @@ use portcullis_core::audit::EventKind;
 use portcullis_core::rate::Rate;
 use portcullis_core::refresh_token::{ParseError, RefreshToken};
 use portcullis_core::server_key::KeyId;
-use portcullis_core::session::{Decision, Delivery, EndCause, Grant, SessionState, decide};
+pub use portcullis_core::session::Carrier;
+use portcullis_core::session::{Decision, EndCause, Grant, SessionState, decide};
 use portcullis_store::sessions::{self, End, Judged};
 use portcullis_store::{Rotate, audit};
 use thiserror::Error;
@@ -29,28 +32,10 @@ use crate::tokens::{Tokens, UnknownAudience};
 pub struct RefreshRequest {
     /// The token.
     pub token: String,
-    /// How it came: a token of a cookie session in a body is none.
+    /// How it came: a token of a cookie session in a body is none, nor one in the cookie of another kind.
     pub carrier: Carrier,
     /// Only for this audience.
     pub audience: Option<String>,
-}
-
-/// How a refresh token came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Carrier {
-    /// In the body.
-    Body,
-    /// In a cookie.
-    Cookie,
-}
-
-impl Carrier {
-    const fn fits(self, delivery: Delivery) -> bool {
-        matches!(
-            (self, delivery),
-            (Self::Body, Delivery::Body) | (Self::Cookie, Delivery::Cookie | Delivery::Cookies)
-        )
-    }
 }
 
 /// Why there is no successor.
@@ -118,18 +103,14 @@ impl Cx {
         // 1.
         let token = self.parse_refresh(&request.token, client).await?;
         self.signer()?;
-        // 2. and 3.
+        // 2.
+        let user = self.store.user_of_session(token.session).await?;
+        let user = user.ok_or(RefreshError::Invalid("no such session"))?;
+        // 3. and 4.
         let (grant, key) = self.rotate(&token, request.carrier, client).await?;
-        // 4.
+        // 5.
         let refresh_token = token.successor().to_text(key, &self.ring).ok_or(Fault::ServerKeyMissing(key))?;
         let (access_token, expires_in) = self.sign_access(&grant, audiences).await?;
-        // Deleted since the row was read, and the session with them.
-        let user = self
-            .store
-            .user(grant.user)
-            .await
-            .map_err(Fault::from)?
-            .ok_or(RefreshError::Revoked { superseded: false })?;
         Ok(Tokens {
             access_token,
             expires_in,
@@ -180,7 +161,7 @@ impl Cx {
             idle_ends_at: (now + self.settings.lifetimes.refresh).micros(),
             address: client.address.to_string(),
             device: client.device.clone(),
-            by_cookie: carrier == Carrier::Cookie,
+            carrier,
             most: rules.per_minute.map_or(i64::MAX, i64::from),
         }
     }
@@ -202,7 +183,7 @@ impl Cx {
             let Some(judged) = self.store.judged(token.session).await? else {
                 return Err(RefreshError::Invalid("no such session"));
             };
-            if !carrier.fits(judged.grant.delivery) {
+            if carrier != Carrier::of(&judged.grant) {
                 return Err(RefreshError::Invalid("carried the wrong way"));
             }
             match decide(token, &judged.chain, self.clock.now(), self.settings.rotation_rules()) {

@@ -186,9 +186,6 @@ impl Cx {
             return Err(KeyError::Unknown(kid.to_owned()));
         }
         let now = self.clock.now();
-        if !views.iter().any(|key| key.kid != kid && key.activates_at <= now) {
-            return Err(KeyError::LastOne(kid.to_owned()));
-        }
         let mut event = self.event(EventKind::KeyChanged);
         event.detail.insert("kid".into(), Value::from(kid));
         event.detail.insert("action".into(), Value::from("retired"));
@@ -198,16 +195,27 @@ impl Cx {
             .write(move |tx| {
                 let (name, event) = (name.clone(), event.clone());
                 Box::pin(async move {
+                    // Of two that are withdrawn at once, the second must see that the first is gone.
+                    let present = keys::lock_signing_keys(tx).await?;
+                    let signs =
+                        |key: &StoredKey| key.times.retired_at.is_none() && key.times.activates_at <= now;
+                    if !present.iter().any(|key| key.kid != name && signs(key)) {
+                        return Ok(None);
+                    }
                     let done = keys::retire(tx, &name, now).await?;
                     if done {
                         portcullis_store::audit::append(tx, &event).await?;
                     }
-                    Ok(done)
+                    Ok(Some(done))
                 })
             })
             .await?;
         self.reload_signing_keys().await?;
-        if done { Ok(()) } else { Err(KeyError::Unknown(kid.to_owned())) }
+        match done {
+            Some(true) => Ok(()),
+            Some(false) => Err(KeyError::Unknown(kid.to_owned())),
+            None => Err(KeyError::LastOne(kid.to_owned())),
+        }
     }
 
     /// Seals anew what is sealed under an older server key. No row is ever deleted: a key that was withdrawn

@@ -26,13 +26,31 @@ pub(crate) async fn end(
     mut event: Event,
     now: Timestamp,
 ) -> Result<Vec<Uuid>, StoreError> {
-    let Some(user) = sessions::end(tx, which, now, cause).await? else { return Ok(Vec::new()) };
-    event.user = Some(user);
+    let Some(ended) = sessions::end(tx, which, now, cause).await? else { return Ok(Vec::new()) };
+    event.user = Some(ended.user);
+    if is_by_holder(cause) {
+        event.actor = event.actor.or(ended.actor);
+    }
     audit::append(tx, &event).await?;
     // Whoever acts as another from this session stops with it.
     let mut ended = sessions::end_acting_from(tx, session, now).await?;
     ended.push(session.uuid());
     Ok(ended)
+}
+
+/// Whether it is whoever holds the session that ends it: the administrator, if one acts in it.
+const fn is_by_holder(cause: EndCause) -> bool {
+    match cause {
+        EndCause::Logout | EndCause::ActingEnded | EndCause::Replaced => true,
+        EndCause::LogoutEverywhere
+        | EndCause::Revoked
+        | EndCause::RevokedByOperator
+        | EndCause::Reused
+        | EndCause::PasswordChanged
+        | EndCause::UserDisabled
+        | EndCause::Displaced
+        | EndCause::UserDeleted => false,
+    }
 }
 
 impl Cx {

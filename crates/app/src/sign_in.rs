@@ -19,6 +19,7 @@ use portcullis_store::{audit, revocations};
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::browser::CarriedAccess;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
@@ -59,7 +60,15 @@ pub struct Handover {
     /// How they travel.
     pub delivery: Delivery,
     /// What the browser holds so far: whoever's it is, its session ends when the new one begins.
-    pub replaces: Vec<RefreshToken>,
+    pub replaces: Vec<Replaced>,
+}
+
+/// A session that a browser holds, by what it showed of it.
+pub enum Replaced {
+    /// A refresh token, of whatever generation.
+    Refresh(RefreshToken),
+    /// An access token, expired or not: all that pages get to see of a session with a narrow `cookies.path`.
+    Access(CarriedAccess),
 }
 
 /// How they want their tokens.
@@ -222,10 +231,13 @@ impl Cx {
         Ok(grant)
     }
 
-    /// How the session of `old` ends, with its event.
-    fn replaced(&self, old: &RefreshToken, client: &Client) -> (End, SessionId, Event) {
-        let event = self.ended(old.session, EndCause::Replaced, client);
-        (End::BySecret(old.session, old.secret.hash()), old.session, event)
+    /// How `old` ends, with its event.
+    fn replaced(&self, old: &Replaced, client: &Client) -> (End, SessionId, Event) {
+        let (session, which) = match old {
+            Replaced::Refresh(token) => (token.session, End::BySecret(token.session, token.secret.hash())),
+            Replaced::Access(token) => (token.session, End::Own(token.session, token.user)),
+        };
+        (which, session, self.ended(session, EndCause::Replaced, client))
     }
 
     fn started(&self, new: &NewSession, actor: Option<&Actor>, client: &Client) -> Event {

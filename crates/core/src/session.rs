@@ -164,6 +164,37 @@ pub struct Grant {
     pub status_index: Option<StatusIndex>,
 }
 
+/// How a token came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// In the body.
+    Body,
+    /// In the cookies of whoever sits in front of the browser.
+    Cookie,
+    /// In those in which an administrator acts as another user. They come before the others, so that they hold nothing
+    /// else: whoever can write cookies for this host could otherwise put a session of their own before everybody's.
+    ActingCookie,
+}
+
+impl Carrier {
+    /// By which cookies a session goes in which somebody acts, or nobody.
+    pub const fn cookie(acting: Option<ActingMode>) -> Self {
+        match acting {
+            None | Some(ActingMode::Bot) => Self::Cookie,
+            Some(ActingMode::Read | ActingMode::Full) => Self::ActingCookie,
+        }
+    }
+
+    /// How the refresh tokens of a session travel.
+    pub const fn of(grant: &Grant) -> Self {
+        match (grant.delivery, &grant.acting) {
+            (Delivery::Body, _) => Self::Body,
+            (Delivery::Cookie | Delivery::Cookies, None) => Self::cookie(None),
+            (Delivery::Cookie | Delivery::Cookies, Some(acting)) => Self::cookie(Some(acting.mode)),
+        }
+    }
+}
+
 /// The chain of refresh tokens, as stored.
 #[derive(Clone, Debug)]
 pub struct Chain {

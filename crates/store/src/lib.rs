@@ -52,12 +52,14 @@ pub use db::{DatabaseOptions, Tx};
 pub use error::StoreError;
 pub use follow::Follower;
 pub use rotate::Rotate;
+use user_reads::{By, UserReads};
 
 /// One database. Cheap to share behind an `Arc`; any number of nodes may use the same.
 pub struct Store {
     db: db::Db,
     writer: writer::Writer,
-    user_reads: user_reads::UserReads,
+    user_reads: UserReads,
+    session_users: UserReads,
     nudged: std::sync::Arc<tokio::sync::Notify>,
 }
 
@@ -66,8 +68,9 @@ impl Store {
     pub async fn open(options: &DatabaseOptions) -> Result<Self, StoreError> {
         let db = db::Db::open(options).await?;
         let writer = writer::Writer::start(&db).await?;
-        let user_reads = user_reads::UserReads::start(&db);
-        Ok(Self { db, writer, user_reads, nudged: std::sync::Arc::default() })
+        let user_reads = UserReads::start(&db, By::User);
+        let session_users = UserReads::start(&db, By::Session);
+        Ok(Self { db, writer, user_reads, session_users, nudged: std::sync::Arc::default() })
     }
 
     /// Runs `work` in a transaction. `Ok` commits, also for a refusal that must persist; `Err` rolls back.

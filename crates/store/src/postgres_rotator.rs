@@ -121,6 +121,7 @@ async fn update(connection: &mut PgConnection, batch: &[RotateJob]) -> Result<Ve
     let hashes: Vec<&[u8]> = batch.iter().map(|job| &job.command.secret_hash[..]).collect();
     let addresses: Vec<&str> = batch.iter().map(|job| job.command.address.as_str()).collect();
     let devices: Vec<&str> = batch.iter().map(|job| job.command.device.as_str()).collect();
+    let carriers: Vec<i64> = batch.iter().map(|job| rotate::carrier_code(job.command.carrier)).collect();
     sqlx::query_as(rotate::POSTGRES)
         .bind(column!(session))
         .bind(hashes)
@@ -131,7 +132,7 @@ async fn update(connection: &mut PgConnection, batch: &[RotateJob]) -> Result<Ve
         .bind(addresses)
         .bind(column!(most))
         .bind(devices)
-        .bind(column!(by_cookie))
+        .bind(carriers)
         .fetch_all(connection)
         .await
 }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use portcullis_core::session::Grant;
+use portcullis_core::session::{Carrier, Grant};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -33,8 +33,8 @@ pub struct Rotate {
     pub address: String,
     /// What the device calls itself.
     pub device: String,
-    /// It came in a cookie: only a session whose tokens travel in cookies rotates, and in a body only another.
-    pub by_cookie: bool,
+    /// How it came: only a session whose tokens travel so rotates.
+    pub carrier: Carrier,
     /// Most rotations a minute.
     pub most: i64,
 }
@@ -63,6 +63,23 @@ impl RotateJob {
     }
 }
 
+/// How a session's tokens travel, as [`carrier_code`] says it.
+macro_rules! carrier {
+    () => {
+        "(CASE WHEN sessions.delivery = 'body' THEN 0 WHEN sessions.acting <> 'bot' THEN 2 ELSE 1 END)"
+    };
+}
+pub(crate) use carrier;
+
+/// A number, as both databases take it in a batch.
+pub(crate) const fn carrier_code(carrier: Carrier) -> i64 {
+    match carrier {
+        Carrier::Body => 0,
+        Carrier::Cookie => 1,
+        Carrier::ActingCookie => 2,
+    }
+}
+
 /// What both databases share of the statement. Each puts its own form of the batch before and behind it.
 macro_rules! rotate_statement {
     ($batch:literal) => {
@@ -77,7 +94,9 @@ macro_rules! rotate_statement {
             $batch,
             " WHERE sessions.id = p.id AND sessions.generation = p.generation \
              AND sessions.secret_hash = p.secret_hash AND sessions.ended_at IS NULL \
-             AND (sessions.delivery <> 'body') = p.by_cookie \
+             AND ",
+            carrier!(),
+            " = p.carrier \
              AND sessions.idle_ends_at > p.now AND sessions.ends_at > p.now \
              AND (sessions.window_count < p.most OR sessions.window_at + 60000000 <= p.now) \
              RETURNING sessions.id, sessions.user_id, sessions.generation, sessions.role, \
@@ -91,13 +110,13 @@ macro_rules! rotate_statement {
 pub(crate) const SQLITE: &str = rotate_statement!(
     "(SELECT unhex(value ->> 0) AS id, unhex(value ->> 1) AS secret_hash, value ->> 2 AS generation, \
       value ->> 3 AS key_id, value ->> 4 AS now, value ->> 5 AS idle_ends_at, value ->> 6 AS address, \
-      value ->> 7 AS most, value ->> 8 AS device, value ->> 9 AS by_cookie FROM json_each($1)) AS p"
+      value ->> 7 AS most, value ->> 8 AS device, value ->> 9 AS carrier FROM json_each($1)) AS p"
 );
 
 pub(crate) const POSTGRES: &str = rotate_statement!(
     "unnest($1::uuid[], $2::bytea[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], \
-      $8::bigint[], $9::text[], $10::boolean[]) \
-      AS p(id, secret_hash, generation, key_id, now, idle_ends_at, address, most, device, by_cookie)"
+      $8::bigint[], $9::text[], $10::bigint[]) \
+      AS p(id, secret_hash, generation, key_id, now, idle_ends_at, address, most, device, carrier)"
 );
 
 /// The batch as the JSON that [`SQLITE`] takes.
@@ -114,14 +133,13 @@ pub(crate) fn to_json(jobs: &[RotateJob]) -> String {
             out.push(char::from(HEX[usize::from(byte >> 4)]));
             out.push(char::from(HEX[usize::from(byte & 15)]));
         }
-        let Rotate { generation, key_id, now, idle_ends_at, most, by_cookie, .. } = command;
+        let Rotate { generation, key_id, now, idle_ends_at, most, .. } = command;
+        let carrier = carrier_code(command.carrier);
         // What a caller words: unescaped, it could speak for its neighbours in the batch.
         let address = serde_json::Value::from(command.address.as_str());
         let device = serde_json::Value::from(command.device.as_str());
-        let _ = write!(
-            out,
-            "\",{generation},{key_id},{now},{idle_ends_at},{address},{most},{device},{by_cookie}]"
-        );
+        let _ =
+            write!(out, "\",{generation},{key_id},{now},{idle_ends_at},{address},{most},{device},{carrier}]");
     }
     out.push(']');
     out
@@ -189,7 +207,7 @@ mod tests {
             idle_ends_at: 0,
             address: String::new(),
             device: String::new(),
-            by_cookie: false,
+            carrier: Carrier::Body,
             most: 1,
         };
         (RotateJob::new(command, reply), answer)

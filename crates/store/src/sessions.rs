@@ -11,7 +11,7 @@ use crate::Store;
 use crate::db::{Tx, affected, on, on_tx, row};
 use crate::error::StoreError;
 pub use crate::new_session::{ActingFrom, Asker, NewSession, create, hold_asker};
-use crate::rotate::Rotate;
+use crate::rotate::{Rotate, carrier, carrier_code};
 pub use crate::session_rows::Judged;
 use crate::session_rows::{GrantRow, JudgedRow, grant_columns};
 use crate::status_indexes;
@@ -45,16 +45,18 @@ const LIVE: &str = "SELECT id, device, address, created_at, rotated_at AS last_u
     ORDER BY id DESC LIMIT $4";
 const ROTATE_AHEAD: &str = concat!(
     "UPDATE sessions SET generation = $2 + 1, key_id = $4, rotated_at = $5, idle_ends_at = $6, address = $7, \
-     device = $8 WHERE id = $1 AND generation < $2 AND (delivery <> 'body') = $9 AND secret_hash = $3 \
+     device = $8 WHERE id = $1 AND generation < $2 AND secret_hash = $3 AND ",
+    carrier!(),
+    " = $9 \
      AND ended_at IS NULL AND idle_ends_at > $5 AND ends_at > $5 RETURNING ",
     grant_columns!()
 );
 const END_ONE: &str = "UPDATE sessions SET ended_at = $2, end_cause = $3 WHERE id = $1 AND ended_at IS NULL \
-    RETURNING user_id";
+    RETURNING user_id, actor_id";
 const END_OWN: &str = "UPDATE sessions SET ended_at = $2, end_cause = $3 WHERE id = $1 AND user_id = $4 \
-    AND ended_at IS NULL RETURNING user_id";
+    AND ended_at IS NULL RETURNING user_id, actor_id";
 const END_BY_SECRET: &str = "UPDATE sessions SET ended_at = $2, end_cause = $3 WHERE id = $1 \
-    AND secret_hash = $4 AND ended_at IS NULL RETURNING user_id";
+    AND secret_hash = $4 AND ended_at IS NULL RETURNING user_id, actor_id";
 /// Whoever acts as another holds their own row until the commit: a session that they have just made is seen by
 /// the statement after this one, never by one that began before.
 const HOLD_USER: &str = "UPDATE users SET version = version WHERE id = $1";
@@ -81,6 +83,10 @@ const COUNT_BY_KEY: &str = "SELECT key_id, COUNT(*) AS count FROM sessions WHERE
 
 row! {
     struct ViewRow { id: Uuid, device: String, address: String, created_at: i64, last_used_at: i64, acting: bool }
+}
+
+row! {
+    struct EndedRow { user_id: Uuid, actor_id: Option<Uuid> }
 }
 
 row! {
@@ -153,7 +159,7 @@ pub async fn rotate_ahead(tx: &mut Tx, command: &Rotate) -> Result<Option<Grant>
         .bind(command.idle_ends_at)
         .bind(&command.address)
         .bind(&command.device)
-        .bind(command.by_cookie)
+        .bind(carrier_code(command.carrier))
         .fetch_optional(db))?;
     row.map(Grant::try_from).transpose()
 }
@@ -169,23 +175,35 @@ pub enum End {
     BySecret(SessionId, SecretHash),
 }
 
+/// Whose session has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Its user.
+    pub user: UserId,
+    /// Who really acted in it, if it was not the user.
+    pub actor: Option<UserId>,
+}
+
 /// Ends a session; `None`: it had ended, is another's or does not exist.
 pub async fn end(
     tx: &mut Tx,
     which: End,
     now: Timestamp,
     cause: EndCause,
-) -> Result<Option<UserId>, StoreError> {
+) -> Result<Option<Ended>, StoreError> {
     let (now, cause) = (now.micros(), cause.as_str());
-    let user: Option<Uuid> = match which {
-        End::Any(id) => on_tx!(tx, db => sqlx::query_scalar(END_ONE)
+    let row: Option<EndedRow> = match which {
+        End::Any(id) => on_tx!(tx, db => sqlx::query_as(END_ONE)
             .bind(id.uuid()).bind(now).bind(cause).fetch_optional(db))?,
-        End::Own(id, user) => on_tx!(tx, db => sqlx::query_scalar(END_OWN)
+        End::Own(id, user) => on_tx!(tx, db => sqlx::query_as(END_OWN)
             .bind(id.uuid()).bind(now).bind(cause).bind(user.uuid()).fetch_optional(db))?,
-        End::BySecret(id, hash) => on_tx!(tx, db => sqlx::query_scalar(END_BY_SECRET)
+        End::BySecret(id, hash) => on_tx!(tx, db => sqlx::query_as(END_BY_SECRET)
             .bind(id.uuid()).bind(now).bind(cause).bind(hash.0.to_vec()).fetch_optional(db))?,
     };
-    Ok(user.map(UserId::from_uuid))
+    Ok(row.map(|row| Ended {
+        user: UserId::from_uuid(row.user_id),
+        actor: row.actor_id.map(UserId::from_uuid),
+    }))
 }
 
 /// Ends the sessions in which somebody acts from `session`, which has ended; their ids come back.

@@ -1,6 +1,6 @@
 //! Users.
 
-use portcullis_core::ids::{AccountId, UserId};
+use portcullis_core::ids::{AccountId, SessionId, UserId};
 use portcullis_core::time::Timestamp;
 use portcullis_core::user::{Email, Login, Profile, Role, User, Username};
 use uuid::Uuid;
@@ -182,6 +182,11 @@ impl Store {
     /// A user by id.
     pub async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
         self.user_reads.read(id.uuid()).await
+    }
+
+    /// The user of a session, be it live or not; `None`: there is no such session.
+    pub async fn user_of_session(&self, session: SessionId) -> Result<Option<User>, StoreError> {
+        self.session_users.read(session.uuid()).await
     }
 
     /// A user with credentials, by id.

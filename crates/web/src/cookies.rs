@@ -5,7 +5,7 @@
 //! | `pc_refresh` | the refresh token | `cookies.path` |
 //! | `pc_access` | the access token, with delivery `cookies` only | everywhere: forward-auth reads it |
 //! | `pc_act_refresh`, `pc_act_access` | the same of the session in which an administrator acts as another user | the same |
-//! | `pc_device` | makes the device known at the next sign-in | `cookies.path` |
+//! | `pc_device` | makes the device known at the next sign-in | everywhere: pages sign in, too |
 //! | `csrftoken` | the CSRF token, for scripts to read | everywhere: pages read it |
 //!
 //! The access token's cookie lives as long as the refresh token's, longer than the token in it: a browser that
@@ -14,7 +14,7 @@
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
 use portcullis_app::tokens::Tokens;
-use portcullis_core::session::{ActingMode, Delivery};
+use portcullis_core::session::{Carrier, Delivery};
 use portcullis_edge::cookies::{
     BadCookieScope, BadCookieValue, CookieError, CookieScope, CookieSpec, Visibility,
 };
@@ -36,6 +36,8 @@ pub(crate) struct Cookies {
     pub(crate) acting: Pair,
     device: CookieSpec,
     csrf: CookieSpec,
+    /// Refresh tokens do not come to pages.
+    narrow: bool,
     /// On plain http only this machine may see them.
     pub(crate) usable: bool,
 }
@@ -46,6 +48,8 @@ pub(crate) struct Brought {
     pub(crate) own: BroughtPair,
     pub(crate) acting: BroughtPair,
     pub(crate) device: Option<String>,
+    /// To one of our pages, which stand outside of a narrow `cookies.path`.
+    pub(crate) to_page: bool,
 }
 
 /// What it brought of one session.
@@ -89,8 +93,9 @@ impl Cookies {
                 refresh: hidden("pc_act_refresh", &narrow)?,
                 access: hidden("pc_act_access", &wide)?,
             },
-            device: hidden("pc_device", &narrow)?,
+            device: hidden("pc_device", &wide)?,
             csrf: CookieSpec::new("csrftoken", Visibility::Readable, &wide)?,
+            narrow: narrow.path != "/",
             usable: narrow.https || portcullis_edge::host::is_loopback(&config.public_url),
         })
     }
@@ -104,27 +109,35 @@ impl Cookies {
         let pair = |pair: &Pair| -> Result<BroughtPair, CookieError> {
             Ok(BroughtPair { refresh: read(&pair.refresh)?, access: read(&pair.access)? })
         };
-        Ok(Brought { own: pair(&self.own)?, acting: pair(&self.acting)?, device: read(&self.device)? })
+        Ok(Brought {
+            own: pair(&self.own)?,
+            acting: pair(&self.acting)?,
+            device: read(&self.device)?,
+            to_page: false,
+        })
     }
 
-    /// The access token by which a request asks. While acting it is that session's, or none that is any good: one that
+    /// The access token by which a request asks, and in which cookie it came. While acting it is that session's, or none that is any good: one that
     /// went astray must not turn whoever acts back into themselves.
     ///
     /// # Errors
     /// As [`Self::read`], of those that are read.
-    pub(crate) fn access<'a>(&self, headers: &'a HeaderMap) -> Result<Option<&'a str>, CookieError> {
+    pub(crate) fn access<'a>(
+        &self,
+        headers: &'a HeaderMap,
+    ) -> Result<Option<(&'a str, Carrier)>, CookieError> {
         let own = self.own.access.read(headers)?;
         match (self.acting.access.read(headers)?, self.acting.refresh.read(headers)?) {
-            (Some(acting), _) => Ok(Some(acting)),
-            (None, Some(_)) => Ok(Some("")),
-            (None, None) => Ok(own),
+            (Some(acting), _) => Ok(Some((acting, Carrier::ActingCookie))),
+            (None, Some(_)) => Ok(Some(("", Carrier::ActingCookie))),
+            (None, None) => Ok(own.map(|own| (own, Carrier::Cookie))),
         }
     }
 
-    /// Sets the cookies of `tokens`, and takes away what `brought` holds in their place.
+    /// Sets the cookies of `tokens`, and takes away what the browser holds in their place.
     ///
     /// # Errors
-    /// An access token that is too long: its claims are the operator's.
+    /// An access token that is too long: its claims are the operator's. The other cookies are set all the same.
     pub(crate) fn hand_over(
         &self,
         out: &mut HeaderMap,
@@ -132,13 +145,14 @@ impl Cookies {
         csrf_token: &str,
         brought: &Brought,
     ) -> Result<(), BadCookieValue> {
-        let acts = tokens.grant.acting.is_some_and(|acting| acting.mode != ActingMode::Bot);
+        let acts = Carrier::of(&tokens.grant) == Carrier::ActingCookie;
         let pair = if acts { &self.acting } else { &self.own };
         let seconds = tokens.refresh_expires_in.as_secs();
         add(out, pair.refresh.set(&tokens.refresh_token, Some(seconds))?);
         let held = if acts { &brought.acting } else { &brought.own };
+        let mut done = Ok(());
         if tokens.grant.delivery == Delivery::Cookies {
-            add(out, pair.access.set(&tokens.access_token, Some(seconds))?);
+            done = pair.access.set(&tokens.access_token, Some(seconds)).map(|line| add(out, line));
         } else if held.access.is_some() {
             add(out, pair.access.clear());
         }
@@ -147,9 +161,9 @@ impl Cookies {
         }
         self.set_csrf_token(out, csrf_token, seconds)?;
         if !acts {
-            clear(out, &self.acting, &brought.acting);
+            self.clear_acting(out, brought);
         }
-        Ok(())
+        done
     }
 
     /// Sets the CSRF token for scripts to read.
@@ -168,19 +182,24 @@ impl Cookies {
 
     /// Takes away the cookies of acting as another user; what is left is the administrator's own.
     pub(crate) fn clear_acting(&self, out: &mut HeaderMap, brought: &Brought) {
-        clear(out, &self.acting, &brought.acting);
+        clear(out, &self.acting, &brought.acting, self.hides(brought));
     }
 
-    /// Takes away every cookie of a session that `brought` holds. The device stays known.
+    /// Takes away every cookie of a session that the browser holds. The device stays known.
     pub(crate) fn clear_all(&self, out: &mut HeaderMap, brought: &Brought) {
-        clear(out, &self.own, &brought.own);
-        clear(out, &self.acting, &brought.acting);
+        clear(out, &self.own, &brought.own, self.hides(brought));
+        clear(out, &self.acting, &brought.acting, self.hides(brought));
         add(out, self.csrf.clear());
+    }
+
+    /// Whether the browser may hold refresh tokens that it did not bring: one left behind would count at `/auth`.
+    const fn hides(&self, brought: &Brought) -> bool {
+        self.narrow && brought.to_page
     }
 }
 
-fn clear(out: &mut HeaderMap, pair: &Pair, brought: &BroughtPair) {
-    if brought.refresh.is_some() {
+fn clear(out: &mut HeaderMap, pair: &Pair, brought: &BroughtPair, hidden: bool) {
+    if brought.refresh.is_some() || hidden {
         add(out, pair.refresh.clear());
     }
     if brought.access.is_some() {

@@ -88,6 +88,25 @@ contract! {
         assert!(is_refused(&t.store, &acting(t, &admin, &own, &ada)).await, "a session that has ended");
     }
 
+    async fn whoever_ends_it_is_told_who_acted(t: &TestStore) {
+        let (admin, own, ada, first) = begun(t).await;
+        let second = acting(t, &admin, &own, &ada);
+        let third = acting(t, &admin, &own, &ada);
+        for new in [&second, &third] {
+            create(&t.store, new).await.expect("committed").expect("allowed");
+        }
+        let now = t.now();
+        let told = sessions::Ended { user: ada.id, actor: Some(admin.id) };
+        for which in [
+            End::Any(first.id),
+            End::Own(second.id, ada.id),
+            End::BySecret(third.id, third.secret_hash),
+        ] {
+            let done = commit!(t.store, [] tx => sessions::end(tx, which, now, EndCause::Logout));
+            assert_eq!(done.expect("answered"), Some(told), "{which:?}");
+        }
+    }
+
     async fn nobody_acts_as_an_administrator_or_as_somebody_disabled(t: &TestStore) {
         let (admin, own, ada, first) = begun(t).await;
         let second = make_admin(t, "second").await;

@@ -108,7 +108,7 @@ async fn rotate(store: &Store) -> Result<(), StoreError> {
         idle_ends_at: 0,
         address: String::new(),
         device: String::new(),
-        by_cookie: true,
+        carrier: portcullis_core::session::Carrier::Cookie,
         most: 1,
     };
     store.rotate(command).await.map(|none| assert!(none.is_none()))

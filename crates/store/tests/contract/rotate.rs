@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use portcullis_core::server_key::KeyId;
-use portcullis_core::session::{Delivery, EndCause, Grant};
+use portcullis_core::session::{Acting, ActingMode, Carrier, Delivery, EndCause, Grant};
 use portcullis_store::Rotate;
-use portcullis_store::sessions::{self, End, NewSession};
+use portcullis_store::sessions::{self, ActingFrom, End, NewSession};
 use portcullis_testkit::TestStore;
 
 use crate::support::{IDLE, LIFE, create, execute, judged, make_session, make_user, new_session, rotation};
@@ -47,7 +47,8 @@ contract! {
             ("a generation behind", Rotate { generation: 1, ..good.clone() }),
             ("a generation ahead", Rotate { generation: 3, ..good.clone() }),
             ("another secret", Rotate { secret_hash: [1; 32], ..good.clone() }),
-            ("a cookie's token in a body", Rotate { by_cookie: false, ..good.clone() }),
+            ("a cookie's token in a body", Rotate { carrier: Carrier::Body, ..good.clone() }),
+            ("in the cookie of acting", Rotate { carrier: Carrier::ActingCookie, ..good.clone() }),
             ("another session", Rotate { session: ada.id.uuid(), ..good.clone() }),
             ("idle for too long", late(IDLE)),
             ("past its end", late(LIFE)),
@@ -114,19 +115,34 @@ contract! {
 
     async fn a_token_rotates_only_by_the_carrier_it_was_given_to(t: &TestStore) {
         let ada = make_user(t, "ada").await;
-        for (delivery, by_cookie) in
-            [(Delivery::Body, false), (Delivery::Cookie, true), (Delivery::Cookies, true)]
-        {
-            let new = NewSession { delivery, ..new_session(t, &ada) };
+        let root = make_user(t, "root").await;
+        execute(&t.store, "UPDATE users SET role = 'admin' WHERE email_key LIKE 'root@%'").await;
+        let (roots, _) = make_session(t, &root).await;
+        let acting = |mode| {
+            Some(ActingFrom { acting: Acting { actor: root.id, mode }, session: roots.id })
+        };
+        for (delivery, acting, carrier) in [
+            (Delivery::Body, None, Carrier::Body),
+            (Delivery::Body, acting(ActingMode::Full), Carrier::Body),
+            (Delivery::Cookie, None, Carrier::Cookie),
+            (Delivery::Cookies, None, Carrier::Cookie),
+            (Delivery::Cookie, acting(ActingMode::Read), Carrier::ActingCookie),
+            (Delivery::Cookies, acting(ActingMode::Full), Carrier::ActingCookie),
+        ] {
+            let new = NewSession { delivery, acting, ..new_session(t, &ada) };
             create(&t.store, &new).await.expect("committed").expect("made");
-            let by = |by_cookie, generation| Rotate { by_cookie, ..rotation(t, &new, generation) };
-            let wrong = t.store.rotate(by(!by_cookie, 1)).await.expect("answered");
-            assert_eq!(wrong, None, "{delivery:?}");
-            assert_eq!(run_ahead(t, by(!by_cookie, 9)).await, None, "{delivery:?}");
+            let by = |carrier, generation| Rotate { carrier, ..rotation(t, &new, generation) };
+            for wrong in [Carrier::Body, Carrier::Cookie, Carrier::ActingCookie] {
+                if wrong != carrier {
+                    let lost = t.store.rotate(by(wrong, 1)).await.expect("answered");
+                    assert_eq!(lost, None, "{delivery:?} {wrong:?}");
+                    assert_eq!(run_ahead(t, by(wrong, 9)).await, None, "{delivery:?} {wrong:?}");
+                }
+            }
             assert_eq!(judged(t, new.id).await.chain.generation, 1, "{delivery:?}");
-            let right = t.store.rotate(by(by_cookie, 1)).await.expect("answered").expect("won");
+            let right = t.store.rotate(by(carrier, 1)).await.expect("answered").expect("won");
             assert_eq!((right.generation, right.delivery), (2, delivery));
-            let right = run_ahead(t, by(by_cookie, 9)).await.expect("won");
+            let right = run_ahead(t, by(carrier, 9)).await.expect("won");
             assert_eq!((right.generation, right.delivery), (10, delivery));
         }
     }
@@ -136,7 +152,7 @@ contract! {
         let (cookie, _) = make_session(t, &ada).await;
         let body = NewSession { delivery: Delivery::Body, ..new_session(t, &ada) };
         create(&t.store, &body).await.expect("committed").expect("made");
-        let by_cookie = |new: &NewSession| Rotate { by_cookie: true, ..rotation(t, new, 1) };
+        let by_cookie = |new: &NewSession| Rotate { carrier: Carrier::Cookie, ..rotation(t, new, 1) };
         let (one, two) =
             tokio::join!(t.store.rotate(by_cookie(&cookie)), t.store.rotate(by_cookie(&body)));
         assert!(one.expect("answered").is_some() && two.expect("answered").is_none());

@@ -130,9 +130,10 @@ contract! {
         let (new, first) = make_session(t, &ada).await;
         let (id, now) = (new.id, t.now());
         let end = async |cause| {
-            commit!(t.store, [] tx => sessions::end(tx, End::Any(id), now, cause)).expect("answered")
+            let done = commit!(t.store, [] tx => sessions::end(tx, End::Any(id), now, cause));
+            done.expect("answered").map(|ended| (ended.user, ended.actor))
         };
-        assert_eq!(end(EndCause::Logout).await, Some(ada.id));
+        assert_eq!(end(EndCause::Logout).await, Some((ada.id, None)));
         assert_eq!(end(EndCause::Revoked).await, None);
         let chain = judged(t, id).await.chain;
         assert_eq!(chain.state, SessionState::Ended { at: now, cause: EndCause::Logout });
@@ -145,7 +146,8 @@ contract! {
         let (two, _) = make_session(t, &ada).await;
         let now = t.now();
         let end = async |which| {
-            commit!(t.store, [] tx => sessions::end(tx, which, now, EndCause::Logout)).expect("answered")
+            let done = commit!(t.store, [] tx => sessions::end(tx, which, now, EndCause::Logout));
+            done.expect("answered").map(|ended| ended.user)
         };
         assert_eq!(end(End::Own(one.id, bob.id)).await, None);
         assert_eq!(end(End::Own(one.id, ada.id)).await, Some(ada.id));

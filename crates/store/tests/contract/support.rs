@@ -6,7 +6,7 @@ use portcullis_core::ids::{AccountId, SessionId, UserId};
 use portcullis_core::random;
 use portcullis_core::refresh_token::{SecretHash, SessionSecret};
 use portcullis_core::server_key::KeyId;
-use portcullis_core::session::{Delivery, Grant};
+use portcullis_core::session::{Carrier, Delivery, Grant};
 use portcullis_core::user::{Email, Role, User, Username};
 use portcullis_store::accounts::NewAccount;
 use portcullis_store::sessions::{self, Judged, NewSession};
@@ -181,6 +181,14 @@ pub(crate) async fn judged(t: &TestStore, id: SessionId) -> Judged {
     t.store.judged(id).await.expect("read").expect("there")
 }
 
+/// How the refresh tokens of a session travel.
+pub(crate) fn carrier(session: &NewSession) -> Carrier {
+    match session.delivery {
+        Delivery::Body => Carrier::Body,
+        Delivery::Cookie | Delivery::Cookies => Carrier::cookie(session.acting.map(|from| from.acting.mode)),
+    }
+}
+
 /// The rotation of generation `generation` of a session, now.
 pub(crate) fn rotation(t: &TestStore, session: &NewSession, generation: i64) -> Rotate {
     Rotate {
@@ -192,7 +200,7 @@ pub(crate) fn rotation(t: &TestStore, session: &NewSession, generation: i64) -> 
         idle_ends_at: (t.now() + IDLE).micros(),
         address: "2001:db8::2".into(),
         device: "Firefox 2 on Linux".into(),
-        by_cookie: session.delivery != Delivery::Body,
+        carrier: carrier(session),
         most: 20,
     }
 }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use portcullis_core::ids::UserId;
+use portcullis_core::ids::{SessionId, UserId};
 use portcullis_core::user::{Login, Profile, Role, User, Username};
 use portcullis_store::accounts::NewAccount;
 use portcullis_store::users::{self, Home, Insert, ProfileUpdate};
 use portcullis_store::{Store, StoreError};
 use portcullis_testkit::TestStore;
 
-use crate::support::{insert, make_user, new_account, new_user, number, parallel};
+use crate::support::{insert, make_session, make_user, new_account, new_user, number, parallel};
 
 contract! {
     async fn a_new_user_reads_back_as_written(t: &TestStore) {
@@ -60,6 +60,23 @@ contract! {
         for (at, answer) in answers.into_iter().enumerate() {
             let found = answer.expect("read").map(|user| user.id);
             assert_eq!(found, Some(ids[at % 3]).filter(|id| *id != nobody), "{at}");
+        }
+    }
+
+    async fn whoever_asks_at_once_by_sessions_does_too(t: &TestStore) {
+        let (ada, eve) = (make_user(t, "ada").await, make_user(t, "eve").await);
+        let mut asked = Vec::new();
+        for user in [&ada, &ada, &eve] {
+            asked.push((make_session(t, user).await.0.id, Some(user.id)));
+        }
+        asked.push((SessionId::new(t.now(), &*t.random), None));
+        let asking = (0..300).map(|at| t.store.user_of_session(asked[at % 4].0));
+        let answers = futures_util::future::join_all(asking).await;
+        for (at, answer) in answers.into_iter().enumerate() {
+            let found = answer.expect("read");
+            assert_eq!(found.as_ref().map(|user| user.id), asked[at % 4].1, "{at}");
+            let created = found.map(|user| (user.created_at, user.version));
+            assert_eq!(created, asked[at % 4].1.map(|_| (ada.created_at, ada.version)), "columns of the user");
         }
     }
 

@@ -4,8 +4,9 @@ use axum::body::Body;
 use axum::extract::State;
 use http::HeaderMap;
 use portcullis_app::bearer::BearerError;
+use portcullis_app::client::Client;
 use portcullis_core::secret_token::Kind;
-use portcullis_edge::authorization::{Presented, presented};
+use portcullis_edge::authorization::{Presented, is_of_another_scheme, presented};
 use portcullis_edge::code::Code;
 use portcullis_edge::problem::Problem;
 use serde::Deserialize;
@@ -25,7 +26,7 @@ pub(crate) struct LogoutBody {
 }
 
 /// Sign out: by the refresh token in the body, else by the one in the cookie (with the CSRF token), else the session of
-/// the access token. Also 204 for what is unknown, expired or ended already. Cookies of the session go.
+/// the bearer, else that of the access token in the cookie (with the CSRF token). Also 204 for what is unknown, expired or ended already. Cookies of the session go.
 #[utoipa::path(post, path = paths::LOGOUT, tag = "auth", request_body = Option<LogoutBody>,
     security((), ("refresh_cookie" = []), ("bearer" = [])), responses((status = 204, description = "Signed out")))]
 pub(crate) async fn logout(
@@ -48,17 +49,32 @@ pub(crate) async fn logout(
         forget_all(&web, &mut response, &admitted);
         return Ok(response);
     }
-    let token = match presented(&headers) {
+    let otherwise = match presented(&headers) {
         Ok(Presented::Bearer(token)) if Kind::ApiToken.fits(token) => {
             return Err(Failure::new(Code::SessionRequired));
         }
-        Ok(Presented::Bearer(token)) => token,
-        Ok(Presented::None) => return Err(Failure::new(Code::MissingToken)),
+        Ok(Presented::Bearer(token)) => {
+            end_session_of(&web, token, &client).await?;
+            return Ok(no_content());
+        }
+        Ok(Presented::None) => Failure::new(Code::MissingToken),
+        Err(error) if is_of_another_scheme(&headers) => Problem::from(error).into(),
         Err(error) => return Err(Problem::from(error).into()),
     };
-    match web.cx.logout_with_access_token(token, &client).await {
-        // Nothing of ours, or ended long ago: then there is nothing left to end.
-        Ok(()) | Err(BearerError::Invalid(_)) => Ok(no_content()),
+    let admitted = browser.admit_access().await?.ok_or(otherwise)?;
+    for token in admitted.access_tokens() {
+        end_session_of(&web, token, &client).await?;
+    }
+    let mut response = no_content();
+    forget_all(&web, &mut response, &admitted);
+    Ok(response)
+}
+
+/// Ends the session of an access token, be it expired or not.
+pub(crate) async fn end_session_of(web: &Web, token: &str, client: &Client) -> Result<(), Failure> {
+    match web.cx.logout_with_access_token(token, client).await {
+        // Nothing of ours, or ended before: then there is nothing left to end.
+        Ok(()) | Err(BearerError::Invalid(_)) => Ok(()),
         Err(BearerError::Fault(fault)) => Err(fault.into()),
     }
 }

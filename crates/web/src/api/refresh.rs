@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::forget::forget_dead;
 use super::login::unknown_audience;
-use super::token_response::{TokenBody, answer, in_body};
+use super::token_response::{TokenBody, answer_rotated, in_body};
 use crate::extract::{Browser, ClientInfo, optional_json};
 use crate::failure::{Answer, Failure};
 use crate::paths;
@@ -65,10 +65,10 @@ async fn by_cookie(web: &Web, client: &Client, headers: &HeaderMap, audience: Op
     let missing =
         || Failure::told(Code::MissingToken, "No refresh token came, neither in the body nor in a cookie.");
     let admitted = admitted.ok_or_else(missing)?;
-    let token = admitted.tokens().next().unwrap_or_default().to_owned();
-    let request = RefreshRequest { token, carrier: Carrier::Cookie, audience };
+    let (token, carrier) = admitted.in_use().ok_or_else(missing)?;
+    let request = RefreshRequest { token: token.to_owned(), carrier, audience };
     match web.cx.refresh(request, client).await {
-        Ok(tokens) => Ok(answer(StatusCode::OK, tokens, Some((web, &admitted)))),
+        Ok(tokens) => Ok(answer_rotated(tokens, (web, &admitted))),
         Err(error) => {
             let dead = is_dead(&error);
             let mut response = Failure::from(error).into_response();

@@ -78,6 +78,23 @@ pub(crate) fn answer(status: StatusCode, tokens: Tokens, to: Option<(&Web, &Admi
     with_cookies(tokens, to, |tokens| private_json(status, &TokenBody::from(tokens)))
 }
 
+/// The same after a rotation: also where the access token fits no cookie, the browser gets the refresh token that its
+/// own was spent for.
+pub(crate) fn answer_rotated(tokens: Tokens, to: (&Web, &Admitted)) -> Response {
+    match cookies_of(&tokens, Some(to)) {
+        Ok(cookies) => {
+            let mut response = private_json(StatusCode::OK, &TokenBody::from(tokens));
+            response.headers_mut().extend(cookies);
+            response
+        }
+        Err(error) => {
+            let mut response = error.failure.into_response();
+            response.headers_mut().extend(*error.rest);
+            response
+        }
+    }
+}
+
 /// What `made` makes of the tokens, with the cookies that belong to them.
 pub(crate) fn with_cookies(
     tokens: Tokens,
@@ -86,27 +103,45 @@ pub(crate) fn with_cookies(
 ) -> Response {
     let cookies = match cookies_of(&tokens, to) {
         Ok(cookies) => cookies,
-        Err(failure) => return failure.into_response(),
+        Err(error) => return error.failure.into_response(),
     };
     let mut response = made(tokens);
     response.headers_mut().extend(cookies);
     response
 }
 
+/// Why `tokens` cannot be handed over whole.
+pub(crate) struct NotWhole {
+    pub(crate) failure: Failure,
+    /// The cookies that can be set all the same.
+    pub(crate) rest: Box<HeaderMap>,
+}
+
+impl From<NotWhole> for Failure {
+    /// Of a session that has just begun: it has nothing to lose.
+    fn from(error: NotWhole) -> Self {
+        error.failure
+    }
+}
+
 /// The cookies that belong to `tokens`. A session whose tokens travel in cookies is only ever answered to a request that
 /// was admitted.
-pub(crate) fn cookies_of(tokens: &Tokens, to: Option<(&Web, &Admitted)>) -> Result<HeaderMap, Failure> {
+pub(crate) fn cookies_of(tokens: &Tokens, to: Option<(&Web, &Admitted)>) -> Result<HeaderMap, NotWhole> {
     let mut cookies = HeaderMap::new();
     match (tokens.grant.delivery, to) {
         (Delivery::Body, _) => Ok(cookies),
         (Delivery::Cookie | Delivery::Cookies, Some((web, admitted))) => {
             let csrf_token = web.cx.csrf_token(Some(tokens.grant.session));
             let set = web.cookies.hand_over(&mut cookies, tokens, &csrf_token, admitted.brought());
-            let too_long = "a token is too long for a cookie: say less in tokens.claims";
-            set.map(|()| cookies).map_err(|_| Failure::logged(Code::InternalError, too_long))
+            if set.is_ok() {
+                return Ok(cookies);
+            }
+            let why = "a token is too long for a cookie: say less in tokens.claims";
+            Err(NotWhole { failure: Failure::logged(Code::InternalError, why), rest: Box::new(cookies) })
         }
         (Delivery::Cookie | Delivery::Cookies, None) => {
-            Err(Failure::logged(Code::InternalError, "cookies for a request that was not admitted"))
+            let why = "cookies for a request that was not admitted";
+            Err(NotWhole { failure: Failure::logged(Code::InternalError, why), rest: Box::default() })
         }
     }
 }

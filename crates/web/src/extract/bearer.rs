@@ -84,10 +84,14 @@ impl Known {
 }
 
 async fn caller(web: &Web, token: &str) -> Result<Arc<Caller>, Failure> {
-    web.cx.caller(token).await.map_err(|error| match error {
+    web.cx.caller(token).await.map_err(refused)
+}
+
+fn refused(error: BearerError) -> Failure {
+    match error {
         BearerError::Invalid(why) => Failure::logged(Code::InvalidToken, why),
         BearerError::Fault(fault) => fault.into(),
-    })
+    }
 }
 
 /// Whoever a request speaks for.
@@ -105,13 +109,12 @@ async fn known(web: &Web, parts: &Parts) -> Result<Known, Failure> {
 /// Whoever the cookie speaks for; without one, `otherwise`.
 async fn by_cookie(web: &Web, parts: &Parts, otherwise: Code) -> Result<Known, Failure> {
     let browser = Browser::new(web, &parts.headers);
-    let token = browser.access_token()?.ok_or_else(|| Failure::new(otherwise))?;
+    let (token, carrier) = browser.access_token()?.ok_or_else(|| Failure::new(otherwise))?;
     let changes = is_unsafe(&parts.method);
     if changes {
         browser.check_origin()?;
     }
-    let caller = caller(web, token).await?;
-    // Cookies go wherever the browser does, and hold nothing that lives for months.
+    let caller = web.cx.caller_by_cookie(token, carrier).await.map_err(refused)?;
     let session = caller.session().ok_or_else(|| Failure::logged(Code::InvalidToken, "no access token"))?;
     if changes {
         browser.check_token(session, None).await?;
@@ -133,9 +136,9 @@ async fn user(parts: &Parts, web: &Web) -> Result<Known, Failure> {
 /// Whoever opens a page, by the cookie alone: pages are opened without `Authorization`. `None`: nobody, or nobody any
 /// more. What they may change, [`may_end_sessions`] and [`may_change_credentials`] say.
 pub(crate) async fn visitor(web: &Web, headers: &HeaderMap) -> Result<Option<Arc<Caller>>, Failure> {
-    let Some(token) = Browser::new(web, headers).access_token()? else { return Ok(None) };
-    match web.cx.caller(token).await {
-        Ok(caller) => Ok(caller.session().is_some().then_some(caller)),
+    let Some((token, carrier)) = Browser::new(web, headers).access_token()? else { return Ok(None) };
+    match web.cx.caller_by_cookie(token, carrier).await {
+        Ok(caller) => Ok(Some(caller)),
         Err(BearerError::Invalid(_)) => Ok(None),
         Err(BearerError::Fault(fault)) => Err(fault.into()),
     }

@@ -9,10 +9,11 @@
 
 use http::HeaderMap;
 use http::header::COOKIE;
-use portcullis_app::sign_in::Handover;
+use portcullis_app::browser::CarriedAccess;
+use portcullis_app::sign_in::{Handover, Replaced};
 use portcullis_core::ids::SessionId;
 use portcullis_core::refresh_token::RefreshToken;
-use portcullis_core::session::Delivery;
+use portcullis_core::session::{Carrier, Delivery};
 use portcullis_edge::csrf::{CsrfFailure, X_CSRF_TOKEN};
 use portcullis_edge::problem::Problem;
 
@@ -31,6 +32,8 @@ pub(crate) struct Browser<'a> {
 pub(crate) struct Admitted {
     brought: Brought,
     held: Held,
+    /// The sessions of the access tokens that came to a page: it may be all that is seen of them.
+    shown: Vec<CarriedAccess>,
 }
 
 /// The refresh tokens of ours among what was brought, whatever has become of their sessions.
@@ -60,8 +63,8 @@ impl<'a> Browser<'a> {
         Ok(self.web.cookies.read(self.headers).map_err(Problem::from)?)
     }
 
-    /// The access token by which it asks. Whatever it brought must be readable.
-    pub(super) fn access_token(self) -> Result<Option<&'a str>, Failure> {
+    /// The access token by which it asks, and in which cookie it came. Whatever it brought must be readable.
+    pub(super) fn access_token(self) -> Result<Option<(&'a str, Carrier)>, Failure> {
         self.brought()?;
         Ok(self.web.cookies.access(self.headers).map_err(Problem::from)?)
     }
@@ -95,7 +98,7 @@ impl<'a> Browser<'a> {
         if let Some(token) = held.iter().next() {
             self.check_token(token.session, in_form).await?;
         }
-        Ok(Admitted { brought, held })
+        Ok(Admitted { brought, held, shown: Vec::new() })
     }
 
     /// The same for a new session; `None`: its tokens go into the body, and cookies are not looked at.
@@ -127,16 +130,32 @@ impl<'a> Browser<'a> {
         self.admit(None).await.map(Some)
     }
 
+    /// The same for what ends the session of an access token that came without a refresh token; `None`: no cookie holds
+    /// one.
+    pub(crate) async fn admit_access(self) -> Result<Option<Admitted>, Failure> {
+        let brought = self.brought()?;
+        if brought.own.access.is_none() && brought.acting.access.is_none() {
+            return Ok(None);
+        }
+        self.check_origin()?;
+        if let Some(session) = self.session().await? {
+            self.check_token(session, None).await?;
+        }
+        let held = self.held(&brought).await?;
+        Ok(Some(Admitted { brought, held, shown: Vec::new() }))
+    }
+
     /// Both rules, for a button on a page of ours, whatever of a session came along: pages stand outside of a narrow
     /// `cookies.path`, and see its access token alone.
     pub(crate) async fn admit_button(self, in_form: &str) -> Result<Admitted, Failure> {
-        let brought = self.brought()?;
+        let brought = Brought { to_page: true, ..self.brought()? };
         self.check_origin()?;
-        if let Some(session) = self.session().await? {
+        let held = self.held(&brought).await?;
+        let shown = self.shown(&brought).await?;
+        if let Some(session) = self.page_session().await? {
             self.check_token(session, Some(in_form)).await?;
         }
-        let held = self.held(&brought).await?;
-        Ok(Admitted { brought, held })
+        Ok(Admitted { brought, held, shown })
     }
 
     /// Of somebody who opens a page with an access token that is no good any more and the refresh token beside it;
@@ -157,7 +176,7 @@ impl<'a> Browser<'a> {
             return Ok(None);
         }
         let held = self.held(&brought).await?;
-        Ok(Some(Admitted { brought, held }))
+        Ok(Some(Admitted { brought, held, shown: Vec::new() }))
     }
 
     /// The session for which `GET /auth/csrf` makes a token: the one that would be asked for it.
@@ -166,10 +185,39 @@ impl<'a> Browser<'a> {
         if let Some(token) = self.held(&brought).await?.iter().next() {
             return Ok(Some(token.session));
         }
-        match brought.acting.access.or(brought.own.access) {
-            Some(token) => Ok(self.web.cx.carried_access(&token).await?),
+        match self.access_token()? {
+            Some((token, carrier)) => {
+                Ok(self.web.cx.carried_access(token, carrier).await?.map(|carried| carried.session))
+            }
             None => Ok(None),
         }
+    }
+
+    /// The session for which our pages make a token, and their buttons act: that of the access token while it is good,
+    /// else that of the refresh token beside it, which gets the next one.
+    pub(crate) async fn page_session(self) -> Result<Option<SessionId>, Failure> {
+        let known = match self.access_token()? {
+            Some((token, carrier)) => self.web.cx.known_by_cookie(token, carrier).await?,
+            None => None,
+        };
+        match known {
+            Some(caller) if caller.own_audience || !self.brought()?.in_use().is_whole() => {
+                Ok(caller.session())
+            }
+            Some(_) | None => self.session().await,
+        }
+    }
+
+    async fn shown(self, brought: &Brought) -> Result<Vec<CarriedAccess>, Failure> {
+        let mut shown = Vec::new();
+        for (text, carrier) in
+            [(&brought.acting.access, Carrier::ActingCookie), (&brought.own.access, Carrier::Cookie)]
+        {
+            if let Some(text) = text {
+                shown.extend(self.web.cx.carried_access(text, carrier).await?);
+            }
+        }
+        Ok(shown)
     }
 
     async fn held(self, brought: &Brought) -> Result<Held, Failure> {
@@ -188,7 +236,7 @@ impl<'a> Browser<'a> {
     pub(super) async fn admitted(self) -> Admitted {
         let brought = self.brought().unwrap_or_default();
         let held = self.held(&brought).await.unwrap_or_default();
-        Admitted { brought, held }
+        Admitted { brought, held, shown: Vec::new() }
     }
 }
 
@@ -213,6 +261,19 @@ impl Admitted {
         self.held.acting.as_ref()
     }
 
+    /// The refresh token by which it asks, and in which cookie it came.
+    pub(crate) fn in_use(&self) -> Option<(&str, Carrier)> {
+        let Brought { acting, own, .. } = &self.brought;
+        let acting = acting.refresh.as_deref().map(|text| (text, Carrier::ActingCookie));
+        acting.or_else(|| own.refresh.as_deref().map(|text| (text, Carrier::Cookie)))
+    }
+
+    /// The access tokens that it brought, the one of acting as another user first.
+    pub(crate) fn access_tokens(&self) -> impl Iterator<Item = &str> {
+        let texts = [&self.brought.acting.access, &self.brought.own.access];
+        texts.into_iter().flatten().map(String::as_str)
+    }
+
     /// The refresh tokens that it brought, the one of acting as another user first.
     pub(crate) fn tokens(&self) -> impl Iterator<Item = &str> {
         let texts = [&self.brought.acting.refresh, &self.brought.own.refresh];
@@ -222,6 +283,9 @@ impl Admitted {
 
 /// How the tokens of a new session travel: in the place of all that was brought.
 pub(crate) fn handover(delivery: Delivery, admitted: Option<&Admitted>) -> Handover {
-    let replaces = admitted.map(|admitted| admitted.held.iter().cloned().collect());
+    let replaces = admitted.map(|admitted| {
+        let held = admitted.held.iter().cloned().map(Replaced::Refresh);
+        held.chain(admitted.shown.iter().copied().map(Replaced::Access)).collect()
+    });
     Handover { delivery, replaces: replaces.unwrap_or_default() }
 }

@@ -94,7 +94,7 @@ impl Opened {
 
     /// The CSRF token that a form shown now must carry.
     pub(super) async fn csrf_token(&self) -> Result<String, Failure> {
-        Ok(self.web.cx.csrf_token(self.browser().session().await?))
+        Ok(self.web.cx.csrf_token(self.browser().page_session().await?))
     }
 
     /// Where to go when all is done.

@@ -1,6 +1,5 @@
 //! `/sign-out`: a button, so that no link and no image signs anybody out.
 
-use portcullis_app::bearer::BearerError;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -9,6 +8,7 @@ use super::html::{Link, Notice, PageAnswer, page, see_other};
 use super::opened::{Opened, PageQuery, Pressed};
 use super::place::Place;
 use crate::api::forget::forget_all;
+use crate::api::logout::end_session_of;
 use crate::failure::Answer;
 use crate::paths;
 
@@ -23,7 +23,7 @@ pub(crate) struct SignOutForm {
 #[utoipa::path(get, path = paths::SIGN_OUT_PAGE, tag = "pages", params(PageQuery),
     responses((status = 200, content_type = "text/html", description = "A page")))]
 pub(crate) async fn show(opened: Opened) -> PageAnswer {
-    if opened.browser().session().await?.is_some() {
+    if opened.browser().page_session().await?.is_some() {
         return Ok(form(&opened, opened.csrf_token().await?).shown()?);
     }
     let text = "Nobody is signed in in this browser.".to_owned();
@@ -45,21 +45,16 @@ pub(crate) async fn submit(opened: Opened, Pressed(sent): Pressed<SignOutForm>) 
 
 /// Ends what the browser holds, an administrator's own session beside the one of acting.
 async fn sign_out(opened: &Opened, sent: &SignOutForm) -> Answer {
-    let cx = &opened.web.cx;
+    let web = &opened.web;
     let admitted = opened.browser().admit_button(&sent.csrf_token).await?;
     for token in admitted.tokens() {
-        cx.logout_with_token(token, &opened.client).await?;
+        web.cx.logout_with_token(token, &opened.client).await?;
     }
-    let brought = admitted.brought();
-    for token in [&brought.acting.access, &brought.own.access].into_iter().flatten() {
-        match cx.logout_with_access_token(token, &opened.client).await {
-            // Nothing of ours, or ended just now by its refresh token.
-            Ok(()) | Err(BearerError::Invalid(_)) => {}
-            Err(BearerError::Fault(fault)) => return Err(fault.into()),
-        }
+    for token in admitted.access_tokens() {
+        end_session_of(web, token, &opened.client).await?;
     }
     let mut response = see_other(opened.place.as_ref().map_or(paths::SIGN_OUT_PAGE, Place::location))?;
-    forget_all(&opened.web, &mut response, &admitted);
+    forget_all(web, &mut response, &admitted);
     Ok(response)
 }
 

@@ -18,7 +18,7 @@ use axum::response::Response;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, Method};
 use portcullis_app::bearer::{BearerError, Caller};
-use portcullis_app::refresh::{Carrier, RefreshError, RefreshRequest};
+use portcullis_app::refresh::{RefreshError, RefreshRequest};
 use portcullis_core::ids::SessionId;
 use portcullis_core::session::Delivery;
 
@@ -56,7 +56,7 @@ impl Visit {
         {
             return Self::renewed(opened, &admitted).await;
         }
-        let session = browser.session().await?;
+        let session = browser.page_session().await?;
         let narrow = opened.web.config.cookie_path != "/" && opened.method == Method::GET;
         let may_be_renewed_elsewhere = narrow && user.is_none() && session.is_some();
         Ok(Self { user, may_be_renewed_elsewhere, session, ..Self::default() })
@@ -70,21 +70,24 @@ impl Visit {
         if !is_whole(user.as_ref()) && admitted.brought().in_use().is_whole() {
             return Ok((Self::renewed(opened, &admitted).await?, admitted));
         }
-        Ok((Self { user, session: browser.session().await?, ..Self::default() }, admitted))
+        Ok((Self { user, session: browser.page_session().await?, ..Self::default() }, admitted))
     }
 
     /// Steps 2 and 3.
     async fn renewed(opened: &Opened, admitted: &Admitted) -> Result<Self, Refused> {
         let web = &opened.web;
-        let token = admitted.tokens().next().unwrap_or_default().to_owned();
+        let Some((token, carrier)) = admitted.in_use() else { return Ok(Self::default()) };
         // What changes credentials takes no token that is for others, too.
         let audience = Some(web.cx.settings.issuer.clone());
-        let request = RefreshRequest { token, carrier: Carrier::Cookie, audience };
+        let request = RefreshRequest { token: token.to_owned(), carrier, audience };
         let tokens = match web.cx.refresh(request, &opened.client).await {
             Ok(tokens) => tokens,
             Err(error) => return Self::without(opened, admitted, error).await,
         };
-        let cookies = cookies_of(&tokens, Some((web, admitted)))?;
+        let cookies = match cookies_of(&tokens, Some((web, admitted))) {
+            Ok(cookies) => cookies,
+            Err(error) => return Err(Refused::with_cookies(error.failure, *error.rest)),
+        };
         let session = Some(tokens.grant.session);
         let user = match web.cx.caller(&tokens.access_token).await {
             // A session of a page that keeps the access token to itself: we are none of its pages.
@@ -102,7 +105,7 @@ impl Visit {
         if !is_dead(&error) {
             return match error {
                 RefreshError::Revoked { .. } => {
-                    Ok(Self { session: opened.browser().session().await?, ..Self::default() })
+                    Ok(Self { session: opened.browser().page_session().await?, ..Self::default() })
                 }
                 error => Err(error.into()),
             };

@@ -15,6 +15,8 @@ pub(crate) struct Forward {
     pub(crate) return_urls: ReturnUrls,
     /// The page that signs people in.
     pub(crate) sign_in: Url,
+    /// The page that changes passwords.
+    pub(crate) change_password: Url,
     /// Ours, and `csrf.trusted_origins`.
     trusted: Vec<Origin>,
 }
@@ -22,14 +24,12 @@ pub(crate) struct Forward {
 impl Forward {
     pub(crate) fn new(config: &WebConfig, trusted: &[Origin]) -> Result<Self, String> {
         let trusted = trusted.iter().cloned().chain(own_origins(&config.public_url)).collect();
-        let sign_in = config
-            .public_url
-            .join(paths::SIGN_IN_PAGE)
-            .map_err(|error| format!("server.public_url: {error}"))?;
+        let page = |path| config.public_url.join(path).map_err(|error| format!("server.public_url: {error}"));
         Ok(Self {
             style: config.forward_style,
             return_urls: ReturnUrls::new(&config.public_url, &config.return_urls)?,
-            sign_in,
+            sign_in: page(paths::SIGN_IN_PAGE)?,
+            change_password: page(paths::PASSWORD_PAGE)?,
             trusted,
         })
     }

@@ -5,7 +5,7 @@
 //! 3. Who asks: the bearer, else the cookie. By cookie, what may change something must come from a page of the
 //!    same origin, of ours, or of `csrf.trusted_origins`.
 //! 4. The rules decide ([`portcullis_app::forward_auth`]).
-//! 5. A page that a sign-in would help is sent there, if it may be returned to ([`page`]); others get a problem.
+//! 5. A page that a sign-in or a change of password would help is sent there, if it may be returned to ([`page`]); others get a problem.
 
 mod family;
 mod forward;
@@ -56,8 +56,8 @@ const FORWARD: HeaderName = HeaderName::from_static("x-portcullis-forward");
             ("X-Auth-Actor" = String, description = "Who really acts, if that is not the user"),
             ("X-Auth-Scopes" = String, description = "Scopes, separated by spaces; empty: unrestricted"),
             ("Authorization" = String, description = "`Bearer` and a token for the service behind the proxy"))),
-        (status = 302, description = "A page that needs a sign-in (not with nginx)", headers(
-            ("Location" = String, description = "The sign-in page, which returns to `return_to`"))),
+        (status = 302, description = "A page that needs a sign-in, or a change of the password first (not with nginx)", headers(
+            ("Location" = String, description = "The sign-in page, or the one that changes passwords, which returns to `return_to`"))),
         (status = 401, description = "Nobody, or nobody any more", headers(
             ("X-Portcullis-Redirect" = String, description = "Where to send a page instead (nginx)")))))]
 pub(crate) async fn verify(State(web): State<Web>, request: Request) -> Response {
@@ -107,7 +107,7 @@ async fn answer(web: &Web, parts: &Parts) -> Response {
         Ok(passed) => passed::response(&passed),
         Err(error) => {
             let page = Page::of(&original, headers, found.credential).filter(|_| found.forged.is_none());
-            let place = page.and_then(|page| page.sign_in(&web.forward, &error));
+            let place = page.and_then(|page| page.way_out(&web.forward, &error));
             let failure = match (found.forged, error) {
                 (Some(forged), ForwardError::Missing) => Problem::from(forged).into(),
                 (_, error) => refusal::failure(error),
@@ -131,10 +131,10 @@ impl<'a> Found<'a> {
         let cookie = web.cookies.access(headers).map_err(Problem::from)?;
         let credential = match (bearer, cookie) {
             (Presented::Bearer(token), _) => Credential::Bearer(token),
-            (Presented::None, Some(token)) => Credential::Cookie(token),
+            (Presented::None, Some((token, carrier))) => Credential::Cookie(token, carrier),
             (Presented::None, None) => Credential::None,
         };
-        if matches!(credential, Credential::Cookie(_))
+        if matches!(credential, Credential::Cookie(..))
             && original.changes(headers)
             && let Err(forged) = web.forward.origins_of(original).check(headers)
         {

@@ -1,4 +1,4 @@
-//! Pages: a person in front of a browser is sent to sign in, and comes back to where they wanted to go.
+//! Pages: a person in front of a browser is sent to sign in or to change the password, and comes back to where they wanted to go.
 
 use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT, CACHE_CONTROL, LOCATION};
@@ -39,13 +39,13 @@ impl Page {
         Url::parse(&format!("{}://{}{}", original.scheme, original.host, original.target)).ok().map(Self)
     }
 
-    /// Where to send it, if that helps against `error`, and if the page may be returned to.
-    pub(super) fn sign_in(self, forward: &Forward, error: &ForwardError) -> Option<HeaderValue> {
-        let max_age = match error {
-            ForwardError::Missing | ForwardError::Invalid(_) => None,
-            ForwardError::Stale { max_age } => Some(max_age.as_secs()),
-            ForwardError::PasswordChange
-            | ForwardError::ReadOnly
+    /// The page of ours that helps against `error`, if there is one and it may be returned from there.
+    pub(super) fn way_out(self, forward: &Forward, error: &ForwardError) -> Option<HeaderValue> {
+        let (page, max_age) = match error {
+            ForwardError::Missing | ForwardError::Invalid(_) => (&forward.sign_in, None),
+            ForwardError::Stale { max_age } => (&forward.sign_in, Some(max_age.as_secs())),
+            ForwardError::PasswordChange => (&forward.change_password, None),
+            ForwardError::ReadOnly
             | ForwardError::WrongAudience
             | ForwardError::NoScope
             | ForwardError::Lacks(_)
@@ -54,7 +54,7 @@ impl Page {
         if !forward.return_urls.allow(&self.0) {
             return None;
         }
-        let mut place = forward.sign_in.clone();
+        let mut place = page.clone();
         place.query_pairs_mut().append_pair("return_to", self.0.as_str());
         if let Some(max_age) = max_age {
             // As in OpenID Connect Core section 3.1.2.1: whoever is signed in must sign in again.
@@ -64,7 +64,7 @@ impl Page {
     }
 }
 
-/// The refusal, with the way to the sign-in page if there is one.
+/// The refusal, with the way to the page of ours that helps if there is one.
 pub(super) fn redirected(style: Style, failure: Failure, place: Option<HeaderValue>) -> Response {
     let mut response = failure.into_response();
     match (style, place) {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use portcullis_app::rotate_keys::KeyError;
 use portcullis_core::signing_key::PUBLISHING_DELAY;
 use portcullis_testkit::{Actor, Backend, TestApp, postgres};
 
@@ -98,6 +99,23 @@ on_both! {
         assert_eq!(published(&app).await, [kid(&ada)]);
         refused(&old.get("/auth/me").await, 401, "invalid_token");
         private(&ada.get("/auth/me").await, 200);
+    }
+
+    /// Each of two nodes finds another key left when it looks; together they would leave none.
+    async fn two_that_withdraw_the_last_two_at_once_leave_one(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        app.cx.rotate_signing_key().await.unwrap();
+        app.clock.advance(PUBLISHING_DELAY);
+        let other = app.another(|_| {}).await;
+        let kids = published(&app).await;
+        assert_eq!(kids.len(), 2);
+        let (one, two) =
+            tokio::join!(app.cx.retire_signing_key(&kids[0]), other.cx.retire_signing_key(&kids[1]));
+        let refused = [one, two].into_iter().filter_map(Result::err).collect::<Vec<_>>();
+        assert!(matches!(&refused[..], [KeyError::LastOne(_)]), "{refused:?}");
+        app.cx.reload_signing_keys().await.unwrap();
+        assert_eq!(published(&app).await.len(), 1);
+        app.sign_up("ada").await;
     }
 }
 

@@ -246,7 +246,7 @@ async fn a_bot_that_is_deleted_while_it_refreshes_is_told_so() {
     let ada = app.sign_up("ada").await;
     let bot = make(&ada).await;
     let helper = signed_in(&app, &ada, &bot).await;
-    // Which knows nothing of the bot, and reads who it is after the rotation is committed.
+    // Which knows nothing of the bot, and reads whose session it is before it rotates.
     let other = app.another(|_| {}).await;
     let url = app.database.url.clone();
     let deleting = tokio::task::spawn_blocking({
@@ -267,7 +267,7 @@ async fn a_bot_that_is_deleted_while_it_refreshes_is_told_so() {
         postgres::query(&url, &sql).expect("it answers").trim() == "1"
     })
     .await;
-    refused(&helper.at(&other).refresh().await, 401, "refresh_revoked");
+    refused(&helper.at(&other).refresh().await, 401, "invalid_token");
     deleting.await.expect("no panic");
     refused(&helper.at(&other).refresh().await, 401, "invalid_token");
 }

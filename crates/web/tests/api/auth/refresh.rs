@@ -169,3 +169,20 @@ async fn a_database_that_was_set_back_signs_nobody_out() {
         postgres::query(&app.database.url, "SELECT count(*) FROM audit_events WHERE kind = 'refresh.ahead'");
     assert_eq!(told.expect("the audit log can be read").trim(), "1");
 }
+
+/// A token that is spent for nothing would come back after the grace, as a stolen one does.
+#[tokio::test]
+async fn what_cannot_be_read_costs_no_token() {
+    let app = TestApp::new(Backend::Postgres).await;
+    let mut alice = app.sign_up("alice").await;
+    let rename = |from: &str, to: &str| {
+        postgres::query(&app.database.url, &format!("ALTER TABLE {from} RENAME TO {to}")).expect("renamed")
+    };
+    rename("users", "users_away");
+    let token = alice.refresh_token.clone().unwrap();
+    let reply = alice.refresh_with(&token).await;
+    assert!(reply.status >= 500, "{}", reply.text());
+    rename("users_away", "users");
+    app.clock.advance(Duration::from_mins(10));
+    assert_eq!(alice.refresh().await.status, 200);
+}

@@ -146,6 +146,30 @@ on_both! {
     }
 }
 
+on_both! {
+    /// However acting ends, as long as it is by whoever holds it, the audit log names the administrator.
+    async fn whoever_acted_stands_in_the_audit_log(backend: Backend) {
+        for end in ["/auth/impersonation/stop", "/auth/logout", "/auth/login"] {
+            let app = TestApp::new(backend).await;
+            let (root, reply) = acting(&app, "cookies", "read").await;
+            let begun = events(&app, "impersonation.started").await;
+            let body = if end == "/auth/login" {
+                json!({"email": "ada@example.org", "password": portcullis_testkit::PASSWORD, "delivery": "cookies"})
+            } else {
+                json!({})
+            };
+            assert!(root.post(end, &body).await.status < 300, "{end}");
+            let ended = events(&app, "session.ended").await;
+            let its: Vec<_> = ended.iter().filter(|event| event["session"] == reply.json["session_id"]).collect();
+            assert_eq!(its.len(), 1, "{end}");
+            assert!(its[0]["actor"].is_string() && its[0]["actor"] == begun[0]["actor"], "{end}: {}", its[0]);
+            assert_eq!(its[0]["user"], begun[0]["user"]);
+            let own = ended.iter().filter(|event| event["session"] != reply.json["session_id"]);
+            assert!(own.into_iter().all(|event| event["actor"].is_null()), "nobody but the user acts there");
+        }
+    }
+}
+
 #[tokio::test]
 async fn from_a_session_in_the_body_it_stays_there() {
     let app = TestApp::new(portcullis_testkit::Backend::Sqlite).await;

@@ -50,6 +50,26 @@ on_both! {
         assert_eq!(cleared_names(&reply), OWN);
     }
 
+    /// The refresh token's cookie may have been lost, or kept from us by `cookies.path`.
+    async fn signing_out_with_an_access_token_alone(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        for (name, minutes) in [("ada", 0), ("bob", 20)] {
+            let mut ada = signed_in(&app, name, "cookies").await;
+            let before = ada.copied();
+            ada.jar().remove("pc_refresh");
+            ada.fetch_csrf_token().await;
+            app.clock.advance(Duration::from_mins(minutes));
+            refused(&logout(&ada.knowing(None)).await, 403, "csrf_failed");
+            refused(&logout(&ada.saying(&[("origin", "https://evil.example")])).await, 403, "csrf_failed");
+            let reply = logout(&ada).await;
+            private(&reply, 204);
+            assert_eq!(cleared_names(&reply), ["csrftoken", "pc_access"]);
+            refused(&before.get("/auth/me").await, 401, "invalid_token");
+            refused(&before.refresh().await, 401, "refresh_revoked");
+            refused(&logout(&ada).await, 401, "missing_token");
+        }
+    }
+
     async fn signing_out_with_an_expired_access_token(backend: Backend) {
         let app = TestApp::new(backend).await;
         let ada = signed_in(&app, "ada", "cookies").await;
@@ -142,6 +162,32 @@ async fn limits_take_nothing_away() {
     let reply = ada.refresh().await;
     refused(&reply, 429, "rate_limited");
     assert!(set(&reply).is_empty());
+}
+
+/// An operator whose claims fit into no cookie breaks sign-ins, and ends no session: the refresh token that was spent
+/// has its successor, which is good again when the claims are mended.
+#[tokio::test]
+async fn claims_that_are_too_long_end_nothing() {
+    let app = TestApp::new(Backend::Sqlite).await;
+    let verbose = app
+        .another(|setup| {
+            setup.settings.claims.insert("motto".into(), "x".repeat(4096).into());
+        })
+        .await;
+    let ada = signed_in(&app, "ada", "cookies").await;
+    for by_page in [false, true] {
+        // Longer than the access token lives, and than the grace.
+        app.clock.advance(Duration::from_mins(15));
+        let there = ada.at(&verbose);
+        let reply = if by_page { there.get("/account").await } else { there.refresh().await };
+        assert_eq!(reply.status, 500, "{}", reply.text());
+        assert_eq!(set_names(&reply), ["csrftoken", "pc_refresh"]);
+        assert!(cleared_names(&reply).is_empty());
+    }
+    app.clock.advance(Duration::from_mins(15));
+    let reply = ada.refresh().await;
+    private(&reply, 200);
+    assert_eq!(set_names(&reply), OWN);
 }
 
 /// The database is gone: nobody is signed out by that.

@@ -179,7 +179,7 @@ async fn names_and_attributes_follow_the_configuration() {
             narrow,
             [
                 "__Host-pc_access Path=/; HttpOnly; Secure; SameSite=Lax",
-                "__Secure-pc_device Path=/auth; HttpOnly; Secure; SameSite=Lax",
+                "__Host-pc_device Path=/; HttpOnly; Secure; SameSite=Lax",
                 "__Secure-pc_refresh Path=/auth; HttpOnly; Secure; SameSite=Lax",
                 "csrftoken Path=/; Secure; SameSite=Lax",
             ],

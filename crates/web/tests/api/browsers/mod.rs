@@ -6,6 +6,7 @@ mod cors;
 mod csrf;
 mod delivery;
 mod identity;
+mod planted;
 mod replaced;
 
 use portcullis_testkit::app::{Browser, Cookie};

@@ -7,6 +7,7 @@ mod forward_auth;
 mod html;
 mod invite;
 mod mailed;
+mod narrow;
 mod password;
 mod refusals;
 mod renewing;

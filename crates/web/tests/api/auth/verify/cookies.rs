@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{HOST, VERIFY, ask, malformed, passes, rule, set_rules};
 use crate::on_both;
-use crate::support::refused;
+use crate::support::{admin, refused};
 
 /// Somebody whose browser holds the access token of `actor` as a cookie of this name.
 fn browser(app: &TestApp, actor: &Actor, name: &str) -> Actor {
@@ -67,10 +67,11 @@ async fn only_the_one_name_counts() {
         ] {
             let reply = ask(&browser(&app, &ada, name), "GET", "/x").await;
             let acting = right.replace("pc_access", "pc_act_access");
-            if name == right || name == acting {
-                passes(&reply, ada.user.as_deref());
-            } else {
-                refused(&reply, 401, "missing_token");
+            match name {
+                _ if name == right => passes(&reply, ada.user.as_deref()),
+                // Read, and nothing that belongs there.
+                _ if name == acting => refused(&reply, 401, "invalid_token"),
+                _ => refused(&reply, 401, "missing_token"),
             }
         }
     }
@@ -79,17 +80,29 @@ async fn only_the_one_name_counts() {
 on_both! {
     async fn while_acting_that_session_is_the_one(backend: Backend) {
         let app = app(backend).await;
-        let (ada, bob) = (app.sign_up("ada").await, app.sign_up("bob").await);
-        let both = browser(&app, &ada, "pc_access");
-        let token = bob.access_token.as_deref().unwrap();
+        let (root, bob) = (admin(&app, "root").await, app.sign_up("bob").await);
+        let begin = format!("/admin/api/users/{}/impersonate", bob.user.as_deref().unwrap());
+        let reply = root.post(&begin, &json!({"reason": "x"})).await;
+        let token = reply.json["access_token"].as_str().unwrap();
+        let both = browser(&app, &root, "pc_access");
         let acting = both.with_header("cookie", &format!("pc_act_access={token}"));
-        passes(&ask(&acting, "GET", "/x").await, bob.user.as_deref());
+        let reply = ask(&acting, "GET", "/x").await;
+        passes(&reply, bob.user.as_deref());
+        assert_eq!(reply.header("x-auth-actor"), root.user.as_deref());
+        // Each counts in its own cookie alone.
+        let own = root.access_token.as_deref().unwrap();
+        for (name, token) in [("pc_access", token), ("pc_act_access", own)] {
+            let swapped = app.anon().with_header("cookie", &format!("{name}={token}"));
+            refused(&ask(&swapped, "GET", "/x").await, 401, "invalid_token");
+        }
+        let planted = both.with_header("cookie", &format!("pc_act_access={}", bob.access_token.as_deref().unwrap()));
+        refused(&ask(&planted, "GET", "/x").await, 401, "invalid_token");
         // It does not turn back into the other when it is over, or went astray.
-        bob.post("/auth/logout", &json!({})).await;
+        app.anon().bearing(Some(token)).post("/auth/logout", &json!({})).await;
         refused(&ask(&acting, "GET", "/x").await, 401, "invalid_token");
         let astray = both.with_header("cookie", "pc_act_refresh=x");
         refused(&ask(&astray, "GET", "/x").await, 401, "invalid_token");
-        passes(&ask(&both, "GET", "/x").await, ada.user.as_deref());
+        passes(&ask(&both, "GET", "/x").await, root.user.as_deref());
         for twice in ["pc_act_access=a; pc_act_access=a", "pc_act_refresh=a; pc_act_refresh=a"] {
             malformed(&ask(&both.with_header("cookie", twice), "GET", "/x").await);
         }

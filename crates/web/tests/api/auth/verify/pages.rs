@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use portcullis_core::access::{Require, Requirement};
-use portcullis_testkit::{Actor, Backend, Reply, TestApp};
+use portcullis_testkit::{Actor, Backend, PASSWORD, Reply, TestApp};
 use portcullis_web::ForwardStyle;
 
 use super::{PAGE, VERIFY, app_with, ask, passes, role, rule, set_rules};
-use crate::support::{common_headers, refused};
+use crate::support::{common_headers, credentials, made, refused};
 
 const SIGN_IN: &str =
     "http://localhost:8400/sign-in?return_to=https%3A%2F%2Fapp.example%2Fa%2Fb%3Fc%3Dd%2526e";
@@ -108,6 +108,44 @@ async fn only_what_a_sign_in_helps_against_leads_there() {
     let twice = browser.with_header("cookie", "pc_access=x");
     refused(&ask(&twice, "GET", "/a").await, 400, "malformed_request");
     refused(&ask(&browser, "GET", "/a/../b").await, 400, "malformed_request");
+}
+
+#[tokio::test]
+async fn whoever_must_change_the_password_is_sent_to_do_so() {
+    const CHANGE: &str = "http://localhost:8400/account/password?return_to=https%3A%2F%2Fapp.example%2Fa";
+    for style in [ForwardStyle::Traefik, ForwardStyle::Nginx] {
+        let app = app(style).await;
+        made(&app, "ada", |request| request.must_change_password = true).await;
+        let signed_in = app.anon().post("/auth/login", &credentials("ada", PASSWORD)).await;
+        let token = signed_in.json["access_token"].as_str().unwrap();
+        let browser = app.anon().with_header("cookie", &format!("pc_access={token}"));
+        let ask = async |actor: &Actor, target: &str| match style {
+            ForwardStyle::Nginx => {
+                let secret = portcullis_testkit::app::FORWARD_SECRET;
+                let actor = actor.with_header("x-portcullis-forward", secret);
+                let url = format!("https://app.example{target}");
+                actor
+                    .with_header("x-original-method", "GET")
+                    .with_header("x-original-url", &url)
+                    .get(VERIFY)
+                    .await
+            }
+            _ => ask(actor, "GET", target).await,
+        };
+        let reply = ask(&page(&browser), "/a").await;
+        if style == ForwardStyle::Nginx {
+            refused(&reply, 403, "password_change_required");
+            assert_eq!(reply.header("x-portcullis-redirect"), Some(CHANGE));
+        } else {
+            sent_to(&reply, CHANGE);
+        }
+        // Programs are told, and so are bearers.
+        for program in [browser, page(&app.anon().bearing(Some(token)))] {
+            let reply = ask(&program, "/a").await;
+            refused(&reply, 403, "password_change_required");
+            assert_eq!(reply.header("x-portcullis-redirect"), None);
+        }
+    }
 }
 
 #[tokio::test]

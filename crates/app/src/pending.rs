@@ -1,0 +1,187 @@
+//! Registering where an address must be shown to be one's own first (`registration.require_email_verification`).
+//!
+//! 1. Whatever the address, the same work and the same answer: a hash, a row, a mail that is asked for. Whether somebody
+//!    has the address is looked up behind the answer; then they get a mail, and the registration waits in vain.
+//! 2. The link in the mail makes the user, in the browser that registered; anywhere else with the registration's password
+//!    or a new one. Whoever only reads the mail of somebody who signed up with a wrong address gets no account that
+//!    somebody else knows the password of.
+//! 3. "This was not me" takes the registration away.
+
+use portcullis_core::base62;
+use portcullis_core::ids::EventId;
+use portcullis_core::link::LinkPurpose;
+use portcullis_core::password::Password;
+use portcullis_core::random;
+use portcullis_core::secret_token::SecretDigest;
+use portcullis_core::user::{Login, Username};
+use portcullis_core::validation::FieldError;
+use portcullis_store::links::{self, Link};
+use portcullis_store::mail_requests::{self, Asker};
+use portcullis_store::pending::{self, Pending};
+use portcullis_store::users::{Credentials, NewUser};
+use subtle::ConstantTimeEq as _;
+
+use crate::admission::{Admission, AdmissionError};
+use crate::client::Client;
+use crate::cx::Cx;
+use crate::fault::Fault;
+use crate::hashing::{Lane, Verified};
+use crate::login::{Check, Outcome};
+use crate::register::{Checked, Confirmed, RegisterError, Standing, made, new_password};
+use crate::reset_password::LinkError;
+
+/// What shows that whoever opened the mail is who registered.
+#[derive(Default)]
+pub struct Confirmation {
+    /// What the browser that registered was given.
+    pub browser: Option<String>,
+    /// The registration's password.
+    pub password: Option<Password>,
+    /// Another one in its place.
+    pub new_password: Option<String>,
+}
+
+impl Cx {
+    /// Keeps a registration until its address is shown; what the browser shall hold.
+    pub(crate) async fn register_later(
+        &self,
+        new: NewUser,
+        admission: &Admission,
+    ) -> Result<String, RegisterError> {
+        let mut browser = String::new();
+        base62::encode_into(&random::bytes::<16>(&*self.random), &mut browser);
+        let pending = Pending {
+            id: EventId::new(new.now, &*self.random).uuid(),
+            email: new.email,
+            name: new.name,
+            username: new.username,
+            password_hash: new.password_hash.unwrap_or_default(),
+            browser_hash: SecretDigest::of(&browser).0.to_vec(),
+            invite: admission.invite(),
+            expires_at: new.now + self.link_lifetime(LinkPurpose::Register),
+        };
+        let asker = Asker::Registration(pending.id);
+        let request = self.mail_request(LinkPurpose::Register, pending.email.clone(), asker);
+        let now = new.now;
+        self.store
+            .write(move |tx| {
+                let (pending, request) = (pending.clone(), request.clone());
+                Box::pin(async move {
+                    pending::put(tx, &pending).await?;
+                    mail_requests::put(tx, &request, now).await
+                })
+            })
+            .await?;
+        Ok(browser)
+    }
+
+    /// Whether `password` is the one of a registration that waits for the address `login`. Asked after a password that
+    /// nobody signs in with, for known and unknown addresses alike.
+    pub(crate) async fn is_password_of_pending(&self, login: &Login, password: Password) -> Result<bool, Fault> {
+        if !self.settings.require_email_verification {
+            return Ok(false);
+        }
+        let Some(pending) = self.store.newest_pending(login.key(), self.clock.now()).await? else {
+            return Ok(false);
+        };
+        let verified = self.hasher.verify(Lane::Stranger, password, Some(&pending.password_hash)).await?;
+        Ok(matches!(verified, Verified::Match { .. }))
+    }
+
+    /// Step 2.
+    pub(crate) async fn confirm_registration(
+        &self,
+        link: &Link,
+        confirmation: Confirmation,
+        client: &Client,
+    ) -> Result<(), LinkError> {
+        let pending = self.store.pending(link.facts.subject, self.clock.now()).await.map_err(Fault::from)?;
+        let pending = pending.ok_or(LinkError::InvalidLink)?;
+        let new = self.user_of_pending(&pending).await?;
+        let password_hash = self.prove_registration(&pending, &new, confirmation).await?;
+        let mut new = NewUser { password_hash: Some(password_hash), ..new };
+        let admission = self.admitted_by(&new.email, pending.invite).await.map_err(LinkError::from)?;
+        admission.settle(&mut new);
+        let confirmed = Confirmed { link: link.facts.id, pending: pending.id };
+        match self.make_admitted(new, admission, Some(confirmed), client).await {
+            Ok(_) => Ok(()),
+            Err(RegisterError::EmailTaken) => Err(LinkError::EmailTaken),
+            Err(RegisterError::NotAdmitted(not)) => Err(LinkError::NotAdmitted(not)),
+            Err(RegisterError::InvalidLink | RegisterError::UsernameTaken) => Err(LinkError::InvalidLink),
+            Err(RegisterError::Fault(fault)) => Err(fault.into()),
+            Err(error) => Err(Fault::Internal(error.to_string()).into()),
+        }
+    }
+
+    async fn user_of_pending(&self, pending: &Pending) -> Result<NewUser, Fault> {
+        let checked = Checked {
+            email: pending.email.clone(),
+            password: None,
+            name: pending.name.clone(),
+            username: pending.username.clone(),
+        };
+        let standing = Standing { role: self.settings.default_role.clone(), must_change_password: false };
+        let new = self.new_user(checked, standing).await?;
+        Ok(NewUser {
+            email_verified_at: Some(new.now),
+            password_hash: Some(pending.password_hash.clone()),
+            ..new
+        })
+    }
+
+    /// The hash of the password that the user shall have.
+    async fn prove_registration(
+        &self,
+        pending: &Pending,
+        new: &NewUser,
+        confirmation: Confirmation,
+    ) -> Result<String, LinkError> {
+        if let Some(text) = confirmation.new_password {
+            let mut context = vec![new.email.as_str()];
+            context.extend(new.name.as_deref());
+            context.extend(new.username.as_ref().map(Username::as_str));
+            let password = new_password("new_password", text, &self.settings.password_policy, &context)
+                .map_err(|error| LinkError::Invalid(vec![error]))?;
+            let hash = self.hasher.hash(Lane::Stranger, password, random::bytes(&*self.random)).await;
+            return Ok(hash.map_err(Fault::from)?);
+        }
+        let kept = pending.password_hash.clone();
+        let holds = |held: &str| SecretDigest::of(held).0[..].ct_eq(&pending.browser_hash).into();
+        if confirmation.browser.as_deref().is_some_and(holds) {
+            return Ok(kept);
+        }
+        let Some(password) = confirmation.password else {
+            let message = "Give the password of the registration, or a new one in `new_password`.";
+            return Err(LinkError::Invalid(vec![FieldError::new("password", "required", message)]));
+        };
+        let found = Credentials { user: made(new), password_hash: Some(kept.clone()) };
+        let bucket = self.counter("attempts on registration", &[pending.id.as_bytes()]);
+        let check = Check { found: Some(&found), bucket, lane: Lane::Stranger };
+        match self.check_password(check, password).await? {
+            Outcome::Right { .. } => Ok(kept),
+            Outcome::Wrong(why) => Err(LinkError::WrongPassword(why)),
+        }
+    }
+
+    /// Step 3.
+    pub async fn reject_registration(&self, token: &str, client: &Client) -> Result<(), LinkError> {
+        self.limit("email_verify", self.settings.rates.map(|rates| rates.email_verify), client).await?;
+        let link = self.link(token, &[LinkPurpose::Register]).await?.ok_or(LinkError::InvalidLink)?;
+        let (facts, now) = (link.facts, self.clock.now());
+        let gone = self.store.write(move |tx| {
+            let (id, pending) = (facts.id, facts.subject);
+            Box::pin(async move { Ok(links::spend(tx, id, now).await? && pending::take(tx, pending).await?) })
+        });
+        if gone.await.map_err(Fault::from)? { Ok(()) } else { Err(LinkError::InvalidLink) }
+    }
+}
+
+impl From<AdmissionError> for LinkError {
+    fn from(error: AdmissionError) -> Self {
+        match error {
+            AdmissionError::Not(not) => Self::NotAdmitted(not),
+            AdmissionError::HookUnavailable(why) => Self::Fault(Fault::Internal(why)),
+            AdmissionError::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
