@@ -96,12 +96,11 @@ impl Template {
             Self::ResetPassword => Some(LinkPurpose::ResetPassword),
             Self::ChangeEmail => Some(LinkPurpose::ChangeEmail),
             Self::EmailChanged => Some(LinkPurpose::UndoEmail),
-            Self::AccountInvite => Some(LinkPurpose::AccountInvite),
+            Self::Invite | Self::AccountInvite => Some(LinkPurpose::AccountInvite),
             Self::AccountDeletion => Some(LinkPurpose::KeepAccount),
             Self::RegistrationAttempt
             | Self::ChangeEmailAttempt
             | Self::PasswordChanged
-            | Self::Invite
             | Self::ImpersonationStarted
             | Self::ApiTokenLeaked
             | Self::Test => None,

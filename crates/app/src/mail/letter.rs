@@ -106,13 +106,13 @@ impl EmailSettings {
             Template::RegistrationAttempt | Template::PasswordChanged | Template::ApiTokenLeaked => {
                 Some(self.links.sign_in.clone())
             }
-            Template::Invite => Some(format!("{}/sign-up", self.home)),
             Template::VerifyEmail
             | Template::VerifyRegistration
             | Template::ResetPassword
             | Template::ChangeEmail
             | Template::ChangeEmailAttempt
             | Template::EmailChanged
+            | Template::Invite
             | Template::AccountInvite
             | Template::ImpersonationStarted
             | Template::AccountDeletion
