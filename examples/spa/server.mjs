@@ -6,13 +6,15 @@ import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { pathToFileURL, fileURLToPath } from "node:url";
-import { createServerAuth, isPortcullisError } from "../../sdk/typescript/dist/server/index.js";
+import { createServerAuth, isPortcullisError, PortcullisError } from "../../sdk/typescript/dist/server/index.js";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const PAGES = join(here, "public");
 const SDK = join(here, "../../sdk/typescript/dist");
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
 
+/** What somebody may say at once. */
+const LONGEST = 4_000;
 /** Milliseconds between two words. */
 const PACE = 150;
 
@@ -23,12 +25,15 @@ export function createSite({ portcullis, pace = PACE }) {
   const auth = createServerAuth({ baseUrl: portcullis });
 
   return createServer(async (request, response) => {
-    const { pathname } = new URL(request.url, "http://localhost");
     try {
+      if (!URL.canParse(request.url, "http://localhost")) return response.writeHead(400).end();
+      const { pathname } = new URL(request.url, "http://localhost");
       if (pathname === "/things") return await things(request, response);
       if (pathname === "/chat/stream") return await chat(request, response);
       await file(pathname, response);
     } catch (error) {
+      // What has begun cannot be refused any more, and whoever has gone wants no answer.
+      if (response.headersSent || response.destroyed) return response.destroy();
       if (isPortcullisError(error)) return refuse(response, error);
       console.error(error);
       response.writeHead(500).end();
@@ -36,9 +41,13 @@ export function createSite({ portcullis, pace = PACE }) {
   });
 
   /** Who asks. Cookies say nothing here, so no page of another site can ask for anybody. */
-  function caller(request) {
+  async function caller(request) {
     const token = /^Bearer (.+)$/i.exec(request.headers.authorization ?? "")?.[1];
-    return auth.verify(token ?? "");
+    const claims = await auth.verify(token ?? "");
+    if (claims.read_only && request.method !== "GET" && request.method !== "HEAD") {
+      throw new PortcullisError("read_only_session", "Who only looks changes nothing.", { status: 403 });
+    }
+    return claims;
   }
 
   async function things(request, response) {
@@ -50,9 +59,12 @@ export function createSite({ portcullis, pace = PACE }) {
   async function chat(request, response) {
     const { exp } = await caller(request);
     let said = "";
-    for await (const part of request) said += part;
+    for await (const part of request.iterator({ destroyOnReturn: false })) {
+      said += part;
+      if (said.length > LONGEST) return response.writeHead(413, { connection: "close" }).end();
+    }
     response.writeHead(200, { "content-type": "text/plain; charset=utf-8", "cache-control": "no-store" });
-    for (const word of `You said: ${said.slice(0, 4_000)}`.split(/\s+/)) {
+    for (const word of `You said: ${said}`.split(/\s+/)) {
       // A stream lasts no longer than the token that began it.
       if (response.destroyed || Date.now() > exp * 1000) break;
       response.write(`${word} `);

@@ -11,6 +11,8 @@ import { accountPage, homePage, messagePage, signInPage } from "./pages.mjs";
 
 const LONGEST_FORM = 8_192;
 
+class TooLong extends Error {}
+
 /**
  * @param {{ portcullis: string, site: string }} options where Portcullis is reached, and its `server.public_url`: this site's
  */
@@ -50,6 +52,7 @@ export function createSite({ portcullis, site }) {
   };
 
   async function answer(request, response) {
+    if (!URL.canParse(request.url, site)) return write(response, { status: 400, body: messagePage("That is no address.") });
     const { pathname } = new URL(request.url, site);
     if (pathname.startsWith("/auth/")) return run(handOn, request, response);
     const page = pages[`${request.method} ${pathname}`];
@@ -63,6 +66,12 @@ export function createSite({ portcullis, site }) {
 
   return createServer((request, response) => {
     answer(request, response).catch((error) => {
+      // What has begun cannot be taken back.
+      if (response.headersSent) return response.destroy();
+      if (error instanceof TooLong) {
+        // What is left of it is not read.
+        return write(response, { status: 413, headers: { connection: "close" }, body: messagePage("That is too long.") });
+      }
       const isOut = isPortcullisError(error) && error.code !== "csrf_failed";
       if (!isPortcullisError(error)) console.error(error);
       const body = messagePage(isOut ? "We shall be back in a moment." : "That did not work.");
@@ -94,9 +103,9 @@ function run(middleware, request, response) {
 
 async function formOf(request) {
   let text = "";
-  for await (const part of request) {
+  for await (const part of request.iterator({ destroyOnReturn: false })) {
     text += part;
-    if (text.length > LONGEST_FORM) throw new Error("The form is too long.");
+    if (text.length > LONGEST_FORM) throw new TooLong();
   }
   return new URLSearchParams(text);
 }

@@ -36,6 +36,7 @@ pub mod operator;
 pub mod operator_tokens;
 pub mod outbound;
 pub mod own;
+pub mod pending;
 pub mod refresh;
 pub mod register;
 pub mod registration_hook;

@@ -107,6 +107,9 @@ pub(crate) enum Outcome<'a> {
     Wrong(&'static str),
 }
 
+/// Why a password was not looked at.
+const SLOWED_DOWN: &str = "slowed down";
+
 impl Cx {
     /// Signs in with a password.
     pub async fn login(&self, request: LoginRequest, client: &Client) -> Result<Tokens, LoginError> {
@@ -126,6 +129,10 @@ impl Cx {
             Outcome::Right { needs_rehash, attempt } => (needs_rehash, attempt),
             Outcome::Wrong(why) => {
                 self.note_refused_login(found.as_ref(), why, client).await?;
+                if why != SLOWED_DOWN && self.is_password_of_pending(&request.login, request.password).await?
+                {
+                    return Err(LoginError::EmailNotVerified);
+                }
                 return Err(LoginError::InvalidCredentials(why));
             }
         };
@@ -185,7 +192,7 @@ impl Cx {
         password: Password,
     ) -> Result<Outcome<'_>, Fault> {
         let Some(attempt) = self.attempt(check.bucket).await? else {
-            return Ok(Outcome::Wrong("slowed down"));
+            return Ok(Outcome::Wrong(SLOWED_DOWN));
         };
         let hash = check.found.and_then(|found| found.password_hash.as_deref());
         let verified = match self.hasher.verify(check.lane, password, hash).await {

@@ -16,6 +16,7 @@ use portcullis_core::rate::Rate;
 use portcullis_core::user::{Email, Login, User};
 use portcullis_store::links::Link;
 use portcullis_store::mail_requests::{Asker, MailRequest};
+use portcullis_store::pending::Pending;
 use portcullis_store::{audit, links, mail_requests, outbox};
 
 use crate::cx::Cx;
@@ -103,9 +104,23 @@ impl Cx {
         let owner = self.owner_of(&request.email).await?;
         let reply = match (request.purpose, request.asker) {
             (LinkPurpose::ResetPassword, _) => owner.map(|owner| self.reset_mail(&owner)),
-            (LinkPurpose::VerifyEmail, _) => owner
-                .filter(|owner| owner.email_verified_at.is_none())
-                .map(|owner| self.verification_mail(&owner)),
+            (LinkPurpose::VerifyEmail, _) => match owner {
+                Some(owner) => owner.email_verified_at.is_none().then(|| self.verification_mail(&owner)),
+                None => {
+                    let waiting = self.store.newest_pending(request.email.key(), self.clock.now()).await?;
+                    waiting.map(|pending| self.registration_mail(&pending))
+                }
+            },
+            (LinkPurpose::Register, Asker::Registration(pending)) => match owner {
+                Some(owner) => {
+                    let mail = self.mail_to(Template::RegistrationAttempt, &owner.email, Some(&owner));
+                    Some(Reply { link: None, mail, event: None })
+                }
+                None => {
+                    let waiting = self.store.pending(pending, self.clock.now()).await?;
+                    waiting.map(|pending| self.registration_mail(&pending))
+                }
+            },
             (LinkPurpose::ChangeEmail, Asker::User(user, session)) => {
                 let Some(user) = self.store.user(user).await? else { return Ok(None) };
                 self.change_mail(&user, owner, &request.email)
@@ -135,6 +150,12 @@ impl Cx {
     fn verification_mail(&self, owner: &User) -> Reply {
         let link = self.link_of(owner, LinkPurpose::VerifyEmail, &owner.email);
         let mail = self.mail_with(Template::VerifyEmail, &link, Some(owner));
+        Reply { link: Some(link), mail, event: None }
+    }
+
+    fn registration_mail(&self, pending: &Pending) -> Reply {
+        let link = self.new_link(pending.id, LinkPurpose::Register, &pending.email, 0);
+        let mail = self.mail_with(Template::VerifyRegistration, &link, None);
         Reply { link: Some(link), mail, event: None }
     }
 

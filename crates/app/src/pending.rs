@@ -77,7 +77,11 @@ impl Cx {
 
     /// Whether `password` is the one of a registration that waits for the address `login`. Asked after a password that
     /// nobody signs in with, for known and unknown addresses alike.
-    pub(crate) async fn is_password_of_pending(&self, login: &Login, password: Password) -> Result<bool, Fault> {
+    pub(crate) async fn is_password_of_pending(
+        &self,
+        login: &Login,
+        password: Password,
+    ) -> Result<bool, Fault> {
         if !self.settings.require_email_verification {
             return Ok(false);
         }

@@ -2,17 +2,20 @@
 //! membership, the invite spent, the events. Nobody is made without their invite spent, none is spent without a user.
 
 use portcullis_core::audit::EventKind;
-use portcullis_core::ids::{AccountId, UserId};
+use portcullis_core::ids::{AccountId, LinkId, UserId};
+use portcullis_core::link::LinkPurpose;
+use portcullis_core::mail::Template;
 use portcullis_core::password::{Password, PasswordPolicy};
 use portcullis_core::random;
 use portcullis_core::registration::Mode;
 use portcullis_core::subscription::Subscription;
 use portcullis_core::user::{Email, Profile, Role, User, Username};
 use portcullis_core::validation::{FieldError, line};
-use portcullis_store::StoreError;
 use portcullis_store::accounts::NewAccount;
 use portcullis_store::users::{self, Home, Insert, NewUser};
+use portcullis_store::{StoreError, links, outbox, pending};
 use thiserror::Error;
+use uuid::Uuid;
 
 use crate::admission::{Admission, AdmissionError, Codes, NotAdmitted};
 use crate::client::Client;
@@ -148,9 +151,30 @@ pub(crate) fn new_password(
     Ok(password)
 }
 
+/// What came of a registration.
+pub enum Registered {
+    /// There is a new user.
+    User(User),
+    /// There will be one when the address is shown to be theirs, perhaps; nobody is told more.
+    Later {
+        /// What the browser that registered shall hold.
+        browser: String,
+    },
+}
+
+/// The mailed link that was used, and what it is about.
+pub(crate) struct Confirmed {
+    pub(crate) link: LinkId,
+    pub(crate) pending: Uuid,
+}
+
 impl Cx {
     /// Signs somebody up.
-    pub async fn register(&self, registration: Registration, client: &Client) -> Result<User, RegisterError> {
+    pub async fn register(
+        &self,
+        registration: Registration,
+        client: &Client,
+    ) -> Result<Registered, RegisterError> {
         // Where nobody may, nothing is looked at, and nothing counted.
         if self.settings.registration.mode == Mode::Closed {
             return Err(NotAdmitted::Closed.into());
@@ -163,38 +187,70 @@ impl Cx {
         let admission = self.admit_registration(who, &codes, client).await?;
         let standing = Standing { role: self.settings.default_role.clone(), must_change_password: false };
         let mut new = self.new_user(checked, standing).await?;
+        if self.settings.require_email_verification {
+            let browser = self.register_later(new, &admission).await?;
+            return Ok(Registered::Later { browser });
+        }
         admission.settle(&mut new);
-        self.make_admitted(new, admission, client).await
+        self.make_admitted(new, admission, None, client).await.map(Registered::User)
     }
 
-    /// Makes a user who may register, and spends what lets them.
+    /// Makes a user who may register, and spends what lets them. Whoever has `confirmed` their address is made without
+    /// the user name that they wanted if somebody has that by now.
     pub(crate) async fn make_admitted(
         &self,
         new: NewUser,
         admission: Admission,
+        confirmed: Option<Confirmed>,
         client: &Client,
     ) -> Result<User, RegisterError> {
         let mut event = self.event(EventKind::UserRegistered);
         (event.user, event.actor, event.address) = (Some(new.id), Some(new.id), Some(client.address));
         let events = admission.events(self, event);
+        let asked = self.settings.email_verification && confirmed.is_none();
+        let verify = asked.then(|| {
+            let user = made(&new);
+            let link = self.link_of(&user, LinkPurpose::VerifyEmail, &user.email);
+            let mail = self.mail_with(Template::VerifyEmail, &link, Some(&user));
+            (link, mail)
+        });
+        let confirmed = confirmed.map(|Confirmed { link, pending }| (link, pending));
         let (wanted, spent) = (new.clone(), admission.clone());
         let done = self
             .store
             .write(move |tx| {
-                let (new, admission, events) = (wanted.clone(), spent.clone(), events.clone());
+                let (mut new, admission, events) = (wanted.clone(), spent.clone(), events.clone());
+                let verify = verify.clone();
                 Box::pin(async move {
-                    let done = users::insert(tx, &new).await?;
+                    if let Some((link, pending)) = confirmed
+                        && !(links::spend(tx, link, new.now).await? && pending::take(tx, pending).await?)
+                    {
+                        return Ok(None);
+                    }
+                    let mut done = users::insert(tx, &new).await?;
+                    if done == Insert::UsernameTaken && confirmed.is_some() {
+                        new.username = None;
+                        done = users::insert(tx, &new).await?;
+                    }
                     if done == Insert::Done {
                         admission.spend(tx, new.id, &events, new.now).await?;
+                        if let Some((link, mail)) = &verify {
+                            links::put(tx, link).await?;
+                            outbox::enqueue(tx, mail).await?;
+                        }
                     }
-                    Ok(done)
+                    Ok(Some(done))
                 })
             })
             .await;
         match done {
-            Ok(Insert::Done) => Ok(made(&new)),
-            Ok(Insert::EmailTaken) => Err(RegisterError::EmailTaken),
-            Ok(Insert::UsernameTaken) => Err(RegisterError::UsernameTaken),
+            Ok(Some(Insert::Done)) => {
+                self.mail_nudge();
+                Ok(made(&new))
+            }
+            Ok(Some(Insert::EmailTaken)) => Err(RegisterError::EmailTaken),
+            Ok(Some(Insert::UsernameTaken)) => Err(RegisterError::UsernameTaken),
+            Ok(None) => Err(RegisterError::InvalidLink),
             Err(StoreError::Refused) => Err(self.why_not_spent(&admission, &new.email).await.into()),
             Err(error) => Err(error.into()),
         }

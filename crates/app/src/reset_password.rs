@@ -18,6 +18,7 @@ use portcullis_store::mail_requests::Asker;
 use portcullis_store::{api_tokens, audit, links, outbox, revocations, sessions};
 use thiserror::Error;
 
+use crate::admission::NotAdmitted;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
@@ -48,6 +49,12 @@ pub enum LinkError {
     /// Somebody else has the address.
     #[error("the address is taken")]
     EmailTaken,
+    /// Not the password of the registration.
+    #[error("{0}")]
+    WrongPassword(&'static str),
+    /// What let them register is good no more.
+    #[error(transparent)]
+    NotAdmitted(NotAdmitted),
     /// Too many.
     #[error("rate limited")]
     Limited(Limited),

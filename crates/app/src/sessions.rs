@@ -47,6 +47,8 @@ const fn is_by_holder(cause: EndCause) -> bool {
         | EndCause::RevokedByOperator
         | EndCause::Reused
         | EndCause::PasswordChanged
+        | EndCause::PasswordReset
+        | EndCause::EmailChanged
         | EndCause::UserDisabled
         | EndCause::Displaced
         | EndCause::UserDeleted => false,

@@ -17,6 +17,7 @@ use crate::cx::Cx;
 use crate::fault::Fault;
 use crate::limits::LimitError;
 use crate::links::user_of;
+use crate::pending::Confirmation;
 use crate::reset_password::LinkError;
 
 /// Why no verification mail was asked for.
@@ -76,13 +77,20 @@ impl Cx {
         Ok(self.limit("send_verification", rate, client).await?)
     }
 
-    /// Uses a link that shows whose an address is: of a user, or of the new address of one.
-    pub async fn verify_email(&self, token: &str, client: &Client) -> Result<(), LinkError> {
+    /// Uses a link that shows whose an address is: of a user, of the new address of one, or of a registration, for which
+    /// `confirmation` is.
+    pub async fn verify_email(
+        &self,
+        token: &str,
+        confirmation: Confirmation,
+        client: &Client,
+    ) -> Result<(), LinkError> {
         self.limit("email_verify", self.settings.rates.map(|rates| rates.email_verify), client).await?;
-        let purposes = [LinkPurpose::VerifyEmail, LinkPurpose::ChangeEmail];
+        let purposes = [LinkPurpose::VerifyEmail, LinkPurpose::ChangeEmail, LinkPurpose::Register];
         let link = self.link(token, &purposes).await?.ok_or(LinkError::InvalidLink)?;
         match link.facts.purpose {
             LinkPurpose::ChangeEmail => self.confirm_change(&link, client).await,
+            LinkPurpose::Register => self.confirm_registration(&link, confirmation, client).await,
             _ => self.write_verified(&link, client).await,
         }
     }

@@ -91,6 +91,7 @@ pub(crate) fn settings(config: &Config, keys: KeyRing, issuer: Issuer) -> Result
         client_address_header: config.server.client_address_header.clone(),
         replay_limit: usize::try_from(gateway.replay_limit).unwrap_or(usize::MAX),
         max_body: gateway.max_body,
+        request_timeout: config.server.request_timeout,
         upstream_timeout: gateway.upstream_timeout,
         grace: config.tokens.refresh_grace,
         max_staleness: match config.revocations.stale {

@@ -28,7 +28,7 @@ pub enum Csrf {
 
 /// The choices of a gateway. Holds secrets, and so has no `Debug`.
 pub struct GatewayConfig {
-    /// How browsers reach it; its scheme decides https mode.
+    /// How browsers reach it; its scheme decides https mode. Plain http is for this machine alone.
     pub public_url: Url,
     /// Further hosts, beside those that the targets name.
     pub hosts: Vec<String>,
@@ -62,6 +62,8 @@ pub struct GatewayConfig {
     pub replay_limit: usize,
     /// Largest body of a request, in bytes; `None`: any.
     pub max_body: Option<u64>,
+    /// How long a request under `/auth/` may take to come in.
+    pub request_timeout: Duration,
     /// How long an app may think.
     pub upstream_timeout: Duration,
     /// How long a refresh token may come twice: `tokens.refresh_grace` of the issuer.

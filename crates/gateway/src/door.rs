@@ -13,7 +13,7 @@ use http::request::Parts;
 use portcullis_core::access::{BadTarget, Decision, Lack, Rule, Rules, Target};
 use portcullis_edge::csrf::{CsrfFailure, TrustedOrigins};
 use portcullis_edge::origin::{Origin, own_origins};
-use portcullis_edge::{Code, Problem};
+use portcullis_edge::{Code, Problem, host};
 use url::Url;
 
 use crate::who::{Somebody, Who};
@@ -26,6 +26,8 @@ pub(crate) struct Door {
     issuer: String,
     public_url: Url,
     trusted: Vec<Origin>,
+    /// What is trusted where the public URL's own host is asked, whatever port a proxy makes of it: its origin, too.
+    trusted_at_home: Vec<Origin>,
 }
 
 /// A request may pass.
@@ -45,7 +47,7 @@ pub(crate) enum Stopped {
         problem: Problem,
         /// How old it may be.
         max_age: Option<Duration>,
-        /// The cookies are of a session that has ended.
+        /// The cookies are of a session that has ended, and no others can be on their way to the browser.
         gone: bool,
     },
     /// A new password would help.
@@ -83,10 +85,10 @@ impl Door {
             return Err("gateway.audience and gateway.rules must not name the issuer: an app would be handed tokens for its API".into());
         }
         let trusted = trusted.iter().map(|origin| Origin::parse(origin)).collect::<Result<Vec<_>, _>>();
-        let mut trusted = trusted.map_err(|error| format!("csrf.trusted_origins: {error}"))?;
-        trusted.extend(own_origins(public_url));
+        let trusted = trusted.map_err(|error| format!("csrf.trusted_origins: {error}"))?;
+        let trusted_at_home = trusted.iter().cloned().chain(own_origins(public_url)).collect();
         let (issuer, public_url) = (issuer.to_owned(), public_url.clone());
-        Ok(Self { rules, audiences, require_sign_in, issuer, public_url, trusted })
+        Ok(Self { rules, audiences, require_sign_in, issuer, public_url, trusted, trusted_at_home })
     }
 
     /// All audiences that tokens are made for, the default first.
@@ -94,11 +96,15 @@ impl Door {
         &self.audiences
     }
 
-    /// Whether a page of the same host, of ours or of a trusted origin made a request.
-    pub(crate) fn check_origin(&self, parts: &Parts, host: &str) -> Result<(), CsrfFailure> {
-        let asked = Url::parse(&format!("{}://{host}/", self.public_url.scheme()));
+    /// Whether a page of the same host or of a trusted origin made a request. The hosts of one gateway are sites of
+    /// their own: who may write one page of one of them is nobody at the others.
+    pub(crate) fn check_origin(&self, parts: &Parts, asked_host: &str) -> Result<(), CsrfFailure> {
+        let asked = Url::parse(&format!("{}://{asked_host}/", self.public_url.scheme()));
         let asked = asked.as_ref().unwrap_or(&self.public_url);
-        TrustedOrigins::new(asked, self.trusted.clone()).check(&parts.headers)
+        let is_home = asked.host_str() == self.public_url.host_str()
+            || (host::is_loopback(asked) && host::is_loopback(&self.public_url));
+        let trusted = if is_home { &self.trusted_at_home } else { &self.trusted };
+        TrustedOrigins::new(asked, trusted.clone()).check(&parts.headers)
     }
 
     /// What becomes of a request.
@@ -107,7 +113,7 @@ impl Door {
         if self.rules.is_empty() {
             return match who {
                 Who::Somebody(somebody) => self.open(somebody, wanted),
-                Who::Nobody | Who::Gone if !closed => Ok(self.nobody(false)),
+                Who::Nobody | Who::Gone { .. } if !closed => Ok(self.nobody(false)),
                 who => Err(stop(who)),
             };
         }
@@ -191,7 +197,7 @@ fn sound(somebody: Somebody, wanted: Wanted<'_>) -> Result<Somebody, Stopped> {
 fn stop(who: Who) -> Stopped {
     let sign_in = |code: Code, gone| Stopped::SignIn { problem: code.into(), max_age: None, gone };
     match who {
-        Who::Gone => sign_in(Code::InvalidToken, true),
+        Who::Gone { superseded } => sign_in(Code::InvalidToken, !superseded),
         Who::Nobody | Who::Somebody(_) => sign_in(Code::MissingToken, false),
         Who::MustChange => Stopped::ChangePassword,
         Who::Unknown(problem) | Who::Refused(problem) => Stopped::Refused(problem),

@@ -119,6 +119,9 @@ impl Gateway {
         random: Arc<dyn Random>,
     ) -> Result<Self, StartError> {
         let https = config.public_url.scheme() == "https";
+        if !https {
+            check_plain_http(&config.public_url)?;
+        }
         let keys = Arc::new(config.keys);
         let issuer =
             Issuer::new(&config.issuer, config.reach_at.as_deref(), config.issuer_secret.as_deref())?;
@@ -164,12 +167,30 @@ impl Gateway {
             random,
             scheme: config.public_url.scheme().to_owned(),
             csrf_token_too: config.csrf == Csrf::Token,
-            limits: upload::Limits { most: config.max_body, replay: config.replay_limit },
+            limits: upload::Limits {
+                most: config.max_body,
+                replay: config.replay_limit,
+                patience: config.request_timeout,
+            },
             access_code: config.access_code.map(AccessCode::new),
             grace: config.grace.as_secs().cast_signed(),
             counters: Counters::new(),
         })))
     }
+}
+
+/// On plain http the cookies are not `Secure`, and everybody on the way can read them.
+fn check_plain_http(public_url: &url::Url) -> Result<(), StartError> {
+    if !portcullis_edge::host::is_loopback(public_url) {
+        return Err(StartError(format!(
+            "gateway.public_url = \"{public_url}\" is plain http: sessions would travel in clear; write the https URL \
+             by which browsers come, or use localhost"
+        )));
+    }
+    tracing::warn!(
+        "gateway.public_url is plain http: cookies are set without Secure, which is for development on this machine only"
+    );
+    Ok(())
 }
 
 impl Gateway {
@@ -269,7 +290,7 @@ impl Inner {
             let passed = self.pass_on(passing, id, &mut used).await;
             passed.unwrap_or_else(|problem| Reply::Own(answer::problem(problem)))
         };
-        self.set_newest(reply.headers_mut(), &brought, used);
+        self.set_newest(reply.headers_mut(), &brought, used).await;
         Ok(reply)
     }
 

@@ -6,8 +6,8 @@
 //! 3. Cookies of ours, which the app has no use for, and those of our names that the app would set.
 
 use http::header::{
-    CONNECTION, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE,
-    TRANSFER_ENCODING, UPGRADE,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -31,6 +31,23 @@ const OURS: [&str; 10] = [
     "x-rewrite-url",
 ];
 
+/// What says who asks, how long a message is, or what becomes of its connection.
+const NEVER_TRAIL: [HeaderName; 13] = [
+    AUTHORIZATION,
+    CONNECTION,
+    CONTENT_LENGTH,
+    COOKIE,
+    EXPECT,
+    HOST,
+    KEEP_ALIVE,
+    PROXY_AUTHORIZATION,
+    PROXY_CONNECTION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
 /// Takes away from a request what may not reach the app.
 pub(crate) fn clean_request(headers: &mut HeaderMap) {
     let trailers = accepts_trailers(headers);
@@ -39,6 +56,7 @@ pub(crate) fn clean_request(headers: &mut HeaderMap) {
     // hyper has answered it by reading the body.
     headers.remove(EXPECT);
     headers.remove(FORWARDED);
+    clean_announced(headers);
     if headers.keys().any(is_ours) {
         let ours: Vec<HeaderName> = headers.keys().filter(|name| is_ours(name)).cloned().collect();
         for name in ours {
@@ -48,6 +66,32 @@ pub(crate) fn clean_request(headers: &mut HeaderMap) {
     if trailers {
         headers.insert(TE, TRAILERS);
     }
+}
+
+/// Takes away from what comes after a body whatever may not reach the app: servers that merge it with the head would
+/// believe it (RFC 9110 section 6.5.1).
+pub(crate) fn clean_trailers(trailers: &mut HeaderMap) {
+    let forbidden: Vec<HeaderName> = trailers.keys().filter(|name| !may_trail(name)).cloned().collect();
+    for name in forbidden {
+        trailers.remove(name);
+    }
+}
+
+/// Announces only what [`clean_trailers`] lets through.
+fn clean_announced(headers: &mut HeaderMap) {
+    if !headers.contains_key(TRAILER) {
+        return;
+    }
+    let names = tokens(headers, &TRAILER).filter_map(|name| HeaderName::from_bytes(name).ok());
+    let names: Vec<String> = names.filter(may_trail).map(|name| name.to_string()).collect();
+    match HeaderValue::try_from(names.join(", ")) {
+        Ok(names) if !names.is_empty() => drop(headers.insert(TRAILER, names)),
+        _ => drop(headers.remove(TRAILER)),
+    }
+}
+
+fn may_trail(name: &HeaderName) -> bool {
+    !is_ours(name) && !NEVER_TRAIL.contains(name)
 }
 
 /// Takes away from an answer what may not reach the client.
@@ -179,6 +223,28 @@ mod tests {
             let mut headers = map(&[(name, "x")]);
             clean_request(&mut headers);
             assert_eq!(names(&headers), [name]);
+        }
+    }
+
+    #[test]
+    fn nothing_of_it_comes_after_the_body() {
+        let mut trailers = map(&[
+            ("x-sum", "5"),
+            ("x-auth-user", "root"),
+            ("x_auth_role", "admin"),
+            ("x-forwarded-for", "127.0.0.1"),
+            ("authorization", "Bearer x"),
+            ("cookie", "a=b"),
+            ("transfer-encoding", "chunked"),
+        ]);
+        clean_trailers(&mut trailers);
+        assert_eq!(names(&trailers), ["x-sum"]);
+        for (announced, left) in
+            [("X-Sum, X-Auth-User,Cookie, x_auth_role", Some("x-sum")), ("X-Auth-User", None)]
+        {
+            let mut headers = map(&[("trailer", announced)]);
+            clean_request(&mut headers);
+            assert_eq!(headers.get(TRAILER).map(|names| names.to_str().expect("ASCII")), left);
         }
     }
 

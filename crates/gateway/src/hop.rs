@@ -26,6 +26,7 @@ use crate::throttle::Throttle;
 use crate::upload::{Upload, Watched};
 use crate::{issuer, tls};
 
+const KEEPALIVE: Duration = Duration::from_mins(1);
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 /// Below the 5 s after which Node closes idle connections; who is asked often keeps them busy anyway.
 const IDLE: Duration = Duration::from_secs(4);
@@ -67,6 +68,8 @@ impl App {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
+        // Who is gone without a word is noticed, however long a stream is silent.
+        http.set_keepalive(Some(KEEPALIVE));
         http.set_connect_timeout(Some(CONNECT_PATIENCE));
         let fixed = Fixed { http, at: at.map_err(|_| unusable())? };
         let name = host.trim_start_matches('[').trim_end_matches(']');

@@ -33,6 +33,7 @@ const FORWARDED: &str = "x-portcullis-forwarded";
 const MOST: usize = 1024 * 1024;
 /// A sign-in may wait for its password to be hashed.
 const PATIENCE: Duration = Duration::from_secs(15);
+const KEEPALIVE: Duration = Duration::from_mins(1);
 const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
 const IDLE: Duration = Duration::from_secs(30);
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -78,6 +79,16 @@ impl<'a> Ask<'a> {
     }
 }
 
+/// A problem, or an OAuth refusal.
+#[derive(Default, Deserialize)]
+struct Refusal {
+    #[serde(alias = "error")]
+    code: String,
+    /// Whoever held the refused token has been given another since.
+    #[serde(default)]
+    superseded: bool,
+}
+
 /// What the issuer answered.
 pub(crate) struct Told {
     pub(crate) status: StatusCode,
@@ -86,19 +97,13 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    /// `code` of a problem, or `error` of an OAuth refusal.
-    fn code(&self) -> Option<String> {
-        #[derive(Deserialize)]
-        struct Refusal {
-            #[serde(alias = "error")]
-            code: String,
-        }
-        serde_json::from_slice::<Refusal>(&self.body).ok().map(|refusal| refusal.code)
+    fn refusal(&self) -> Refusal {
+        serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
     fn unavailable(&self) -> Refused {
         let seconds = self.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-        let code = self.code().unwrap_or_default();
+        let code = self.refusal().code;
         Refused::Unavailable {
             why: format!("it answered {} {code}", self.status),
             retry_after: seconds.unwrap_or(2),
@@ -110,7 +115,10 @@ impl Told {
 #[derive(Clone, Debug)]
 pub(crate) enum Refused {
     /// It is over: the issuer says so itself.
-    Ended,
+    Ended {
+        /// The browser has been given another session, or another state of this one, which it must not lose.
+        superseded: bool,
+    },
     /// Nobody can tell now.
     Unavailable {
         /// For the log.
@@ -143,6 +151,8 @@ impl Issuer {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
+        // Who is gone without a word is noticed, however long a stream is silent.
+        http.set_keepalive(Some(KEEPALIVE));
         http.set_connect_timeout(Some(CONNECT_PATIENCE));
         let https = HttpsConnectorBuilder::new()
             .with_tls_config(tls::config(at.scheme() == Some(&Scheme::HTTPS))?)
@@ -229,7 +239,10 @@ impl Issuer {
         match told.status {
             StatusCode::OK => serde_json::from_slice(&told.body)
                 .map_err(|error| Refused::unreachable(format!("no token response: {error}"))),
-            StatusCode::UNAUTHORIZED if is_ending(told.code().as_deref()) => Err(Refused::Ended),
+            StatusCode::UNAUTHORIZED => match told.refusal() {
+                Refusal { code, superseded } if is_ending(&code) => Err(Refused::Ended { superseded }),
+                _ => Err(told.unavailable()),
+            },
             _ => Err(told.unavailable()),
         }
     }
@@ -254,13 +267,13 @@ impl Issuer {
         let body = Some((FORM, Bytes::from(form)));
         let ask = Ask { method: Method::POST, target: paths::OAUTH_TOKEN, bearer: None, body };
         let told = self.ask(ask, client).await.map_err(Refused::unreachable)?;
-        match (told.status, told.code().as_deref()) {
+        match (told.status, told.refusal().code.as_str()) {
             (StatusCode::OK, _) => serde_json::from_slice::<Issued>(&told.body)
                 .map(|issued| issued.access_token)
                 .map_err(|error| Refused::unreachable(format!("no token response: {error}"))),
             // RFC 8693 section 2.2.2: the subject token is not good.
-            (StatusCode::BAD_REQUEST, Some("invalid_request")) => Err(Refused::Ended),
-            (StatusCode::BAD_REQUEST, Some("invalid_target")) => Err(Refused::unreachable(format!(
+            (StatusCode::BAD_REQUEST, "invalid_request") => Err(Refused::Ended { superseded: false }),
+            (StatusCode::BAD_REQUEST, "invalid_target") => Err(Refused::unreachable(format!(
                 "it makes no tokens for {audience}: name it as gateway.audience, or in gateway.rules, there too"
             ))),
             _ => Err(told.unavailable()),
@@ -269,8 +282,8 @@ impl Issuer {
 }
 
 /// Codes by which the issuer says that a refresh token is good for nothing any more.
-fn is_ending(code: Option<&str>) -> bool {
-    matches!(code, Some("invalid_token" | "refresh_revoked" | "refresh_expired" | "refresh_reused"))
+fn is_ending(code: &str) -> bool {
+    matches!(code, "invalid_token" | "refresh_revoked" | "refresh_expired" | "refresh_reused")
 }
 
 /// The client's own text says only in which step it failed.

@@ -2,61 +2,50 @@
 //!
 //! - Within this process, a map says for each session what is newest. A browser whose cookies are a step behind –
 //!   requests that were under way, answers that were lost – is served by it and gets the newer ones. It is forgotten
-//!   after the issuer's grace: from then on an older token is what it is for the issuer, a sign of theft.
+//!   the issuer's grace after an answer has carried it: from then on an older token is what it is for the issuer, a
+//!   sign of theft. What no answer has carried nobody can know, and is kept for as long as any access token lives.
+//! - Requests that need not wait for a refresh go on to the app at once, and their answers wait for it a moment: a
+//!   browser that was not told comes back with a token of the past, maybe to a process that knows of nothing.
 //! - Between processes, the issuer's rule for tokens that come twice does the same: the same successor.
 //! - Only the issuer's word ends a session here. That it cannot be reached says nothing.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use metrics::{Counter, counter};
-use moka::Expiry;
-use moka::sync::Cache;
 use portcullis_core::time::Clock;
 
 use crate::issuer::{Issuer, OnBehalf, Refused};
+use crate::known::Knowledge;
+pub(crate) use crate::known::{Over, Standing};
 use crate::session::{Session, Tokens};
 
 /// An access token is renewed when this much or less of its life is left, in seconds.
 pub(crate) const AHEAD: i64 = 60;
 /// With less than this left, requests wait for the new one; with more they go on with the old one.
 const WAIT: i64 = 10;
-/// That a session has ended is remembered for longer than any access token lives here.
-const ENDED: Duration = Duration::from_hours(1);
-/// Requests that were sent together with one that was refreshed need this, whatever the issuer's grace.
-const LEAST: Duration = Duration::from_secs(10);
-const MOST_KNOWN: u64 = 100_000;
-
+/// The head of an answer waits until so long after a refresh has begun.
+const SETTLING: Duration = Duration::from_secs(2);
 /// How long nobody is refreshed ahead after a failure, in seconds.
 const QUIET: i64 = 3;
 
 type Flight = Shared<BoxFuture<'static, Result<Arc<Session>, Refused>>>;
 
-/// What is known of a session beside its cookies.
+/// A refresh under way, and since when.
 #[derive(Clone)]
-enum Known {
-    Newest(Arc<Session>),
-    Ended,
-}
-
-/// What a session is worth now.
-pub(crate) enum Standing {
-    /// This is its newest state.
-    Is(Arc<Session>),
-    Ended,
-}
+struct Begun(Flight, tokio::time::Instant);
 
 /// All sessions that were seen of late.
 pub(crate) struct Keeper {
     issuer: Arc<Issuer>,
     clock: Arc<dyn Clock>,
     audience: Arc<str>,
-    known: Cache<String, Known>,
-    flights: Mutex<HashMap<String, Flight>>,
+    known: Knowledge,
+    flights: Mutex<HashMap<String, Begun>>,
     /// Until then (Unix time) nobody is refreshed ahead: the issuer has just not answered.
     quiet_until: AtomicI64,
     refreshed: [Counter; 3],
@@ -74,28 +63,6 @@ impl Drop for Landing<'_> {
     }
 }
 
-/// For how long what is known is remembered.
-struct Memory(Duration);
-
-impl Expiry<String, Known> for Memory {
-    fn expire_after_create(&self, _: &String, known: &Known, _: Instant) -> Option<Duration> {
-        Some(match known {
-            Known::Newest(_) => self.0,
-            Known::Ended => ENDED,
-        })
-    }
-
-    fn expire_after_update(
-        &self,
-        sid: &String,
-        known: &Known,
-        at: Instant,
-        _: Option<Duration>,
-    ) -> Option<Duration> {
-        self.expire_after_create(sid, known, at)
-    }
-}
-
 impl Keeper {
     pub(crate) fn new(
         issuer: Arc<Issuer>,
@@ -103,8 +70,7 @@ impl Keeper {
         audience: Arc<str>,
         grace: Duration,
     ) -> Arc<Self> {
-        let memory = Memory(grace.max(LEAST));
-        let known = Cache::builder().max_capacity(MOST_KNOWN).expire_after(memory).build();
+        let known = Knowledge::new(grace);
         let refreshed = ["fresh", "ended", "unavailable"]
             .map(|outcome| counter!("portcullis_gateway_refreshes_total", "outcome" => outcome));
         let (flights, quiet_until) = (Mutex::default(), AtomicI64::new(0));
@@ -118,26 +84,27 @@ impl Keeper {
 
     /// The newest state of a session of which `session` is one.
     pub(crate) fn standing(&self, session: &Arc<Session>) -> Standing {
-        match self.known.get(&session.sid) {
-            Some(Known::Ended) => Standing::Ended,
-            Some(Known::Newest(newest)) if newest.age() > session.age() => Standing::Is(newest),
-            Some(Known::Newest(_)) | None => Standing::Is(session.clone()),
-        }
+        self.known.standing(session)
     }
 
     /// The issuer has handed this out.
     pub(crate) fn learn(&self, session: &Arc<Session>) {
-        let newer = |known: Option<moka::Entry<String, Known>>| match known.map(moka::Entry::into_value) {
-            Some(Known::Newest(newest)) if newest.age() >= session.age() => Known::Newest(newest),
-            Some(Known::Ended) => Known::Ended,
-            Some(Known::Newest(_)) | None => Known::Newest(session.clone()),
-        };
-        self.known.entry(session.sid.clone()).and_upsert_with(newer);
+        self.known.learn(session, None);
     }
 
-    /// It has ended.
-    pub(crate) fn end(&self, sid: &str) {
-        self.known.insert(sid.to_owned(), Known::Ended);
+    /// The issuer has handed this out against a new password: whoever has what was before is out.
+    pub(crate) fn learn_renewed(&self, session: &Arc<Session>) {
+        self.known.learn(session, Some(session.age().before()));
+    }
+
+    /// An answer carries its cookies.
+    pub(crate) fn told(&self, session: &Session) {
+        self.known.told(session);
+    }
+
+    /// It has ended, in every state.
+    pub(crate) fn end(&self, sid: &str, over: Over) {
+        self.known.end(sid, over);
     }
 
     /// A state of the session with an access token that is good for a while. Where that is not to be had, one that
@@ -147,7 +114,10 @@ impl Keeper {
         session: &Arc<Session>,
         client: &OnBehalf,
     ) -> Result<Arc<Session>, Refused> {
-        let Standing::Is(session) = self.standing(session) else { return Err(Refused::Ended) };
+        let session = match self.standing(session) {
+            Standing::Is(session) => session,
+            Standing::Ended { superseded } => return Err(Refused::Ended { superseded }),
+        };
         let now = self.now();
         let left = session.left(now);
         if left > AHEAD || (left > WAIT && self.quiet_until.load(Relaxed) > now) {
@@ -155,7 +125,7 @@ impl Keeper {
         }
         let flight = self.flight(&session, client);
         if left > WAIT {
-            // The task goes on by itself.
+            // The task goes on by itself, and the answer waits for it: see `settled`.
             return Ok(session);
         }
         match flight.await {
@@ -167,6 +137,17 @@ impl Keeper {
         }
     }
 
+    /// Waits a moment for the refresh of a session that is under way, if its token is about to expire.
+    pub(crate) async fn settled(&self, session: &Session) {
+        if session.left(self.now()) > AHEAD {
+            return;
+        }
+        let begun = self.flights.lock().unwrap_or_else(PoisonError::into_inner).get(&session.sid).cloned();
+        if let Some(Begun(flight, at)) = begun {
+            let _ = tokio::time::timeout_at(at + SETTLING, flight).await;
+        }
+    }
+
     /// The state after `session`: one that is known, or by a refresh.
     pub(crate) async fn renewed(
         self: &Arc<Self>,
@@ -174,7 +155,7 @@ impl Keeper {
         client: &OnBehalf,
     ) -> Result<Arc<Session>, Refused> {
         match self.standing(session) {
-            Standing::Ended => Err(Refused::Ended),
+            Standing::Ended { superseded } => Err(Refused::Ended { superseded }),
             Standing::Is(newest) if newest.age() > session.age() => Ok(newest),
             Standing::Is(session) => self.flight(&session, client).await,
         }
@@ -183,7 +164,7 @@ impl Keeper {
     /// The refresh that is under way, or a new one. It ends by itself, whoever waits.
     fn flight(self: &Arc<Self>, session: &Arc<Session>, client: &OnBehalf) -> Flight {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(flight) = flights.get(&session.sid) {
+        if let Some(Begun(flight, _)) = flights.get(&session.sid) {
             return flight.clone();
         }
         // Whoever was faster may have landed since we looked.
@@ -191,7 +172,9 @@ impl Keeper {
             Standing::Is(newest) if newest.age() > session.age() => {
                 return futures_util::future::ready(Ok(newest)).boxed().shared();
             }
-            Standing::Ended => return futures_util::future::ready(Err(Refused::Ended)).boxed().shared(),
+            Standing::Ended { superseded } => {
+                return futures_util::future::ready(Err(Refused::Ended { superseded })).boxed().shared();
+            }
             Standing::Is(_) => {}
         }
         let (keeper, session, client) = (self.clone(), session.clone(), client.clone());
@@ -202,11 +185,11 @@ impl Keeper {
         });
         let lost = |_| Err(Refused::Unavailable { why: "the refresh was given up".into(), retry_after: 1 });
         let flight = task.map(move |outcome| outcome.unwrap_or_else(lost)).boxed().shared();
-        flights.insert(sid, flight.clone());
+        flights.insert(sid, Begun(flight.clone(), tokio::time::Instant::now()));
         flight
     }
 
-    async fn refresh(&self, session: &Session, client: &OnBehalf) -> Result<Arc<Session>, Refused> {
+    async fn refresh(&self, session: &Arc<Session>, client: &OnBehalf) -> Result<Arc<Session>, Refused> {
         match self.issuer.refresh(&session.contents.refresh, client).await {
             Ok(tokens) => {
                 self.refreshed[0].increment(1);
@@ -214,10 +197,14 @@ impl Keeper {
                 self.learn(&fresh);
                 Ok(fresh)
             }
-            Err(Refused::Ended) => {
+            Err(Refused::Ended { superseded }) => {
                 self.refreshed[1].increment(1);
-                self.end(&session.sid);
-                Err(Refused::Ended)
+                self.known.refused(session, superseded);
+                match self.standing(session) {
+                    Standing::Is(newest) if newest.age() > session.age() => Ok(newest),
+                    Standing::Is(_) => Err(Refused::Ended { superseded }),
+                    Standing::Ended { superseded } => Err(Refused::Ended { superseded }),
+                }
             }
             Err(unavailable) => {
                 self.refreshed[2].increment(1);

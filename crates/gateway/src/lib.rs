@@ -29,6 +29,7 @@ mod hop;
 mod issuer;
 mod jar;
 mod keeper;
+mod known;
 mod pages;
 mod pass;
 mod paths;

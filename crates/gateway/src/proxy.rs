@@ -115,7 +115,7 @@ impl Inner {
         };
         let refused = match (refused, somebody.session.clone()) {
             // Its rights have changed, or it has ended, and we have not heard of it yet.
-            (Refused::Ended, Some(session)) => {
+            (Refused::Ended { .. }, Some(session)) => {
                 match self.newer_pass(&session, &admitted.audience, client).await {
                     Ok((somebody, pass)) => {
                         admitted.who = Some(somebody);
@@ -124,7 +124,7 @@ impl Inner {
                     Err(refused) => refused,
                 }
             }
-            (Refused::Ended, None) => return Err(Stopped::Refused(Code::InvalidToken.into())),
+            (Refused::Ended { .. }, None) => return Err(Stopped::Refused(Code::InvalidToken.into())),
             (unavailable, _) => unavailable,
         };
         match refused {
@@ -132,8 +132,9 @@ impl Inner {
                 admitted.who = None;
                 Ok(None)
             }
-            Refused::Ended => {
-                Err(Stopped::SignIn { problem: Code::InvalidToken.into(), max_age: None, gone: true })
+            Refused::Ended { superseded } => {
+                let problem = Code::InvalidToken.into();
+                Err(Stopped::SignIn { problem, max_age: None, gone: !superseded })
             }
             Refused::Unavailable { why, retry_after } => Err(who::unknown(&why, retry_after).into()),
         }
@@ -261,10 +262,16 @@ impl Inner {
 
     /// Sets the newest cookies of the session that the request came with, if its own are older. `used`: a state of it
     /// that has served the request.
-    pub(crate) fn set_newest(&self, headers: &mut HeaderMap, brought: &Brought, used: Option<Arc<Session>>) {
+    pub(crate) async fn set_newest(
+        &self,
+        headers: &mut HeaderMap,
+        brought: &Brought,
+        used: Option<Arc<Session>>,
+    ) {
         let Some(session) = &brought.session else { return };
+        self.doorman.keeper.settled(session).await;
         let newest = match self.doorman.keeper.standing(session) {
-            Standing::Ended => return,
+            Standing::Ended { .. } => return,
             Standing::Is(known) => match used {
                 Some(used) if used.sid == known.sid && used.age() > known.age() => used,
                 _ => known,
@@ -275,6 +282,7 @@ impl Inner {
         }
         let Some(lines) = self.jar.write(&newest, self.doorman.keeper.now()) else { return };
         answer::set(headers, lines);
+        self.doorman.keeper.told(&newest);
         let superfluous: Vec<_> = self.jar.clear(brought.parts, lines.len()).collect();
         answer::set(headers, &superfluous);
         // What sets a session's cookies is nobody else's to keep.

@@ -55,6 +55,23 @@ struct Payload {
     exp: i64,
 }
 
+/// Position of a state in its session: of two the later one is greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Age {
+    generation: u64,
+    issued_at: i64,
+}
+
+impl Age {
+    /// No state is later.
+    pub(crate) const MAX: Self = Self { generation: u64::MAX, issued_at: i64::MAX };
+
+    /// The last state that is of an earlier generation.
+    pub(crate) const fn before(self) -> Self {
+        Self { generation: self.generation.saturating_sub(1), issued_at: i64::MAX }
+    }
+}
+
 /// A session.
 pub(crate) struct Session {
     pub(crate) sid: String,
@@ -97,9 +114,9 @@ impl Session {
         })
     }
 
-    /// Of two states of one session the later one is greater.
-    pub(crate) fn age(&self) -> (u64, i64) {
-        (self.generation, self.issued_at)
+    /// Where in its session this state stands.
+    pub(crate) fn age(&self) -> Age {
+        Age { generation: self.generation, issued_at: self.issued_at }
     }
 
     /// Seconds until the access token expires; not positive: it has.

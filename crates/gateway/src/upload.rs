@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use crate::body::BodyError;
+use crate::headers;
 
 /// How long a client may send nothing of a body that it has begun.
 const IDLE: Duration = Duration::from_mins(1);
@@ -27,6 +28,8 @@ pub(crate) struct Limits {
     pub(crate) most: Option<u64>,
     /// To be kept for a second time.
     pub(crate) replay: usize,
+    /// How long one may take that is for us; those for an app may take as long as they go on coming.
+    pub(crate) patience: Duration,
 }
 
 /// The body as it is sent.
@@ -179,6 +182,13 @@ impl Live {
             self.progress.too_large.store(true, Relaxed);
             return Err("the body is too large".into());
         }
+        let frame = match frame.into_trailers() {
+            Ok(mut trailers) => {
+                headers::clean_trailers(&mut trailers);
+                Frame::trailers(trailers)
+            }
+            Err(data) => data,
+        };
         self.progress.keep(&frame, self.limits.replay);
         // hyper does not ask again after the last frame of a body whose length was told.
         if self.body.is_end_stream() {

@@ -42,7 +42,10 @@ pub(crate) enum Who {
     /// Nobody: nothing was presented, or nothing that can be read.
     Nobody,
     /// The cookie is of a session that has ended.
-    Gone,
+    Gone {
+        /// As in [`Refused::Ended`].
+        superseded: bool,
+    },
     Somebody(Somebody),
     /// Somebody who must change the password first.
     MustChange,
@@ -57,7 +60,7 @@ impl Who {
     pub(crate) fn session(&self) -> Option<&Arc<Session>> {
         match self {
             Self::Somebody(somebody) => somebody.session.as_ref(),
-            Self::Nobody | Self::Gone | Self::MustChange | Self::Unknown(_) | Self::Refused(_) => None,
+            Self::Nobody | Self::Gone { .. } | Self::MustChange | Self::Unknown(_) | Self::Refused(_) => None,
         }
     }
 }
@@ -191,7 +194,7 @@ impl Doorman {
     async fn of_api_token(&self, token: &str, client: &OnBehalf) -> Result<Principal, Problem> {
         let access = self.issuer.exchange(token, &self.audience, client).await;
         let access = access.map_err(|refused| match refused {
-            Refused::Ended => Problem::new(Code::InvalidToken),
+            Refused::Ended { .. } => Problem::new(Code::InvalidToken),
             Refused::Unavailable { why, retry_after } => unknown(&why, retry_after),
         })?;
         let claims = self.verifier.verify(&access).await.map_err(|error| refusal(&error))?;
@@ -205,14 +208,14 @@ impl Doorman {
     pub(crate) fn newer(&self, session: &Arc<Session>) -> Option<Arc<Session>> {
         match self.keeper.standing(session) {
             Standing::Is(newest) if newest.age() > session.age() => Some(newest),
-            Standing::Is(_) | Standing::Ended => None,
+            Standing::Is(_) | Standing::Ended { .. } => None,
         }
     }
 }
 
 fn of_refusal(refused: Refused) -> Who {
     match refused {
-        Refused::Ended => Who::Gone,
+        Refused::Ended { superseded } => Who::Gone { superseded },
         Refused::Unavailable { why, retry_after } => Who::Unknown(unknown(&why, retry_after)),
     }
 }

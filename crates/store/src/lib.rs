@@ -39,6 +39,7 @@ pub mod links;
 pub mod mail_requests;
 pub mod members;
 pub mod outbox;
+pub mod pending;
 pub mod revocations;
 pub mod sessions;
 pub mod set_up;

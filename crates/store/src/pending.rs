@@ -86,7 +86,11 @@ impl Store {
     }
 
     /// The newest that waits for an address, in the form that addresses are compared by.
-    pub async fn newest_pending(&self, email_key: &str, now: Timestamp) -> Result<Option<Pending>, StoreError> {
+    pub async fn newest_pending(
+        &self,
+        email_key: &str,
+        now: Timestamp,
+    ) -> Result<Option<Pending>, StoreError> {
         let row: Option<PendingRow> = on!(&self.db, db => sqlx::query_as(NEWEST)
             .bind(email_key)
             .bind(now.micros())

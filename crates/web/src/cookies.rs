@@ -6,6 +6,7 @@
 //! | `pc_access` | the access token, with delivery `cookies` only | everywhere: forward-auth reads it |
 //! | `pc_act_refresh`, `pc_act_access` | the same of the session in which an administrator acts as another user | the same |
 //! | `pc_device` | makes the device known at the next sign-in | everywhere: pages sign in, too |
+//! | `pc_registration` | shows that this browser registered, until the address is confirmed | everywhere |
 //! | `csrftoken` | the CSRF token, for scripts to read | everywhere: pages read it |
 //!
 //! The access token's cookie lives as long as the refresh token's, longer than the token in it: a browser that
@@ -35,6 +36,7 @@ pub(crate) struct Cookies {
     pub(crate) own: Pair,
     pub(crate) acting: Pair,
     device: CookieSpec,
+    registration: CookieSpec,
     csrf: CookieSpec,
     /// Refresh tokens do not come to pages.
     narrow: bool,
@@ -48,6 +50,8 @@ pub(crate) struct Brought {
     pub(crate) own: BroughtPair,
     pub(crate) acting: BroughtPair,
     pub(crate) device: Option<String>,
+    /// What shows that it registered.
+    pub(crate) registration: Option<String>,
     /// To one of our pages, which stand outside of a narrow `cookies.path`.
     pub(crate) to_page: bool,
 }
@@ -94,6 +98,7 @@ impl Cookies {
                 access: hidden("pc_act_access", &wide)?,
             },
             device: hidden("pc_device", &wide)?,
+            registration: hidden("pc_registration", &wide)?,
             csrf: CookieSpec::new("csrftoken", Visibility::Readable, &wide)?,
             narrow: narrow.path != "/",
             usable: narrow.https || portcullis_edge::host::is_loopback(&config.public_url),
@@ -113,6 +118,7 @@ impl Cookies {
             own: pair(&self.own)?,
             acting: pair(&self.acting)?,
             device: read(&self.device)?,
+            registration: read(&self.registration)?,
             to_page: false,
         })
     }
@@ -177,6 +183,20 @@ impl Cookies {
         seconds: u64,
     ) -> Result<(), BadCookieValue> {
         add(out, self.csrf.set(token, Some(seconds))?);
+        Ok(())
+    }
+
+    /// Sets what shows that this browser registered.
+    ///
+    /// # Errors
+    /// Never: it is base62.
+    pub(crate) fn set_registration(
+        &self,
+        out: &mut HeaderMap,
+        secret: &str,
+        seconds: u64,
+    ) -> Result<(), BadCookieValue> {
+        add(out, self.registration.set(secret, Some(seconds))?);
         Ok(())
     }
 

@@ -119,6 +119,8 @@ paths! {
     SEND_VERIFICATION = "/auth/email/send-verification",
     /// Use it.
     EMAIL_VERIFY = "/auth/email/verify",
+    /// Reject a registration.
+    EMAIL_NOT_ME = "/auth/email/not-me",
     /// Undo a change of address.
     EMAIL_UNDO = "/auth/email/undo",
     /// The page that asks for a link to set a new password.
@@ -127,6 +129,8 @@ paths! {
     RESET_PASSWORD_PAGE = "/reset-password",
     /// The page behind a link that verifies an address.
     VERIFY_EMAIL_PAGE = "/verify-email",
+    /// The page that rejects a registration.
+    NOT_ME_PAGE = "/not-me",
     /// The page behind a link that undoes a change of address.
     UNDO_EMAIL_PAGE = "/undo-email",
     /// The page behind the link of an invite.

@@ -1,7 +1,10 @@
 // The page's server and the page's code with a real Portcullis. What needs a browser is tested in e2e/.
 
 import assert from "node:assert/strict";
+import { generateKeyPairSync, sign } from "node:crypto";
 import { once } from "node:events";
+import { createServer } from "node:http";
+import { connect } from "node:net";
 import { after, before, test } from "node:test";
 import { createClient } from "../../../sdk/typescript/dist/index.js";
 import { freePort, startPortcullis } from "../../../sdk/typescript/scripts/portcullis.mjs";
@@ -79,6 +82,19 @@ test("who has no good token is refused, as services of Portcullis do it", async 
   }
 });
 
+/** Sends bytes as they are; the status of the answer. */
+async function raw(bytes) {
+  const socket = connect(new URL(page).port, "localhost").end(bytes);
+  let answer = "";
+  for await (const part of socket) answer += part;
+  return Number(answer.split(" ")[1]);
+}
+
+test("no request ends the server", async () => {
+  assert.equal(await raw("GET // HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), 400);
+  assert.equal((await fetch(page)).status, 200);
+});
+
 test("a Portcullis that is out is a fault and no refusal", async () => {
   const lonely = createSite({ portcullis: `http://localhost:${await freePort()}` }).listen(0);
   await once(lonely, "listening");
@@ -88,6 +104,32 @@ test("a Portcullis that is out is a fault and no refusal", async () => {
   assert.equal(answer.status, 503);
   lonely.closeAllConnections();
   lonely.close();
+});
+
+test("who only looks may look, and says nothing", async () => {
+  // A token of an administrator who acts as somebody, from an issuer that makes no other.
+  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const issuer = createServer((_, response) =>
+    response.end(JSON.stringify({ keys: [{ ...publicKey.export({ format: "jwk" }), kid: "key", alg: "ES256" }] })),
+  ).listen(0);
+  await once(issuer, "listening");
+  const iss = `http://localhost:${issuer.address().port}`;
+  const here = createSite({ portcullis: iss }).listen(0);
+  await once(here, "listening");
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const exp = Math.floor(Date.now() / 1000) + 60;
+  const claims = { iss, aud: [iss], sub: "bob", sid: "s", gen: 1, exp, read_only: true, act: { sub: "ada" } };
+  const data = `${part({ typ: "at+jwt", alg: "ES256", kid: "key" })}.${part(claims)}`;
+  const mark = sign("sha256", Buffer.from(data), { key: privateKey, dsaEncoding: "ieee-p1363" });
+  const headers = { authorization: `Bearer ${data}.${mark.toString("base64url")}` };
+  const at = `http://localhost:${here.address().port}`;
+  assert.equal((await fetch(`${at}/things`, { headers })).status, 200);
+  const said = await fetch(`${at}/chat/stream`, { method: "POST", headers, body: "hello" });
+  assert.deepEqual([said.status, (await said.json()).code], [403, "read_only_session"]);
+  for (const server of [issuer, here]) {
+    server.closeAllConnections();
+    server.close();
+  }
 });
 
 test("signed in: fifty calls at once, and a stream word by word", async () => {
@@ -103,6 +145,8 @@ test("signed in: fifty calls at once, and a stream word by word", async () => {
   for await (const part of answer.body) parts.push(decoder.decode(part));
   assert.equal(parts.join(""), "You said: one two three ");
   assert(parts.length > 1, "the words came one by one");
+  const long = await auth.fetch(`${page}/chat/stream`, { method: "POST", body: "x".repeat(100_000) });
+  assert.equal(long.status, 413);
   await auth.logout();
   auth.close();
   assert.equal((await auth.fetch(`${page}/things`)).status, 401);

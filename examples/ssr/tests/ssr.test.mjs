@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { connect } from "node:net";
 import { after, before, test } from "node:test";
 import { freePort, startPortcullis } from "../../../sdk/typescript/scripts/portcullis.mjs";
 import { createSite } from "../server.mjs";
@@ -97,6 +98,17 @@ test("signing up, out and in, with forms", async () => {
   assert.match(wrong.text, new RegExp(`value="${email}"`));
   assert.equal((await browser.post("/sign-in", { email, password: PASSWORD })).status, 303);
   assert.match((await browser.get("/")).text, new RegExp(email));
+});
+
+test("no request ends the server", async () => {
+  const socket = connect(new URL(site).port, "localhost");
+  socket.end("GET // HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  let answer = "";
+  for await (const part of socket) answer += part;
+  assert.match(answer, /^HTTP\/1.1 400 /);
+  const long = await new Browser().post("/sign-in", { email: "x".repeat(100_000) });
+  assert.equal(long.status, 413);
+  assert.equal((await new Browser().get("/")).status, 200);
 });
 
 test("what a user says is text on a page", async () => {

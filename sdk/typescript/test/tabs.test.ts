@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Locks } from "../src/lib/locks.js";
 import type { Tab } from "./support/fake-browser.js";
 import { ADA, MINUTE, refusal, signedIn, THINGS, type World } from "./support/world.js";
 
@@ -88,6 +89,26 @@ test("signing out everywhere", async () => {
   await made.clock.pass(100);
   assert.equal(other.client.session, null);
   assert.equal(made.issuer.log.at(-1), "POST /auth/logout/all 204");
+});
+
+test("a refresh that is under way does not bring back what was signed out everywhere", async () => {
+  // Where locks are in force the one waits for the other, and where they are not, the answer comes too late.
+  const unlocked = { locks: { request: (_: string, __: object, run: () => Promise<never>) => run() } as Locks };
+  for (const options of [{}, unlocked]) {
+    const made = await signedIn();
+    const other = made.browser.tab(options);
+    await made.done(other.client.getUser());
+    made.issuer.disturb = (request, answer) =>
+      request.url.endsWith("/auth/refresh")
+        ? answer().then((response) => new Promise((resolve) => made.clock.setTimeout(() => resolve(response), 500)))
+        : undefined;
+    const refreshing = other.client.refresh();
+    await made.clock.pass(100);
+    assert.equal(made.issuer.rotations, 1);
+    await made.done(Promise.all([refreshing, made.client.logoutEverywhere()]));
+    await made.clock.pass(100);
+    for (const { client } of [made, other]) assert.equal(client.session, null);
+  }
 });
 
 test("a message that was on its way when the session ended does not bring it back", async () => {

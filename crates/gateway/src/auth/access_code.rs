@@ -83,7 +83,7 @@ impl Inner {
     /// `POST /auth/access-code`
     pub(super) async fn enter_access_code(&self, asked: Asked, body: Incoming) -> Result<Answer, Problem> {
         let access = self.access_code.as_ref().ok_or(Code::NotFound)?;
-        let mut fields = Fields::read(&asked.parts.headers, body).await?;
+        let mut fields = Fields::read(&asked.parts.headers, body, self.limits.patience).await?;
         self.door.check_origin(&asked.parts, &asked.host)?;
         let place = self.place(&asked, fields.take("return_to").as_deref());
         let code = fields.take("code").unwrap_or_default();

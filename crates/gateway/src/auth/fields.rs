@@ -1,5 +1,7 @@
 //! The body of a request for us: JSON, or the form of a page.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
@@ -20,9 +22,15 @@ pub(super) enum Fields {
 }
 
 impl Fields {
-    /// Collects and reads a body.
-    pub(super) async fn read(headers: &HeaderMap, body: Incoming) -> Result<Self, Problem> {
-        let whole = Limited::new(body, MOST).collect().await.map_err(|error| {
+    /// Collects and reads a body. It is read before anything is known of who sends it, and so takes no longer than
+    /// `patience`.
+    pub(super) async fn read(
+        headers: &HeaderMap,
+        body: Incoming,
+        patience: Duration,
+    ) -> Result<Self, Problem> {
+        let whole = tokio::time::timeout(patience, Limited::new(body, MOST).collect()).await;
+        let whole = whole.map_err(|_| Code::RequestTimeout)?.map_err(|error| {
             let too_large = error.is::<LengthLimitError>();
             Problem::new(if too_large { Code::BodyTooLarge } else { Code::RequestTimeout })
         })?;

@@ -76,9 +76,11 @@ impl Inner {
     /// The refusal of a session that cannot be refreshed, with its cookies if it has ended.
     fn lost(&self, refused: Refused, brought: &Brought) -> Answer {
         match refused {
-            Refused::Ended => {
+            Refused::Ended { superseded } => {
                 let mut response = answer::problem(Code::InvalidToken.into());
-                self.clear_cookies(response.headers_mut(), brought);
+                if !superseded {
+                    self.clear_cookies(response.headers_mut(), brought);
+                }
                 response
             }
             Refused::Unavailable { why, retry_after } => answer::problem(who::unknown(&why, retry_after)),

@@ -21,6 +21,7 @@ use super::fields::Fields;
 use crate::answer::{self, Answer};
 use crate::gateway::Inner;
 use crate::issuer::{Ask, JSON, Refused, Told};
+use crate::keeper::Over;
 use crate::session::{Session, Tokens};
 use crate::{paths, who};
 
@@ -56,7 +57,7 @@ const WITHOUT_BEARER: [&str; 12] = [
 
 impl Inner {
     pub(super) async fn relay(&self, asked: Asked, body: Incoming) -> Result<Answer, Problem> {
-        let mut fields = Fields::read(&asked.parts.headers, body).await?;
+        let mut fields = Fields::read(&asked.parts.headers, body, self.limits.patience).await?;
         let by_bearer = !WITHOUT_BEARER.contains(&asked.path())
             && matches!(presented(&asked.parts.headers)?, Presented::Bearer(_));
         if by_bearer {
@@ -130,17 +131,22 @@ impl Inner {
         let device = tokens.device_token.as_deref().and_then(|token| self.jar.device_line(token));
         let keeper = &self.doorman.keeper;
         let session = keeper.admit(tokens, &asked.client).await.map_err(|refused| match refused {
-            Refused::Ended => Problem::new(Code::InvalidToken),
+            Refused::Ended { .. } => Problem::new(Code::InvalidToken),
             Refused::Unavailable { why, retry_after } => who::unknown(&why, retry_after),
         })?;
-        keeper.learn(&session);
+        if asked.path() == paths::PASSWORD_CHANGE {
+            keeper.learn_renewed(&session);
+        } else {
+            keeper.learn(&session);
+        }
         let lines = self.jar.write(&session, keeper.now()).ok_or(Code::InternalError)?;
         answer::set(headers, lines);
+        keeper.told(&session);
         answer::set(headers, device.iter());
         let superfluous: Vec<_> = self.jar.clear(asked.brought.parts, lines.len()).collect();
         answer::set(headers, &superfluous);
         if let Some(old) = asked.brought.session.as_ref().filter(|old| old.sid != session.sid) {
-            keeper.end(&old.sid);
+            keeper.end(&old.sid, Over::Replaced);
             let (issuer, client, old) = (self.issuer.clone(), asked.client.clone(), old.clone());
             tokio::spawn(async move {
                 let body = json!({ "refresh_token": old.contents.refresh });

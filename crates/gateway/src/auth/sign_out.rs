@@ -12,8 +12,9 @@ use super::fields::Fields;
 use super::{Asked, Brought};
 use crate::answer::{self, Answer};
 use crate::gateway::Inner;
-use crate::issuer::Ask;
-use crate::keeper::Standing;
+use crate::issuer::{Ask, OnBehalf};
+use crate::keeper::{Over, Standing};
+use crate::session::Session;
 use crate::{paths, who};
 
 impl Inner {
@@ -22,7 +23,7 @@ impl Inner {
         if asked.brought.session.is_none() && is_by_bearer(&asked)? {
             return self.relay(asked, body).await;
         }
-        let mut fields = Fields::read(&asked.parts.headers, body).await?;
+        let mut fields = Fields::read(&asked.parts.headers, body, self.limits.patience).await?;
         let token = fields.take("csrf_token");
         self.check_csrf(&asked, token.as_deref())?;
         if let Some(session) = &asked.brought.session {
@@ -32,7 +33,7 @@ impl Inner {
             let body = json!({ "refresh_token": newest.contents.refresh });
             let told = self.issuer.ask(Ask::json(paths::LOGOUT, &body), &asked.client).await;
             match told {
-                Ok(told) if told.status.is_success() => self.doorman.keeper.end(&newest.sid),
+                Ok(told) if told.status.is_success() => self.doorman.keeper.end(&newest.sid, Over::Ended),
                 Ok(told) => {
                     return Err(who::unknown(&format!("it answered {} to a sign-out", told.status), 2));
                 }
@@ -47,30 +48,42 @@ impl Inner {
         if is_by_bearer(&asked)? {
             return self.relay(asked, body).await;
         }
-        let mut fields = Fields::read(&asked.parts.headers, body).await?;
+        let mut fields = Fields::read(&asked.parts.headers, body, self.limits.patience).await?;
         let token = fields.take("csrf_token");
         self.check_csrf(&asked, token.as_deref())?;
         let session = asked.brought.session.as_ref().ok_or(Code::MissingToken)?;
-        let session = match self.doorman.keeper.fresh(session, &asked.client).await {
+        let keeper = &self.doorman.keeper;
+        let mut session = match keeper.fresh(session, &asked.client).await {
             Ok(session) => session,
             Err(refused) => return Ok(self.lost(refused, &asked.brought)),
         };
+        let mut status = self.end_all(&session, &asked.client).await?;
+        if status == StatusCode::UNAUTHORIZED {
+            // Its rights may have changed since the token was made. Nothing has ended yet.
+            session = match keeper.renewed(&session, &asked.client).await {
+                Ok(session) => session,
+                Err(refused) => return Ok(self.lost(refused, &asked.brought)),
+            };
+            status = self.end_all(&session, &asked.client).await?;
+        }
+        if !status.is_success() {
+            return Err(who::unknown(&format!("it answered {status} to a sign-out"), 2));
+        }
+        keeper.end(&session.sid, Over::Ended);
+        Ok(self.signed_out(&asked, &mut fields))
+    }
+
+    /// What the issuer answers to the end of all sessions of whoever this one is.
+    async fn end_all(&self, session: &Session, client: &OnBehalf) -> Result<StatusCode, Problem> {
         let mut ask = Ask::json(paths::LOGOUT_ALL, &json!({}));
         ask.bearer = Some(&session.contents.access);
-        match self.issuer.ask(ask, &asked.client).await {
-            Ok(told) if told.status.is_success() => {
-                self.doorman.keeper.end(&session.sid);
-                Ok(self.signed_out(&asked, &mut fields))
-            }
-            Ok(told) if told.status == StatusCode::UNAUTHORIZED => Ok(self.signed_out(&asked, &mut fields)),
-            Ok(told) => Err(who::unknown(&format!("it answered {} to a sign-out", told.status), 2)),
-            Err(why) => Err(who::unknown(&why, 2)),
-        }
+        let told = self.issuer.ask(ask, client).await.map_err(|why| who::unknown(&why, 2))?;
+        Ok(told.status)
     }
 
     /// `POST /auth/refresh`: the cookies, made fresh. Nobody needs that but a script that wants to know.
     pub(super) async fn refresh(&self, asked: Asked, body: Incoming) -> Result<Answer, Problem> {
-        let mut fields = Fields::read(&asked.parts.headers, body).await?;
+        let mut fields = Fields::read(&asked.parts.headers, body, self.limits.patience).await?;
         let token = fields.take("csrf_token");
         self.check_csrf(&asked, token.as_deref())?;
         let session = asked.brought.session.as_ref().ok_or(Code::MissingToken)?;

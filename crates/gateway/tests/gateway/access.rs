@@ -140,3 +140,38 @@ async fn a_site_behind_a_code_lets_nobody_in_without_it() {
     guesser.submit("/auth/access-code", &[("code", "open sesame")]).await.refused(429, "rate_limited");
     assert_eq!(browser.get("/").await.status, 200, "who knows it is not asked");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_of_one_host_change_nothing_at_another() {
+    let house =
+        House::with(App::echo().await, |config| config.hosts = vec!["other.example.org".into()]).await;
+    house.issuer.sign_up("ada").await;
+    let other = house.browser().with("host", "other.example.org");
+    let home = other.with("sec-fetch-site", "cross-site");
+    crate::house::sign_in(&home, "ada").await.refused(403, "csrf_failed");
+    let own = other.with("origin", "http://other.example.org");
+    assert_eq!(crate::house::sign_in(&own, "ada").await.status, 200);
+    other.send(Method::POST, "/", None).await.refused(403, "csrf_failed");
+    assert_eq!(own.send(Method::POST, "/", None).await.status, 200);
+    let alias = house.browser().with("host", "127.0.0.1:8080");
+    assert_eq!(crate::house::sign_in(&alias, "ada").await.status, 200, "this machine by another name");
+}
+
+#[tokio::test]
+async fn plain_http_is_for_this_machine_alone() {
+    for (url, starts) in [
+        ("http://app.example.org", false),
+        ("http://192.0.2.1:8080", false),
+        ("http://127.0.0.1:8080", true),
+        ("https://app.example.org", true),
+    ] {
+        let made = crate::house::gateway(|config| config.public_url = url.parse().expect("a URL"));
+        match made {
+            Ok(_) => assert!(starts, "{url}"),
+            Err(error) => {
+                let told = error.to_string();
+                assert!(!starts && told.contains("gateway.public_url") && told.contains(url), "{told}");
+            }
+        }
+    }
+}

@@ -16,12 +16,13 @@ use hyper::body::Incoming;
 use portcullis_core::access::Prefix;
 use portcullis_core::random::Random;
 use portcullis_core::server_key::{KeyRing, ServerKey};
-use portcullis_gateway::{Csrf, Gateway, GatewayConfig, Target};
-use portcullis_testkit::{Backend, PASSWORD, Setup, TestApp};
+use portcullis_gateway::{Csrf, Gateway, GatewayConfig, StartError, Target};
+use portcullis_testkit::{Backend, ManualClock, PASSWORD, Setup, TestApp};
 use portcullis_web::App as Issuer;
 use portcullis_web::serve::{ServeConfig, serve};
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tower::Service;
 
@@ -50,6 +51,8 @@ struct Watched {
     issuer: Issuer,
     asked: Arc<Mutex<BTreeMap<String, usize>>>,
     down: Arc<AtomicBool>,
+    /// Answers for this path wait.
+    held: watch::Sender<Option<&'static str>>,
 }
 
 impl Service<Request<Incoming>> for Watched {
@@ -63,13 +66,18 @@ impl Service<Request<Incoming>> for Watched {
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         let path = request.uri().path().to_owned();
-        *self.asked.lock().expect("unpoisoned").entry(path).or_default() += 1;
+        *self.asked.lock().expect("unpoisoned").entry(path.clone()).or_default() += 1;
         if self.down.load(Ordering::Relaxed) {
             // A proxy in front of an issuer that is gone; some say 401 for everything.
             let answer = Response::builder().status(401).body(Body::from("<h1>nobody home</h1>"));
             return Box::pin(std::future::ready(Ok(answer.expect("an answer"))));
         }
-        self.issuer.call(request)
+        let (mut issuer, mut held) = (self.issuer.clone(), self.held.subscribe());
+        Box::pin(async move {
+            let answer = issuer.call(request).await;
+            let _ = held.wait_for(|held| *held != Some(path.as_str())).await;
+            answer
+        })
     }
 }
 
@@ -108,7 +116,9 @@ impl House {
         change: impl FnOnce(&mut GatewayConfig),
     ) -> Self {
         let issuer = TestApp::with(backend, issuer).await;
-        let watched = Watched { issuer: issuer.app.clone(), asked: Arc::default(), down: Arc::default() };
+        let issuer_app = issuer.app.clone();
+        let (asked, down, held) = (Arc::default(), Arc::default(), watch::Sender::default());
+        let watched = Watched { issuer: issuer_app, asked, down, held };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let issuer_at = listener.local_addr().expect("bound");
         let serving = tokio::spawn(serve(listener, watched.clone(), ServeConfig::default(), pending()));
@@ -157,6 +167,16 @@ impl House {
         self.watched.down.store(down, Ordering::Relaxed);
     }
 
+    /// Lets the issuer's answers for `path` wait, until it is `None`.
+    pub(crate) fn hold(&self, path: Option<&'static str>) {
+        self.watched.held.send_replace(path);
+    }
+
+    /// What [`Self::hold`] does, for an app to do.
+    pub(crate) fn holding(&self) -> watch::Sender<Option<&'static str>> {
+        self.watched.held.clone()
+    }
+
     /// Seconds since 1970.
     pub(crate) fn now(&self) -> i64 {
         use portcullis_core::time::Clock as _;
@@ -171,6 +191,13 @@ impl House {
 
 pub(crate) async fn sign_in(browser: &Browser, name: &str) -> Reply {
     browser.post("/auth/login", &json!({"email": format!("{name}@example.org"), "password": PASSWORD})).await
+}
+
+/// One that is not served, whose issuer and app are nowhere.
+pub(crate) fn gateway(change: impl FnOnce(&mut GatewayConfig)) -> Result<Gateway, StartError> {
+    let mut config = config("http://127.0.0.1:9", SocketAddr::from(([127, 0, 0, 1], 9)));
+    change(&mut config);
+    Gateway::new(config, Arc::new(ManualClock::new()), Arc::new(Counting(Mutex::new(0))))
 }
 
 fn config(app: &str, issuer: SocketAddr) -> GatewayConfig {
@@ -193,6 +220,7 @@ fn config(app: &str, issuer: SocketAddr) -> GatewayConfig {
         client_address_header: "X-Forwarded-For".into(),
         replay_limit: 64 * 1024,
         max_body: None,
+        request_timeout: Duration::from_secs(30),
         upstream_timeout: Duration::from_secs(10),
         grace: Duration::from_mins(1),
         max_staleness: None,

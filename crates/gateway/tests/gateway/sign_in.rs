@@ -1,5 +1,7 @@
 //! Signing in and out: what the browser holds, what the app is told.
 
+use std::time::Duration;
+
 use portcullis_testkit::{Backend, PASSWORD};
 use serde_json::json;
 
@@ -90,6 +92,32 @@ async fn signing_out_everywhere_ends_the_others_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sign_out_everywhere_is_one_or_says_that_it_is_none() {
+    let house = House::new().await;
+    let one = house.signed_in("ada").await.with_csrf().await;
+    let other = house.browser();
+    assert_eq!(sign_in(&other, "ada").await.status, 200);
+    house.issuer_down(true);
+    let reply = one.post("/auth/logout/all", &json!({})).await;
+    reply.refused(503, "issuer_unavailable");
+    assert!(!reply.sets_cookies(), "a proxy's 401 in between ends nothing");
+    house.issuer_down(false);
+    // The token that the gateway holds is good no more, and the session is.
+    let ada = house.issuer.cx.find_user("ada@example.org").await.expect("she is there").id;
+    assert!(house.issuer.cx.set_role(ada, "editor").await.unwrap());
+    let refreshes = house.asked("/auth/refresh");
+    assert_eq!(one.post("/auth/logout/all", &json!({})).await.status, 204);
+    assert_eq!(house.asked("/auth/refresh"), refreshes + 1, "it took a newer one");
+    assert!(!one.cookies().contains_key("pc_gateway"));
+    other.get("/auth/me").await.refused(401, "invalid_token");
+    assert_eq!(sign_in(&one, "ada").await.status, 200);
+    assert!(house.issuer.cx.disable_user(ada).await.expect("it is done"));
+    let reply = one.with_csrf().await.post("/auth/logout/all", &json!({})).await;
+    reply.refused(401, "invalid_token");
+    assert!(!one.cookies().contains_key("pc_gateway"), "the issuer says that this one is over");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn csrf_tokens_are_of_one_session() {
     let house = House::new().await;
     let (ada, bob) = (house.signed_in("ada").await, house.signed_in("bob").await);
@@ -159,28 +187,62 @@ async fn a_page_signs_people_in_and_brings_them_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sign_in_ends_the_session_that_was_there() {
-    let house = House::new().await;
+    let house = House::with(App::echo().await, |config| config.require_sign_in = true).await;
     let browser = house.signed_in("ada").await;
     let old = browser.with_cookies(browser.cookies());
     house.issuer.sign_up("bob").await;
     sign_in(&browser, "bob").await.refused(403, "csrf_failed");
     assert_eq!(sign_in(&browser.with_csrf().await, "bob").await.status, 200);
     assert_eq!(browser.get("/auth/me").await.json["email"], "bob@example.org");
-    old.get("/auth/me").await.refused(401, "invalid_token");
+    for path in ["/auth/me", "/"] {
+        let late = old.get(path).await;
+        late.refused(401, "invalid_token");
+        assert!(!late.sets_cookies(), "its answer may come after that of the sign-in: {path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_between_a_change_of_password_and_its_answer_takes_nothing_away() {
+    let mut house = House::new().await;
+    let browser = house.signed_in("ada").await;
+    let old = browser.with_cookies(browser.cookies());
+    let other = crate::browser::Browser::new(house.another(|_| {}).await).with_cookies(browser.cookies());
+    house.hold(Some("/auth/password/change"));
+    let change = json!({"current_password": PASSWORD, "new_password": "eight yellow windows"});
+    let scripted = browser.with_csrf().await;
+    let between = async {
+        portcullis_testkit::eventually(Duration::from_secs(20), "the change is made", async || {
+            (old.get("/auth/me").await.status == 401).then_some(())
+        })
+        .await;
+        for tab in [&old, &other] {
+            let reply = tab.get("/auth/me").await;
+            reply.refused(401, "invalid_token");
+            assert!(!reply.sets_cookies(), "the newer ones are on their way");
+        }
+        house.hold(None);
+    };
+    let (reply, ()) = tokio::join!(scripted.post("/auth/password/change", &change), between);
+    assert_eq!((reply.status, reply.sets_cookies()), (200, true), "{}", reply.text());
+    assert_eq!(browser.get("/auth/me").await.status, 200, "it goes on under another secret");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_password_keeps_this_session_and_its_cookies_right() {
     let house = House::new().await;
     let browser = house.signed_in("ada").await;
+    let stolen = browser.with_cookies(browser.cookies());
     let new = "eight yellow windows";
     let change = json!({"current_password": PASSWORD, "new_password": new});
     let reply = browser.with_csrf().await.post("/auth/password/change", &change).await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     assert!(reply.sets_cookies() && !reply.text().contains("token\""), "{}", reply.text());
     assert_eq!(browser.get("/auth/me").await.status, 200);
+    let thief = stolen.get("/").await;
+    assert_eq!((thief.app_saw("x-auth-user"), thief.sets_cookies()), (None, false), "{}", thief.text());
     house.expire_access_tokens();
     assert_eq!(browser.get("/auth/me").await.status, 200, "the new refresh token is in the cookies");
+    stolen.get("/auth/me").await.refused(401, "invalid_token");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -113,14 +113,15 @@ pub(crate) async fn echo(request: Request<Incoming>) -> Response<AppBody> {
     }
     let (body, trailers) = match body {
         Ok(collected) => {
-            let trailers = collected.trailers().and_then(|trailers| trailers.get("x-sum")).cloned();
+            let trailers = collected.trailers().cloned().unwrap_or_default();
             (String::from_utf8_lossy(&collected.to_bytes()).into_owned(), trailers)
         }
-        Err(error) => (format!("broken: {error}"), None),
+        Err(error) => (format!("broken: {error}"), http::HeaderMap::new()),
     };
     let told = json!({
         "method": head.method.as_str(), "target": head.uri.to_string(), "version": format!("{:?}", head.version),
-        "headers": headers, "body": body, "sum": trailers.as_ref().and_then(|sum| sum.to_str().ok()),
+        "headers": headers, "body": body, "trailers": trailers.keys().map(ToString::to_string).collect::<Vec<_>>(),
+        "sum": trailers.get("x-sum").and_then(|sum| sum.to_str().ok()),
     });
     let mut response = text(StatusCode::OK, told.to_string());
     response.headers_mut().insert("content-type", "application/json".parse().expect("a type"));

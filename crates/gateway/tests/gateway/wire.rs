@@ -56,6 +56,36 @@ async fn trailers_and_chunks_pass() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_says_who_they_are_after_the_body() {
+    let house = House::new().await;
+    let answer = raw(
+        &house,
+        "POST / HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\nTrailer: X-Sum, X-Auth-User, x_auth_role\r\n\
+         Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 3\r\nX-Auth-User: root\r\nx_auth_role: admin\r\n\r\n",
+    )
+    .await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(
+        answer.contains(r#""trailers":["x-sum"]"#) && answer.contains(r#""trailer":"x-sum""#),
+        "{answer}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_for_us_has_its_time() {
+    let house = House::with(App::echo().await, |config| config.request_timeout = Duration::ZERO).await;
+    for path in ["/auth/login", "/auth/logout", "/auth/logout/all", "/auth/refresh"] {
+        // Eight bytes are promised, and none comes.
+        let half = format!(
+            "POST {path} HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: 8\r\n\r\n"
+        );
+        let answer = raw(&house, &half).await;
+        assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("request_timeout"), "{path}: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_in_requests_are_refused() {
     let house = House::new().await;
     for head in [

@@ -2,15 +2,17 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
+use portcullis_app::pending::Confirmation;
 use portcullis_app::verify_email::SendVerificationError;
+use portcullis_core::password::Password;
 use portcullis_edge::code::Code;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::password_reset::{Accepted, TokenRequest, accepted};
 use super::public_json;
-use crate::extract::{ClientInfo, JsonBody, OptionalJson, Own};
+use crate::extract::{Browser, ClientInfo, JsonBody, OptionalJson, Own};
 use crate::failure::{Answer, Failure};
 use crate::paths;
 use crate::state::Web;
@@ -62,15 +64,45 @@ pub(crate) async fn send_verification(
     Ok(accepted())
 }
 
-/// Show by a mailed link that an address is one's own: the user's, or the new one that they want.
-#[utoipa::path(post, path = paths::EMAIL_VERIFY, tag = "auth", request_body = TokenRequest,
+/// The token of a mailed link; of a registration, in another browser, with what shows who registered.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct VerifyRequest {
+    token: String,
+    /// The registration's.
+    password: Option<String>,
+    /// In its place.
+    new_password: Option<String>,
+}
+
+/// Show by a mailed link that an address is one's own: the user's, the new one that they want, or that of a registration,
+/// which makes the user.
+#[utoipa::path(post, path = paths::EMAIL_VERIFY, tag = "auth", request_body = VerifyRequest,
     responses((status = 204, description = "Verified")))]
 pub(crate) async fn verify(
     State(web): State<Web>,
     ClientInfo(client): ClientInfo,
+    headers: HeaderMap,
+    JsonBody(request): JsonBody<VerifyRequest>,
+) -> Answer {
+    let VerifyRequest { token, password, new_password } = request;
+    let confirmation = Confirmation {
+        browser: Browser::new(&web, &headers).registration()?,
+        password: password.as_deref().map(Password::presented),
+        new_password,
+    };
+    web.cx.verify_email(&token, confirmation, &client).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Say by the link of a registration that it was somebody else: it goes away.
+#[utoipa::path(post, path = paths::EMAIL_NOT_ME, tag = "auth", request_body = TokenRequest,
+    responses((status = 204, description = "Gone")))]
+pub(crate) async fn not_me(
+    State(web): State<Web>,
+    ClientInfo(client): ClientInfo,
     JsonBody(request): JsonBody<TokenRequest>,
 ) -> Answer {
-    web.cx.verify_email(&request.token, &client).await?;
+    web.cx.reject_registration(&request.token, &client).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -59,6 +59,8 @@ impl From<LinkError> for Failure {
             LinkError::InvalidLink => Self::new(Code::InvalidLink),
             LinkError::Invalid(errors) => Self::fields(errors),
             LinkError::EmailTaken => Self::new(Code::EmailTaken),
+            LinkError::WrongPassword(why) => Self::logged(Code::WrongPassword, why),
+            LinkError::NotAdmitted(not) => not.into(),
             LinkError::Limited(limited) => limited.into(),
             LinkError::Fault(fault) => fault.into(),
         }

@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode};
 use portcullis_app::client::Client;
 use portcullis_app::refresh::{Carrier, RefreshError, RefreshRequest};
 use portcullis_edge::code::Code;
+use portcullis_edge::problem::Problem;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -31,7 +32,11 @@ impl From<RefreshError> for Failure {
     fn from(error: RefreshError) -> Self {
         match error {
             RefreshError::Invalid(why) => Self::logged(Code::InvalidToken, why),
-            RefreshError::Revoked { .. } => Self::new(Code::RefreshRevoked),
+            // Who keeps cookies of their own for a browser must not take the newer ones away.
+            RefreshError::Revoked { superseded: true } => {
+                Problem::new(Code::RefreshRevoked).extra("superseded", true).into()
+            }
+            RefreshError::Revoked { superseded: false } => Self::new(Code::RefreshRevoked),
             RefreshError::Expired => Self::new(Code::RefreshExpired),
             RefreshError::Reused => Self::new(Code::RefreshReused),
             RefreshError::UnknownAudience => unknown_audience(),

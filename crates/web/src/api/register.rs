@@ -4,8 +4,9 @@ use axum::extract::State;
 use http::{HeaderMap, StatusCode};
 use portcullis_app::admission::{AdmissionError, Codes, NotAdmitted};
 use portcullis_app::client::Client;
-use portcullis_app::register::{RegisterError, Registration};
+use portcullis_app::register::{RegisterError, Registered, Registration};
 use portcullis_core::invite::Refusal;
+use portcullis_core::link::LinkPurpose;
 use portcullis_core::session::Delivery;
 use portcullis_core::user::User;
 use portcullis_edge::code::Code;
@@ -120,9 +121,34 @@ impl Newcomer {
     }
 }
 
+/// The same for every address.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct VerificationRequired {
+    /// `verification_required`: a mail is on its way.
+    status: &'static str,
+}
+
+/// 202, which tells nobody whether somebody has the address; a browser is told to remember that it registered.
+pub(crate) fn later(web: &Web, browser: &str, admitted: bool) -> Answer {
+    let mut response =
+        private_json(StatusCode::ACCEPTED, &VerificationRequired { status: "verification_required" });
+    if admitted {
+        remember(web, browser, response.headers_mut())?;
+    }
+    Ok(response)
+}
+
+/// Sets the cookie of a browser that has registered.
+pub(crate) fn remember(web: &Web, browser: &str, out: &mut HeaderMap) -> Result<(), Failure> {
+    let seconds = web.cx.link_lifetime(LinkPurpose::Register).as_secs();
+    let set = web.cookies.set_registration(out, browser, seconds);
+    set.map_err(|error| Failure::logged(Code::InternalError, error.to_string()))
+}
+
 /// Sign up, and in with `delivery`: with `cookie` and `cookies` as at `POST /auth/login`.
 #[utoipa::path(post, path = paths::REGISTER, tag = "auth", request_body = RegisterRequest,
-    responses((status = 201, description = "Signed up", body = RegisterResponse)))]
+    responses((status = 201, description = "Signed up", body = RegisterResponse),
+        (status = 202, description = "The address must be shown first; the same for every address", body = VerificationRequired)))]
 pub(crate) async fn register(
     State(web): State<Web>,
     ClientInfo(client): ClientInfo,
@@ -133,6 +159,8 @@ pub(crate) async fn register(
     let RegisterRequest { email, password, name, username, invite_code, account_invite_code, .. } = request;
     let codes = Codes { platform: invite_code, account: account_invite_code };
     let registration = Registration { email, password, name, username, codes };
-    let user = web.cx.register(registration, &client).await?;
-    newcomer.created(&web, user, &client).await
+    match web.cx.register(registration, &client).await? {
+        Registered::User(user) => newcomer.created(&web, user, &client).await,
+        Registered::Later { browser } => later(&web, &browser, newcomer.admitted.is_some()),
+    }
 }

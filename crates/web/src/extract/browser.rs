@@ -179,6 +179,13 @@ impl<'a> Browser<'a> {
         Ok(Some(Admitted { brought, held, shown: Vec::new() }))
     }
 
+    /// What shows that this browser registered, where a page that may say so asks. It only proves more of whoever has
+    /// the mail, so that no token is needed.
+    pub(crate) fn registration(self) -> Result<Option<String>, Failure> {
+        let held = self.brought()?.registration;
+        Ok(held.filter(|_| self.check_origin().is_ok()))
+    }
+
     /// The session for which `GET /auth/csrf` makes a token: the one that would be asked for it.
     pub(crate) async fn session(self) -> Result<Option<SessionId>, Failure> {
         let brought = self.brought()?;

@@ -18,6 +18,7 @@ pub(crate) mod home;
 mod html;
 pub(crate) mod invite;
 mod mailed;
+pub(crate) mod not_me;
 mod opened;
 pub(crate) mod password;
 mod place;

@@ -1,7 +1,7 @@
 //! `/sign-up`: signs up, and in.
 
 use portcullis_app::admission::Codes;
-use portcullis_app::register::Registration;
+use portcullis_app::register::{Registered, Registration};
 use portcullis_core::registration::Mode;
 use portcullis_edge::code::Code;
 use serde::Deserialize;
@@ -9,9 +9,11 @@ use utoipa::ToSchema;
 
 use super::form::{Field, Form, Kind};
 use super::html::{Link, Notice, PageAnswer, page, refused};
+use super::mailed::done;
 use super::opened::{Opened, PageQuery, Pressed};
 use super::sign_in::{gone_on, known, signed_in};
 use super::visit::Visit;
+use crate::api::register::remember;
 use crate::api::token_response::{cookies_of, delivery};
 use crate::extract::handover;
 use crate::failure::{Answer, Failure};
@@ -80,7 +82,15 @@ async fn sign_up(opened: &Opened, sent: &SignUpForm) -> Answer {
         username: None,
         codes: Codes::typed(&sent.invite_code),
     };
-    let user = web.cx.register(registration, &opened.client).await?;
+    let user = match web.cx.register(registration, &opened.client).await? {
+        Registered::User(user) => user,
+        Registered::Later { browser } => {
+            let text = "A mail is on its way to you. Open its link in this browser to finish signing up.";
+            let mut response = done("Look into your mail", text, Link::new("Sign in", paths::SIGN_IN_PAGE))?;
+            remember(web, &browser, response.headers_mut())?;
+            return Ok(response);
+        }
+    };
     let tokens = web.cx.sign_in_new(user, handover(delivery, Some(&admitted)), &opened.client).await?;
     let mut response = gone_on(opened, tokens.grant.must_change_password)?;
     response.headers_mut().extend(cookies_of(&tokens, Some((web, &admitted)))?);

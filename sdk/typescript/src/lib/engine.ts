@@ -153,7 +153,9 @@ export function createEngine(environment: Environment): Engine {
       const { held } = holder;
       if (!held) return;
       if (everywhere) {
-        await asUser((headers) => issuer("/auth/logout/all", { method: "POST", headers, signal }));
+        await asUser((headers) =>
+          alone(signal, () => issuer("/auth/logout/all", { method: "POST", headers, signal })),
+        );
       } else {
         const authorization = `Bearer ${held.token}`;
         await alone(signal, () =>

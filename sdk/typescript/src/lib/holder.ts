@@ -25,6 +25,8 @@ export interface Holder {
   offer(held: Held): void;
   /** Takes what Portcullis has answered. */
   take(tokens: Tokens): Held;
+  /** Takes what a refresh has answered, unless its session was ended meanwhile. */
+  renew(tokens: Tokens): void;
   /** The same token with other facts about the session. */
   update(session: Session): void;
   /** A session has ended, for good; if it is the one here, nobody is signed in. `undefined`: there was none. */
@@ -37,6 +39,8 @@ export function createHolder(time: ServerTime): Holder {
   const listeners = new Set<HolderListener>();
   // A message that was on its way when its session ended must not bring it back.
   const ended = new Set<string>();
+  // Only these are over: one in whose place another was put goes on when that has ended, after acting as somebody.
+  const over = new Set<string>();
   let held: Held | null | undefined;
 
   function set(next: Held | null, how: "own" | "other", reason?: SignOutReason): void {
@@ -44,6 +48,12 @@ export function createHolder(time: ServerTime): Holder {
     if (held && next && held.sid !== next.sid) ended.add(held.sid);
     held = next;
     for (const listener of [...listeners]) listener(next, how, reason);
+  }
+
+  function take(tokens: Tokens): Held {
+    const next = heldOf(tokens, time.now());
+    set(next, "own");
+    return next;
   }
 
   return {
@@ -56,16 +66,18 @@ export function createHolder(time: ServerTime): Holder {
         set(other, "other");
       }
     },
-    take(tokens) {
-      const next = heldOf(tokens, time.now());
-      set(next, "own");
-      return next;
+    take,
+    renew(tokens) {
+      if (!over.has(tokens.session_id)) take(tokens);
     },
     update(session) {
       if (held && differs(session, held.session)) set({ ...held, session }, "own");
     },
     end(sid, reason, how) {
-      if (sid) ended.add(sid);
+      if (sid) {
+        ended.add(sid);
+        over.add(sid);
+      }
       if (held !== null && held?.sid === sid) set(null, how, reason);
     },
     listen(listener) {

@@ -62,7 +62,7 @@ export function createRefresher(parts: RefresherParts): Refresh {
       const body = audience === undefined ? {} : { audience };
       const ask = () =>
         csrf.guard(true, (headers) => issuer<Tokens>("/auth/refresh", { body, headers }));
-      holder.take(await ask().catch((error: unknown) => pause(clock, delayOf(error)).then(ask)));
+      holder.renew(await ask().catch((error: unknown) => pause(clock, delayOf(error)).then(ask)));
     } catch (error) {
       if (!isPortcullisError(error)) throw error;
       if (error.status !== 401 || !ENDS.includes(error.code)) {

@@ -4,7 +4,7 @@ import { type Clock, systemClock } from "../lib/clock.js";
 import type { Claims } from "./claims.js";
 import { createBackChannel } from "./lib/back-channel.js";
 import { accessOf, type Chains, createChains, refreshOf } from "./lib/chains.js";
-import { type Pair, parseCookies } from "./lib/cookies.js";
+import { believable, type Pair, parseCookies } from "./lib/cookies.js";
 import { createKeys } from "./lib/keys.js";
 import { type Arrival, openVisit, type VisitParts } from "./lib/open-visit.js";
 import { passOn } from "./lib/proxy.js";
@@ -70,6 +70,7 @@ export function createServerAuth(options: ServerAuthOptions): ServerAuth {
   const { clock = systemClock, timeout = TIMEOUT, origins = [], services = [], clientAddress } = options;
   const baseUrl = new URL(options.baseUrl).href.replace(/\/+$/, "");
   const issuer = options.issuer ?? baseUrl;
+  const isHttps = new URL(issuer).protocol === "https:";
   const send: typeof fetch = options.fetch ?? ((...parameters) => globalThis.fetch(...parameters));
   const back = createBackChannel({ baseUrl, origin: new URL(issuer).origin, fetch: send, clock, timeout });
   const keys = createKeys(`${baseUrl}/.well-known/jwks.json`, back.send, clock);
@@ -92,28 +93,33 @@ export function createServerAuth(options: ServerAuthOptions): ServerAuth {
     return { ...(agent !== null && { "user-agent": agent }), ...(address && { "x-forwarded-for": address }) };
   }
 
+  const cookiesOf = (headers: Headers) => believable(parseCookies(headers.get("cookie")), isHttps);
+
   function arrivalOf({ method, headers }: RequestHead): Arrival {
-    return { method, headers, cookies: parseCookies(headers.get("cookie")), caller: callerOf(headers) };
+    return { method, headers, cookies: cookiesOf(headers), caller: callerOf(headers) };
   }
 
   return {
     open: (request) => openVisit(parts, arrivalOf(request)),
-    read: (headers) => readClaims(parts.chains, verify, parseCookies(headers.get("cookie"))),
+    read: (headers) => readClaims(parts.chains, verify, cookiesOf(headers)),
     async verify(token) {
       const claims = await verify(token);
       if (!claims.pwd_change) return claims;
       throw new PortcullisError("password_change_required", "The password has to be changed first.", { status: 403 });
     },
-    handler: (request) => passOn({ baseUrl, fetch: send }, request, callerOf(request.headers)),
+    handler: (request) => passOn(parts, request, { cookies: cookiesOf(request.headers), headers: callerOf(request.headers) }),
   };
 }
 
 async function readClaims(chains: Chains, verify: Verify, cookies: readonly Pair[]): Promise<Claims | null> {
   const refresh = refreshOf(cookies);
-  const access = accessOf(cookies) ?? (refresh ? chains.kept(refresh)?.access : undefined);
+  const kept = refresh ? chains.kept(refresh) : undefined;
+  const access = accessOf(cookies) ?? kept?.access;
   if (!access) return null;
   try {
     const claims = await verify(access);
+    // Of another session than the refresh cookie: somebody else has set one of the two.
+    if (kept && kept.claims.sid !== claims.sid) return null;
     return claims.pwd_change ? null : claims;
   } catch (error) {
     if (isPortcullisError(error, "invalid_token")) return null;

@@ -66,8 +66,7 @@ export function expressAuth(
       const writeHead = response.writeHead.bind(response);
       response.writeHead = (status, ...more) => {
         response.writeHead = writeHead;
-        addCookies(response, visit.setCookies());
-        return writeHead(status, ...more);
+        return writeHead(status, ...addCookies(response, visit.setCookies(), more));
       };
       next();
     }, next);
@@ -100,11 +99,30 @@ export function expressHandler(
   };
 }
 
-function addCookies(response: NodeResponse, setCookies: readonly string[]): void {
-  if (setCookies.length === 0) return;
-  const before = [response.getHeader("set-cookie") ?? []].flat().map(String);
-  response.setHeader("set-cookie", [...before, ...setCookies]);
+type Line = readonly [name: string, value: unknown];
+
+/**
+ * Adds cookies to those that the answer has. Headers that `writeHead` gets take the place of those that were set before:
+ * returned is what is left of them, so that ours stand.
+ */
+function addCookies(response: NodeResponse, setCookies: readonly string[], more: never[]): never[] {
+  if (setCookies.length === 0) return more;
+  const given: unknown = more.at(-1);
+  const lines = typeof given === "object" && given !== null ? linesOf(given) : [];
+  const own = lines.filter(([name]) => name.toLowerCase() === "set-cookie").flatMap(([, value]) => value);
+  const before = own.length > 0 ? own : [response.getHeader("set-cookie") ?? []].flat();
+  response.setHeader("set-cookie", [...before.map(String), ...setCookies]);
   response.setHeader("cache-control", "private, no-store");
+  const left = lines.filter(([name]) => !/^(?:set-cookie|cache-control)$/i.test(name));
+  if (left.length === lines.length) return more;
+  return [...more.slice(0, -1), Array.isArray(given) ? left.flat() : Object.fromEntries(left)] as never[];
+}
+
+/** Headers in any form that Node takes: an object, a flat list, or a list of pairs. */
+function linesOf(given: object): Line[] {
+  if (!Array.isArray(given)) return Object.entries(given);
+  if (given.some(Array.isArray)) return given as Line[];
+  return given.flatMap((name, at): Line[] => (at % 2 === 0 ? [[String(name), given[at + 1]]] : []));
 }
 
 function headersOf({ headers }: NodeRequest): Headers {

@@ -18,7 +18,8 @@ export interface NextResponseLike {
  * The function for `proxy.ts` (`middleware.ts` before Next.js 16): finds out who asks, refreshes if that is due, and hands
  * the new cookies both to the browser and to the pages that are rendered for this request.
  *
- * `decide` may answer in their place, with a redirect to the sign-in page, say.
+ * `decide` may answer in their place, with a redirect to the sign-in page, say. An administrator who only looks changes
+ * nothing: what would, a server action too, is answered 403 `read_only_session`.
  */
 export function nextProxy<Incoming extends Request>(
   auth: ServerAuth,
@@ -27,6 +28,8 @@ export function nextProxy<Incoming extends Request>(
 ): (request: Incoming) => Promise<Response> {
   return async (request) => {
     const visit = await auth.open(request);
+    // Server actions are requests of the page itself: nothing behind asks for the method.
+    if (visit.status === "read_only") return withCookies(readOnly(), visit);
     const decided = await decide?.(request, visit);
     if (decided) return withCookies(decided, visit);
     const headers = new Headers(request.headers);
@@ -35,6 +38,14 @@ export function nextProxy<Incoming extends Request>(
     else headers.delete("cookie");
     return withCookies(NextResponse.next({ request: { headers } }), visit);
   };
+}
+
+/** In the form of Portcullis' own refusals. */
+function readOnly(): Response {
+  const detail = "You are acting as somebody else, and may look at everything and change nothing.";
+  const body = { type: "about:blank", title: "Read-only session", status: 403, detail, code: "read_only_session" };
+  const headers = { "content-type": "application/problem+json", "cache-control": "no-store" };
+  return new Response(JSON.stringify(body), { status: 403, headers });
 }
 
 /** The handlers for `app/auth/[...path]/route.ts`: they hand `/auth/*` on to Portcullis. */

@@ -80,6 +80,24 @@ test("Next.js: a decision in the place of the page", async () => {
   assert.equal((await proxy((await signIn(made)).request("/private"))).status, 200);
 });
 
+test("Next.js: who only looks changes nothing, by a server action either", async () => {
+  const made = await site();
+  made.issuer.claims = { read_only: true, act: { sub: "admin" } };
+  const browser = await signIn(made);
+  let rendered = 0;
+  const spy = {
+    next(init: { request: { headers: Headers } }) {
+      rendered++;
+      return NextResponse.next(init);
+    },
+  };
+  const proxy = nextProxy(made.auth, spy);
+  assert.equal((await proxy(browser.request("/page"))).status, 200);
+  const answer = await proxy(browser.request("/page", { method: "POST", headers: { "next-action": "1" } }));
+  assert.deepEqual([answer.status, ((await answer.json()) as { code: string }).code], [403, "read_only_session"]);
+  assert.equal(rendered, 1);
+});
+
 test("handing on: what goes there, and what comes back", async () => {
   const made = await site({ clientAddress: () => "192.0.2.7" });
   const { POST } = nextHandlers(made.auth);
@@ -96,8 +114,7 @@ test("handing on: what goes there, and what comes back", async () => {
   assert.equal(answer.status, 200);
   browser.keep(answer.headers.getSetCookie());
   assert.ok(browser.cookie("pc_access"));
-  const sent = made.sent.at(-1);
-  assert.equal(sent?.url, "https://auth.example.org/auth/login?x=1");
+  const sent = made.sent.find(({ url }) => url === "https://auth.example.org/auth/login?x=1");
   assert.equal(sent?.headers.get("origin"), "https://app.example.org");
   assert.equal(sent?.headers.get("x-forwarded-for"), "192.0.2.7");
   for (const name of ["host", "forwarded", "x-forwarded-host", "connection"]) {
@@ -172,6 +189,37 @@ test("Express: cookies are added when the head is written, however that comes ab
     assert.deepEqual(calm.headers.getSetCookie(), ["theme=light"]);
     browser.keep((await get("/late", "POST")).headers.getSetCookie());
     assert.equal(browser.cookie("pc_refresh"), undefined);
+  });
+});
+
+test("Express: headers that come with the head take nothing away", async () => {
+  const made = await site();
+  const browser = await signIn(made);
+  const middleware = expressAuth(made.auth);
+  const heads: Record<string, (response: ServerResponse) => unknown> = {
+    "/object": (response) => response.writeHead(201, { "Set-Cookie": "theme=light", "Cache-Control": "public", "x-a": "b" }),
+    "/list": (response) => response.writeHead(201, ["Set-Cookie", "theme=light", "CACHE-CONTROL", "public", "x-a", "b"]),
+    "/several": (response) => response.writeHead(201, "Made", { "set-cookie": ["theme=light", "c=d"], "x-a": "b" }),
+    "/before": (response) => response.setHeader("set-cookie", "theme=light").writeHead(201, { "x-a": "b" }),
+  };
+  const listener = async (request: IncomingMessage, response: ServerResponse) => {
+    await run(middleware, request, response);
+    heads[request.url ?? ""]?.(response);
+    response.end();
+  };
+  await serving(listener, async (url) => {
+    for (const path of Object.keys(heads)) {
+      made.clock.pass(20 * MINUTE);
+      browser.set("theme", "dark");
+      const cookie = browser.cookies.map((pair) => pair.join("=")).join("; ");
+      const answer = await fetch(url + path, { headers: { cookie } });
+      assert.deepEqual([answer.status, answer.headers.get("x-a")], [201, "b"], path);
+      assert.equal(answer.headers.get("cache-control"), "private, no-store", path);
+      const before = browser.cookie("pc_refresh");
+      browser.keep(answer.headers.getSetCookie());
+      assert.notEqual(browser.cookie("pc_refresh"), before, path);
+      assert.equal(browser.cookie("theme"), "light", path);
+    }
   });
 });
 

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Visit } from "../../src/server/index.js";
 import { type Pair, parseCookies } from "../../src/server/lib/cookies.js";
 import { problem } from "../support/fake-issuer.js";
-import { Browser, signIn, site } from "../support/site.js";
+import { Browser, type Site, signIn, site } from "../support/site.js";
 import { refusal } from "../support/world.js";
 
 const MINUTE = 60_000;
@@ -124,6 +125,55 @@ test("a session that has ended is cleared, and not brought back by who was slow"
   assert(!late.setCookies().some((text) => /pc_refresh=pcr/.test(text)));
 });
 
+test("a session that has ended is written by nobody who was slow", async () => {
+  const made = await site();
+  const browser = await signIn(made);
+  made.clock.pass(14.5 * MINUTE);
+  const slow = await made.auth.open(browser.request());
+  browser.keep((await made.auth.open(browser.request())).setCookies());
+  made.clock.pass(14.5 * MINUTE);
+  // Its answer comes when the session is over.
+  let answered: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (answered = resolve));
+  let rotated: () => void = () => undefined;
+  const isRotated = new Promise<void>((resolve) => (rotated = resolve));
+  made.issuer.disturb = (request, answer) =>
+    request.url.endsWith("/auth/refresh")
+      ? answer().then((response) => {
+          rotated();
+          return held.then(() => response);
+        })
+      : undefined;
+  const slower = made.auth.open(browser.request());
+  await isRotated;
+  made.issuer.disturb = undefined;
+  const out = await made.auth.handler(
+    browser.request("/auth/logout", { method: "POST", headers: { "x-csrftoken": browser.cookie("csrftoken") ?? "" } }),
+  );
+  browser.keep(out.headers.getSetCookie());
+  answered();
+  const last = await slower;
+  assert.equal(last.status, "signed_out");
+  assert.deepEqual(last.setCookies(), []);
+  browser.keep(slow.setCookies());
+  assert.deepEqual([browser.cookie("pc_refresh"), browser.cookie("pc_access")], [undefined, undefined]);
+});
+
+test("a token that was superseded ends nothing", async () => {
+  const made = await site();
+  const browser = await signIn(made);
+  made.clock.pass(14.5 * MINUTE);
+  browser.keep((await made.auth.open(browser.request())).setCookies());
+  made.clock.pass(14.5 * MINUTE);
+  // The password was changed just now, and the answer with the newer tokens is on its way.
+  made.issuer.disturb = (request) =>
+    request.url.endsWith("/auth/refresh") ? Promise.resolve(problem(401, "refresh_revoked", { superseded: true })) : undefined;
+  const between = await made.auth.open(browser.request());
+  assert.deepEqual([between.status, between.setCookies()], ["signed_out", []]);
+  made.issuer.disturb = undefined;
+  assert.equal((await made.auth.open(browser.request())).status, "signed_in");
+});
+
 test("ended from elsewhere: found out at the next refresh, or when a service says so", async () => {
   const made = await site();
   const browser = await signIn(made);
@@ -178,11 +228,50 @@ test("a lost answer is asked for again, and is the same", async () => {
   assert.deepEqual([made.issuer.rotations, made.issuer.replays], [1, 1]);
 });
 
+test("a sign-in whose answer was lost is not made twice, nor one that failed", async () => {
+  for (const [path, act] of [
+    ["/auth/login", (visit: Visit) => visit.login({ email: "ada@example.org", password: "a good long passphrase" })],
+    ["/auth/register", (visit: Visit) => visit.register({ email: "new@example.org", password: "x" })],
+    ["/auth/login/factor", (visit: Visit) => visit.loginWithFactor({ challenge: "ch_1", method: "totp", code: "123456" })],
+  ] as const) {
+    for (const fault of [new TypeError("reset"), problem(503, "store_unavailable")]) {
+      const made = await site();
+      let asked = 0;
+      made.issuer.disturb = (request, answer) => {
+        if (!request.url.endsWith(path)) return undefined;
+        asked++;
+        return answer().then(() => (fault instanceof Response ? fault.clone() : Promise.reject(fault)));
+      };
+      const visit = await made.auth.open(new Browser().request("/", { method: "POST" }));
+      await refusal(act(visit));
+      assert.equal(asked, 1, path);
+    }
+  }
+});
+
+test("tokens that cannot be verified now are the browser's all the same", async () => {
+  const made = await site();
+  const browser = await signIn(made);
+  made.clock.pass(20 * MINUTE);
+  // A process that has just begun: it knows no key.
+  const other = made.another();
+  made.issuer.disturb = (request) =>
+    request.url.endsWith("/jwks.json") ? Promise.resolve(problem(503, "key_unavailable")) : undefined;
+  browser.cookies = browser.cookies.filter(([name]) => name !== "__Host-pc_access");
+  const visit = await other.open(browser.request());
+  assert.equal(visit.status, "unavailable");
+  browser.keep(visit.setCookies());
+  made.issuer.disturb = undefined;
+  made.clock.pass(5 * MINUTE);
+  assert.equal((await other.open(browser.request())).status, "signed_in");
+  assert.equal(made.issuer.rotations, 1);
+});
+
 test("a session of a single-page app: one refresh for all its pages", async () => {
   const made = await site();
   const browser = new Browser();
   const session = made.issuer.begin("ada@example.org", "cookie");
-  browser.set("pc_refresh", `pcr_${session.id}.1`);
+  browser.set("__Host-pc_refresh", `pcr_${session.id}.1`);
   for (let page = 0; page < 5; page++) {
     const visit = await made.auth.open(browser.request());
     assert.equal(visit.status, "signed_in");
@@ -195,6 +284,101 @@ test("a session of a single-page app: one refresh for all its pages", async () =
     made.clock.pass(2 * MINUTE);
   }
   assert.equal(made.issuer.rotations, 1);
+});
+
+/** A request of the browser's own script, handed on. */
+async function byScript(made: Site, browser: Browser, path: string): Promise<Response> {
+  const token = browser.cookie("csrftoken") ?? "";
+  const answer = await made.auth.handler(browser.request(path, { method: "POST", headers: { "x-csrftoken": token } }));
+  return answer;
+}
+
+/** A browser in which a page's script has signed in. */
+async function singlePage(made: Site): Promise<Browser> {
+  const browser = new Browser();
+  const body = JSON.stringify({ email: "ada@example.org", password: "a good long passphrase", delivery: "cookie" });
+  const answer = await made.auth.handler(browser.request("/auth/login", { method: "POST", body }));
+  assert.match(((await answer.json()) as { access_token: string }).access_token, /^ey/);
+  browser.keep(answer.headers.getSetCookie());
+  return browser;
+}
+
+test("pages know of what the browser has got by itself, and exchange nothing again", async () => {
+  const made = await site();
+  const browser = await singlePage(made);
+  for (let load = 1; load <= 3; load++) {
+    const visit = await made.auth.open(browser.request());
+    assert.deepEqual([visit.status, visit.setCookies()], ["signed_in", []]);
+    const answer = await byScript(made, browser, "/auth/refresh");
+    assert.equal(((await answer.json()) as { session_id: string }).session_id, visit.claims?.sid);
+    const before = browser.copy();
+    browser.keep(answer.headers.getSetCookie());
+    assert.equal(made.issuer.rotations, load);
+    // A page that was asked for with the cookie before: the same successor, without asking.
+    const late = await made.auth.open(before.request());
+    before.keep(late.setCookies());
+    assert.equal(before.cookie("pc_refresh"), browser.cookie("pc_refresh"));
+  }
+  assert.equal(made.issuer.count("POST /auth/refresh"), 3);
+});
+
+test("neither a slow page nor a slow script sets the cookies back behind the other", async () => {
+  const made = await site();
+  const browser = await singlePage(made);
+  made.clock.pass(14.5 * MINUTE);
+  const slow = await made.auth.open(browser.request());
+  browser.keep((await made.auth.open(browser.request())).setCookies());
+  browser.keep((await byScript(made, browser, "/auth/refresh")).headers.getSetCookie());
+  const newest = browser.cookie("pc_refresh");
+  browser.keep(slow.setCookies());
+  assert.equal(browser.cookie("pc_refresh"), newest);
+
+  let answered: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (answered = resolve));
+  let isFirst = true;
+  made.issuer.disturb = (request, answer) => {
+    if (!isFirst || !request.url.endsWith("/auth/refresh")) return undefined;
+    isFirst = false;
+    return answer().then((response) => held.then(() => response));
+  };
+  const script = byScript(made, browser, "/auth/refresh");
+  browser.keep((await byScript(made, browser, "/auth/refresh")).headers.getSetCookie());
+  made.clock.pass(14.5 * MINUTE);
+  browser.keep((await made.auth.open(browser.request())).setCookies());
+  const latest = browser.cookie("pc_refresh");
+  answered();
+  browser.keep((await script).headers.getSetCookie());
+  assert.equal(browser.cookie("pc_refresh"), latest);
+});
+
+test("a sign-out by the browser's own script is one for pages that were slow", async () => {
+  const made = await site();
+  const browser = await singlePage(made);
+  made.clock.pass(14.5 * MINUTE);
+  const before = browser.copy();
+  browser.keep((await made.auth.open(browser.request())).setCookies());
+  const out = await byScript(made, browser, "/auth/logout");
+  assert.equal(out.status, 204);
+  browser.keep(out.headers.getSetCookie());
+  const late = await made.auth.open(before.request());
+  assert.equal(late.status, "signed_out");
+  assert(!late.setCookies().some((text) => /pc_refresh=pcr/.test(text)));
+});
+
+test("an answer to the browser that breaks off keeps its cookies", async () => {
+  const made = await site();
+  const browser = await singlePage(made);
+  made.issuer.disturb = (_, answer) =>
+    answer().then(({ status, headers }) => {
+      const broken = new ReadableStream({ pull: (controller) => controller.error(new TypeError("reset")) });
+      return new Response(broken, { status, headers });
+    });
+  const answer = await byScript(made, browser, "/auth/refresh");
+  assert.equal(answer.status, 503);
+  made.issuer.disturb = undefined;
+  browser.keep(answer.headers.getSetCookie());
+  made.clock.pass(5 * MINUTE);
+  assert.equal((await made.another().open(browser.request())).status, "signed_in");
 });
 
 test("a page of another site changes nothing, and is not told who is signed in", async () => {
@@ -224,7 +408,7 @@ test("a page of another site changes nothing, and is not told who is signed in",
 test("two cookies of one name are none, and are left alone", async () => {
   const made = await site();
   const browser = await signIn(made);
-  for (const name of ["pc_refresh", "__Host-pc_refresh", "__Secure-pc_access"]) {
+  for (const name of ["__Host-pc_refresh", "__Host-pc_access"]) {
     const copy = browser.copy();
     copy.cookies.push([name, "x"]);
     const visit = await made.auth.open(copy.request());
@@ -233,12 +417,67 @@ test("two cookies of one name are none, and are left alone", async () => {
   assert.deepEqual(made.issuer.log, []);
 });
 
-test("names with a prefix", async () => {
+test("what a neighbouring host has set counts for nothing", async () => {
   const made = await site();
+  const mallory = made.issuer.begin("mallory@example.org", "cookies");
+  const theirs = await signIn(made, new Browser(), "mallory@example.org");
+  const session = made.issuer.begin("ada@example.org", "cookie");
+  const single = new Browser();
+  single.set("__Host-pc_refresh", `pcr_${session.id}.1`);
+  for (const [whose, browser] of [
+    ["ada@example.org", await signIn(made)],
+    ["ada@example.org", single],
+    [undefined, new Browser()],
+  ] as const) {
+    // Nothing with `__Host-` can be set from there; `__Secure-` is all that is there where the cookies are the domain's.
+    for (const prefix of whose ? ["", "__Secure-"] : [""]) {
+      for (const acting of ["", "act_"]) {
+        const copy = browser.copy();
+        copy.cookies.unshift(
+          [`${prefix}pc_${acting}access`, theirs.cookie("pc_access") ?? ""],
+          [`${prefix}pc_${acting}refresh`, `pcr_${mallory.id}.1`],
+        );
+        const visit = await made.auth.open(copy.request());
+        assert.equal(visit.claims?.sub, whose, `${prefix}${acting}`);
+        assert(!visit.cookieHeader().includes(mallory.id));
+        assert.equal((await made.auth.read(new Headers({ cookie: visit.cookieHeader() })))?.sub, whose);
+      }
+    }
+  }
+  assert.equal(mallory.gen, 1);
+});
+
+test("cookies of the whole domain", async () => {
+  const made = await site();
+  made.issuer.prefix = "__Secure-";
   const browser = await signIn(made);
-  const prefixed = new Browser();
-  for (const name of ["pc_access", "pc_refresh"]) prefixed.set(`__Host-${name}`, browser.cookie(name) ?? "");
-  assert.equal((await made.auth.open(prefixed.request())).status, "signed_in");
+  made.clock.pass(20 * MINUTE);
+  const visit = await made.auth.open(browser.request());
+  assert.equal(visit.status, "signed_in");
+  assert.match(visit.cookieHeader(), /__Secure-pc_refresh=/);
+});
+
+test("an access token of another session than the refresh cookie's is nobody's", async () => {
+  const made = await site();
+  made.issuer.prefix = "__Secure-";
+  const session = made.issuer.begin("ada@example.org", "cookie");
+  const browser = new Browser();
+  browser.set("__Secure-pc_refresh", `pcr_${session.id}.1`);
+  browser.keep((await made.auth.open(browser.request())).setCookies());
+  const theirs = await signIn(made, new Browser(), "mallory@example.org");
+  const [, token] = theirs.cookies.find(([name]) => name === "__Secure-pc_access") ?? [];
+  browser.cookies.unshift(["__Secure-pc_access", token ?? ""]);
+  assert.equal((await made.auth.open(browser.request())).claims?.sub, "ada@example.org");
+  assert.equal(await made.auth.read(browser.request().headers), null);
+});
+
+test("on plain http names have no prefix", async () => {
+  const made = await site({ issuer: "http://localhost:8600" });
+  made.issuer.prefix = "";
+  made.issuer.trusted.push("http://localhost:8600");
+  made.issuer.claims = { iss: "http://localhost:8600", aud: ["http://localhost:8600"] };
+  const browser = await signIn(made);
+  assert.equal((await made.auth.open(browser.request())).status, "signed_in");
 });
 
 test("who must change the password, and who may only look", async () => {

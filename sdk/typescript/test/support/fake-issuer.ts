@@ -35,6 +35,10 @@ export class FakeIssuer {
   readonly names = new Map<string, string>();
   /** Makes a token of claims; one that nobody can verify, unless told otherwise. */
   sign = (claims: object): Promise<string> => Promise.resolve(`header.${base64url(JSON.stringify(claims))}.signature`);
+  /** Origins whose pages may change something. */
+  readonly trusted = [APP, BASE];
+  /** What names of cookies that hold tokens begin with. */
+  prefix = "";
   /** Further claims. */
   claims: object = {};
   keys: JsonWebKey[] = [];
@@ -83,11 +87,11 @@ export class FakeIssuer {
     const cookies = new Map(
       (request.headers.get("cookie") ?? "").split("; ").map((pair) => pair.split("=") as [string, string]),
     );
-    const presented = /^pcr_(.+)\.(\d+)$/.exec(cookies.get("pc_refresh") ?? "");
+    const presented = /^pcr_(.+)\.(\d+)$/.exec(cookies.get(`${this.prefix}pc_refresh`) ?? "");
     const cookieSession = this.sessions.get(presented?.[1] ?? "");
     const body = request.body ? ((await request.json()) as Record<string, string>) : {};
     const isProven = () => {
-      if (![APP, BASE].includes(request.headers.get("origin") ?? "")) return false;
+      if (!this.trusted.includes(request.headers.get("origin") ?? "")) return false;
       return !presented || request.headers.get("x-csrftoken") === `csrf-${presented[1]}`;
     };
     switch (`${request.method} ${path}`) {
@@ -128,7 +132,7 @@ export class FakeIssuer {
         if (!presented) return new Response(null, { status: 204 });
         if (!isProven()) return problem(403, "csrf_failed");
         if (cookieSession) cookieSession.ended = "revoked";
-        return cleared(new Response(null, { status: 204 }));
+        return this.#cleared(new Response(null, { status: 204 }));
     }
     return this.#asUser(request, path, body);
   }
@@ -153,7 +157,7 @@ export class FakeIssuer {
         return this.#tokens(session!, 200);
       case "POST /auth/logout/all":
         for (const other of this.sessions.values()) if (other.email === session!.email) other.ended = "revoked";
-        return cleared(new Response(null, { status: 204 }));
+        return this.#cleared(new Response(null, { status: 204 }));
       case "POST /auth/password/verify-reset-token":
         return json(200, { valid: body.token === "good" });
       case "POST /auth/password/forgot":
@@ -173,7 +177,7 @@ export class FakeIssuer {
   }
 
   async #refresh(session: ServerSession | undefined, gen: number): Promise<Response> {
-    const refuse = (code: string) => cleared(problem(401, code));
+    const refuse = (code: string) => this.#cleared(problem(401, code));
     if (!session) return refuse("invalid_token");
     if (session.ended) return refuse(session.ended === "expired" ? "refresh_expired" : "refresh_revoked");
     if (gen === session.gen) {
@@ -224,19 +228,19 @@ export class FakeIssuer {
       user: this.user(session.email),
     };
     const cookies = [
-      `pc_refresh=pcr_${session.id}.${session.gen}; HttpOnly; Path=/`,
+      `${this.prefix}pc_refresh=pcr_${session.id}.${session.gen}; HttpOnly; Path=/`,
       `csrftoken=csrf-${session.id}; Path=/`,
     ];
-    if (session.delivery === "cookies") cookies.push(`pc_access=${access_token}; HttpOnly; Path=/`);
+    if (session.delivery === "cookies") cookies.push(`${this.prefix}pc_access=${access_token}; HttpOnly; Path=/`);
     return json(status, body, cookies);
   }
-}
 
-function cleared(response: Response): Response {
-  for (const name of ["pc_refresh", "pc_access"]) {
-    response.headers.append("set-cookie", `${name}=; Max-Age=0; HttpOnly; Path=/`);
+  #cleared(response: Response): Response {
+    for (const name of ["pc_refresh", "pc_access"]) {
+      response.headers.append("set-cookie", `${this.prefix}${name}=; Max-Age=0; HttpOnly; Path=/`);
+    }
+    return response;
   }
-  return response;
 }
 
 export function base64url(text: string): string {

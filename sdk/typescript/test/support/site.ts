@@ -54,6 +54,7 @@ export async function site(options: Partial<ServerAuthOptions> = {}): Promise<Si
   const issuer = new FakeIssuer(clock);
   const { jwk, sign } = await keyPair("key-1");
   issuer.keys = [jwk];
+  issuer.prefix = "__Host-";
   issuer.sign = sign;
   const sent: Request[] = [];
   const made = {
@@ -88,8 +89,9 @@ export class Browser {
     this.cookies = apply(this.cookies, setCookies);
   }
 
+  /** With or without the prefix that it has on https. */
   cookie(name: string): string | undefined {
-    return this.cookies.find(([known]) => known === name)?.[1];
+    return this.cookies.find(([known]) => known === name || known === `__Host-${name}`)?.[1];
   }
 
   set(name: string, value: string): void {
@@ -101,10 +103,11 @@ export class Browser {
   }
 }
 
-/** Signs Ada in at a site, by its form. */
-export async function signIn(at: Site, browser = new Browser()): Promise<Browser> {
+/** Signs Ada in at a site, by its form; or somebody else. */
+export async function signIn(at: Site, browser = new Browser(), email = "ada@example.org"): Promise<Browser> {
+  at.issuer.passwords.set(email, "a good long passphrase");
   const visit = await at.auth.open(browser.request("/sign-in", { method: "POST" }));
-  await visit.login({ email: "ada@example.org", password: "a good long passphrase" });
+  await visit.login({ email, password: "a good long passphrase" });
   browser.keep(visit.setCookies());
   at.sent.length = 0;
   at.issuer.log.length = 0;

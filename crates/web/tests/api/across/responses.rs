@@ -33,6 +33,7 @@ fn readable() -> impl Iterator<Item = String> {
         paths::PASSWORD_RESET,
         paths::SEND_VERIFICATION,
         paths::EMAIL_VERIFY,
+        paths::EMAIL_NOT_ME,
         paths::EMAIL_UNDO,
         // Only with a mailed link.
         paths::RESET_PASSWORD_PAGE,

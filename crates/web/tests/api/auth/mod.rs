@@ -12,6 +12,7 @@ mod me;
 mod members;
 mod password_change;
 mod password_reset;
+mod pending;
 mod plan_claims;
 mod refresh;
 mod refresh_refusals;

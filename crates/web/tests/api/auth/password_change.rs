@@ -25,12 +25,16 @@ on_both! {
         assert_eq!(ada.session, old.session);
         assert_ne!(ada.device_token, old.device_token, "the old one was under the old password");
 
-        refused(&ada.refresh_with(&before).await, 401, "refresh_revoked");
+        let superseded = ada.refresh_with(&before).await;
+        refused(&superseded, 401, "refresh_revoked");
+        assert_eq!(superseded.json["superseded"], true, "whoever held it has been given another");
         refused(&old.get("/auth/me").await, 401, "invalid_token");
         old.at(&other).until_refused("/auth/me").await;
         refused(&tablet.get("/auth/me").await, 401, "invalid_token");
         tablet.at(&other).until_refused("/auth/me").await;
-        refused(&tablet.refresh().await, 401, "refresh_revoked");
+        let over = tablet.refresh().await;
+        refused(&over, 401, "refresh_revoked");
+        assert!(over.json.get("superseded").is_none(), "nothing came after it");
 
         for node in [&app, &other] {
             assert_eq!(ada.at(node).get("/auth/me").await.status, 200);

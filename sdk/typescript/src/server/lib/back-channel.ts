@@ -22,7 +22,7 @@ export interface Reply {
   readonly setCookies: readonly string[];
 }
 
-/** A refusal that changes cookies too. */
+/** A failure that changes cookies too. */
 export class Refused extends Error {
   constructor(
     readonly error: PortcullisError,
@@ -90,12 +90,13 @@ export function createBackChannel({ baseUrl, origin, fetch, clock, timeout }: Ba
       }),
 
     async post(path, body, caller) {
+      const send = (ask: () => Promise<Reply>) => (REPEATABLE.includes(path) ? again(clock, ask) : ask());
       const known = valueOf(caller.cookies, "csrftoken");
       const isSession = caller.cookies.some(([name]) => /pc_(?:act_)?refresh$/.test(name));
       if (known || !isSession) {
         const first: Record<string, string> = known ? { "x-csrftoken": known } : {};
         try {
-          return await again(clock, () => ask("POST", path, caller, first, body));
+          return await send(() => ask("POST", path, caller, first, body));
         } catch (error) {
           if (!(error instanceof Refused) || error.error.code !== "csrf_failed") throw error;
         }
@@ -103,12 +104,14 @@ export function createBackChannel({ baseUrl, origin, fetch, clock, timeout }: Ba
       const csrf = await ask("GET", "/auth/csrf", caller, {});
       const cookies = apply(caller.cookies, csrf.setCookies);
       const proof = { "x-csrftoken": (csrf.body as { csrf_token: string }).csrf_token };
-      const reply = await again(clock, () => ask("POST", path, { ...caller, cookies }, proof, body));
+      const reply = await send(() => ask("POST", path, { ...caller, cookies }, proof, body));
       return { ...reply, setCookies: merge(csrf.setCookies, reply.setCookies) };
     },
   };
 }
 
+/** What does the same when it is done twice. A sign-in would be two sessions, a second factor is spent by the first. */
+const REPEATABLE = ["/auth/refresh", "/auth/logout"];
 /** Milliseconds between the two tries. */
 const SECOND_TRY = 200;
 

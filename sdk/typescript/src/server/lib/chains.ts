@@ -5,7 +5,8 @@
  *    itself would answer with the same successor. Between processes that rule alone holds.
  * 2. The newest tokens of each session are remembered: what is written to a browser never goes back a generation, however
  *    late a slow answer is written.
- * 3. A session whose access token stands in no cookie (`delivery: "cookie"`) gets one here, which is kept until it
+ * 3. So are those that a browser gets by itself, from answers that are only handed on.
+ * 4. A session whose access token stands in no cookie (`delivery: "cookie"`) gets one here, which is kept until it
  *    expires.
  *
  * Nothing is kept of failures, and of refusals only that a session has ended.
@@ -15,13 +16,16 @@ import { isPortcullisError } from "../../is-portcullis-error.js";
 import type { Clock } from "../../lib/clock.js";
 import type { Claims } from "../claims.js";
 import { type BackChannel, type Caller, Refused } from "./back-channel.js";
-import { type Pair, parseCookies, valueOf } from "./cookies.js";
+import { apply, clearsSession, type Pair, valueOf } from "./cookies.js";
 import type { Verify } from "./verify.js";
 
 /** Milliseconds: a little less than Portcullis answers with the same successor, which it does for 60 s. */
 const SHARED = 55_000;
 /** Sessions that are remembered; the oldest are forgotten first, which costs a refresh and no more. */
 const MOST = 10_000;
+
+/** Tokens were handed out, and nobody can tell now whose they are. */
+class Unverified extends Refused {}
 
 /** Tokens of a session at one generation. */
 export interface Grant {
@@ -40,16 +44,21 @@ export interface Ended {
 }
 
 export interface Chains {
-  /** Exchanges the refresh cookie of a browser. Rejects if Portcullis could not say whether it is good. */
+  /**
+   * Exchanges the refresh cookie of a browser. Rejects with {@link Refused} if Portcullis could not say whether it is good,
+   * or what it gave could not be verified: then too the browser has to be told of it.
+   */
   refresh(token: string, caller: Caller): Promise<Grant | Ended>;
-  /** Takes what a sign-in answered. */
-  take(body: unknown, setCookies: readonly string[]): Promise<Grant>;
+  /** Takes what a sign-in answered, or a refresh of the token `from`. Returns the newest tokens of that session. */
+  take(body: unknown, setCookies: readonly string[], from?: string): Promise<Grant>;
   /** The newest tokens of a session, if this process has made any. */
   newest(sid: string): Grant | undefined;
   /** What was made here for a refresh cookie. */
   kept(token: string): Grant | undefined;
   /** The session has ended. */
   end(sid: string): void;
+  /** Whether it has: nothing of it may be written any more. */
+  isOver(sid: string): boolean;
 }
 
 const ENDS = ["invalid_token", "refresh_revoked", "refresh_expired", "refresh_reused", "missing_token"] as const;
@@ -63,6 +72,7 @@ export function createChains(back: BackChannel, verify: Verify, clock: Clock): C
   const over = new Map<string, true>();
 
   function remember(grant: Grant): Grant {
+    if (over.has(grant.claims.sid)) return grant;
     const before = bySession.get(grant.claims.sid);
     if (before && before.claims.gen > grant.claims.gen) return before;
     if (before?.refresh !== undefined) byToken.delete(before.refresh);
@@ -71,24 +81,28 @@ export function createChains(back: BackChannel, verify: Verify, clock: Clock): C
     return grant;
   }
 
-  async function take(body: unknown, setCookies: readonly string[]): Promise<Grant> {
-    const told: Pair[] = setCookies.flatMap((text) => parseCookies(text.split(";", 1)[0] ?? ""));
+  async function take(body: unknown, setCookies: readonly string[], from?: string): Promise<Grant> {
+    const told = apply([], setCookies);
     const access = (body as Partial<TokenResponse> | undefined)?.access_token ?? accessOf(told) ?? "";
     const claims = await verify(access);
-    return remember({ access, claims, setCookies, refresh: refreshOf(told) ?? undefined });
+    const grant = remember({ access, claims, setCookies, refresh: refreshOf(told) ?? undefined });
+    if (from !== undefined) set(shared, from, { until: clock.now() + SHARED, grant });
+    return grant;
   }
 
   async function exchange(token: string, caller: Caller): Promise<Grant | Ended> {
     try {
       const { body, setCookies } = await back.post("/auth/refresh", {}, caller);
-      const grant = await take(body, setCookies);
-      set(shared, token, { until: clock.now() + SHARED, grant });
-      return grant;
+      const grant = await take(body, setCookies, token).catch((error: unknown) => {
+        throw isPortcullisError(error) ? new Unverified(error, setCookies) : error;
+      });
+      return over.has(grant.claims.sid) ? { ended: true, setCookies: [] } : grant;
     } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      if (error.error.status !== 401 || !isPortcullisError(error.error, ...ENDS)) throw error.error;
-      const sid = byToken.get(token)?.claims.sid;
-      if (sid) end(sid);
+      if (!(error instanceof Refused) || error instanceof Unverified) throw error;
+      if (error.error.status !== 401 || !isPortcullisError(error.error, ...ENDS)) throw error;
+      // Where nothing is cleared the browser has been given another token since, and the session goes on by that one.
+      const sid = error.setCookies.some(clearsSession) ? byToken.get(token)?.claims.sid : undefined;
+      if (sid !== undefined) end(sid);
       return { ended: true, setCookies: error.setCookies };
     }
   }
@@ -118,6 +132,7 @@ export function createChains(back: BackChannel, verify: Verify, clock: Clock): C
     newest: (sid) => bySession.get(sid),
     kept: (token) => byToken.get(token),
     end,
+    isOver: (sid) => over.has(sid),
   };
 }
 
@@ -143,8 +158,10 @@ export function accessOf(pairs: readonly Pair[]): string | null | undefined {
   return valueOf(pairs, "pc_access");
 }
 
-/** The cookies with another access token. */
+/** The cookies with another access token, under the name that goes with the refresh cookie's. */
 export function withAccess(pairs: readonly Pair[], access: string): Pair[] {
-  const name = valueOf(pairs, "pc_act_refresh") === undefined ? "pc_access" : "pc_act_access";
-  return [...pairs.filter(([known]) => !known.endsWith(name)), [name, access]];
+  const refresh = valueOf(pairs, "pc_act_refresh") === undefined ? "pc_refresh" : "pc_act_refresh";
+  const name = pairs.find(([known]) => known.endsWith(refresh))?.[0] ?? refresh;
+  const wanted = name.replace(/refresh$/, "access");
+  return [...pairs.filter(([known]) => known !== wanted), [wanted, access]];
 }

@@ -1,13 +1,15 @@
 /**
  * Cookies of Portcullis in the headers of a request, and what its answers change about them (RFC 6265bis).
  *
- * Their names have the prefix `__Host-` or `__Secure-` on https. Attributes are Portcullis' alone: what it sets and
- * clears is passed on as it stands.
+ * Their names have the prefix `__Host-` or `__Secure-` on https, and none on plain http; what comes under other names
+ * somebody else has set ({@link believable}). Attributes are Portcullis' alone: what it sets and clears is passed on as
+ * it stands.
  */
 
 /** One cookie of a request; several may have one name. */
 export type Pair = readonly [name: string, value: string];
 
+const SESSIONS = /pc_(?:act_)?(?:access|refresh)$/;
 const OURS = /^(?:__Host-|__Secure-)?(pc_\w+)$|^(csrftoken)$/;
 
 export function parseCookies(header: string | null): Pair[] {
@@ -21,9 +23,28 @@ export function serialise(pairs: readonly Pair[]): string {
   return pairs.map(([name, value]) => `${name}=${value}`).join("; ");
 }
 
+/**
+ * Without those that only look like Portcullis': on https any host of the domain can set names without a prefix, and those
+ * with `__Secure-`, which are Portcullis' where `cookies.domain` is set, but none with `__Host-`. So a session that has
+ * one of these has no others.
+ */
+export function believable(pairs: readonly Pair[], isHttps: boolean): Pair[] {
+  const isBound = pairs.some(([name]) => name.startsWith("__Host-") && SESSIONS.test(name));
+  return pairs.filter(([name]) => {
+    if (!plainName(name)?.startsWith("pc_")) return true;
+    if (!isHttps) return name.startsWith("pc_");
+    return name.startsWith("__Host-") || (name.startsWith("__Secure-") && !(isBound && SESSIONS.test(name)));
+  });
+}
+
 /** Only what is Portcullis'. Other cookies of a site are none of its business. */
 export function ours(pairs: readonly Pair[]): Pair[] {
   return pairs.filter(([name]) => OURS.test(name));
+}
+
+/** Whether a cookie of this name holds a token of a session. */
+export function isSession(name: string): boolean {
+  return OURS.test(name) && SESSIONS.test(name);
 }
 
 /** The value of one of Portcullis' cookies, `pc_refresh` say. `null`: there are two, and none can be believed. */
@@ -44,7 +65,13 @@ export function apply(pairs: readonly Pair[], setCookies: readonly string[]): Pa
   return [...kept, ...changed.flatMap(({ pair, isGone }) => (pair && !isGone ? [pair] : []))];
 }
 
-function isGone(setCookie: string): boolean {
+/** Whether a `Set-Cookie` takes a token of a session away. */
+export function clearsSession(setCookie: string): boolean {
+  return isGone(setCookie) && isSession(setCookie.split("=", 1)[0] ?? "");
+}
+
+/** Whether a `Set-Cookie` takes its cookie away. */
+export function isGone(setCookie: string): boolean {
   if (/;\s*max-age=0*(?:;|$|-)/i.test(setCookie)) return true;
   const until = /;\s*expires=([^;]+)/i.exec(setCookie)?.[1];
   return !/;\s*max-age=/i.test(setCookie) && until !== undefined && Date.parse(until) <= 0;

@@ -16,7 +16,7 @@ import type { Claims } from "../claims.js";
 import type { Visit, VisitStatus } from "../visit.js";
 import { type BackChannel, type Caller, Refused } from "./back-channel.js";
 import { accessOf, type Chains, type Ended, type Grant, refreshOf, withAccess } from "./chains.js";
-import { apply, merge, type Pair, serialise } from "./cookies.js";
+import { apply, isGone, merge, type Pair, serialise } from "./cookies.js";
 import { isForeign, isUnsafe } from "./cross-site.js";
 import type { Verify } from "./verify.js";
 
@@ -76,17 +76,29 @@ export async function openVisit(parts: VisitParts, arrival: Arrival): Promise<Vi
     state = "ended" in outcome ? { kind: "out" } : { kind: "in", proof: outcome };
   }
 
+  async function exchange(refresh: string): Promise<void> {
+    try {
+      settle(await chains.refresh(refresh, caller()));
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      tell(error.setCookies);
+      throw error.error;
+    }
+  }
+
   async function presented(): Promise<Proof | undefined> {
     const access = accessOf(cookies);
+    const refresh = refreshOf(cookies);
+    const kept = refresh ? chains.kept(refresh) : undefined;
     if (access) {
       const claims = await verify(access).catch((error: unknown) => {
         if (isPortcullisError(error, "invalid_token")) return undefined;
         throw error;
       });
-      if (claims) return { access, claims };
+      // Of another session than the refresh cookie: somebody else has set one of the two.
+      if (claims && (!kept || kept.claims.sid === claims.sid)) return { access, claims };
     }
-    const refresh = refreshOf(cookies);
-    return refresh ? chains.kept(refresh) : undefined;
+    return kept;
   }
 
   async function arrive(): Promise<void> {
@@ -97,7 +109,7 @@ export async function openVisit(parts: VisitParts, arrival: Arrival): Promise<Vi
     try {
       proof = await presented();
       if (proof && !isDue(proof.claims, clock.now())) state = { kind: "in", proof };
-      else if (refresh) settle(await chains.refresh(refresh, caller()));
+      else if (refresh) await exchange(refresh);
       else if (proof && isGood(proof.claims, clock.now())) state = { kind: "in", proof };
     } catch (error) {
       if (!isPortcullisError(error)) throw error;
@@ -116,7 +128,7 @@ export async function openVisit(parts: VisitParts, arrival: Arrival): Promise<Vi
       const refresh = refreshOf(cookies);
       const isYoung = clock.now() < Math.min(proof.claims.iat * 1000 + GRACE, proof.claims.exp * 1000);
       if (isWritten || !refresh || (isYoung && (await isAccepted(token)))) return null;
-      settle(await chains.refresh(refresh, caller()));
+      await exchange(refresh);
     }
     const now = state as State;
     return now.kind === "in" && now.proof.access !== token ? now.proof.access : null;
@@ -217,7 +229,8 @@ export async function openVisit(parts: VisitParts, arrival: Arrival): Promise<Vi
     },
     setCookies() {
       isWritten = true;
-      // Another request of this session may have gone further while this one was slow.
+      // Other requests of this session may have ended it, or gone further, while this one was slow.
+      if (state.kind === "in" && chains.isOver(state.proof.claims.sid)) return pending.filter(isGone);
       const newest = pending.length > 0 && state.kind === "in" ? chains.newest(state.proof.claims.sid) : undefined;
       return newest ? merge(pending, newest.setCookies) : pending;
     },
