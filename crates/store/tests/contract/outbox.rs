@@ -8,6 +8,7 @@ use portcullis_core::time::Timestamp;
 use portcullis_core::user::Email;
 use portcullis_store::Store;
 use portcullis_store::outbox::{self, Claim};
+use portcullis_testkit::TestStore;
 use serde_json::{Map, json};
 use uuid::Uuid;
 
