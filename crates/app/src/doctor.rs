@@ -82,6 +82,9 @@ impl Cx {
                 }
             }
         }
+        if checks[0].health == Health::Ok {
+            checks.push(self.check_outbox().await);
+        }
         checks.push(self.check_limits());
         checks
     }
@@ -180,6 +183,20 @@ impl Cx {
             }
         };
         Ok(self.server_key_use().await?.into_iter().map(check).collect())
+    }
+
+    /// Mails that wait, and those that nobody got.
+    async fn check_outbox(&self) -> Check {
+        const NAME: &str = "outbox";
+        match self.store.count_mails().await {
+            Ok((waiting, 0)) => Check::ok(NAME, format!("{waiting} mails wait, none was given up")),
+            Ok((waiting, failed)) => Check::warning(
+                NAME,
+                format!("{failed} mails were given up, {waiting} wait"),
+                "See `portcullis email list --state failed`, mend what it says, then `portcullis email retry ID`.",
+            ),
+            Err(error) => Check::fault(NAME, error.to_string(), "Run `portcullis migrate`."),
+        }
     }
 
     fn check_limits(&self) -> Check {

@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use portcullis_app::hashing::{HashParams, Hasher, HasherConfig};
-use portcullis_app::mail::MailParts;
+use portcullis_app::mail::{MailParts, Mailer, Templates};
 use portcullis_app::{Cx, Parts};
 use portcullis_core::outbound::AddressBlock;
 use portcullis_store::{DatabaseOptions, Store, StoreError};
@@ -18,6 +18,7 @@ use crate::config::{AddressRange, Config, Loaded};
 use crate::failure::Failure;
 use crate::outbound::Client;
 use crate::random::SystemRandom;
+use crate::smtp::Smtp;
 use crate::{files, server_keys, settings};
 
 /// What the caller may do to get a node.
@@ -79,10 +80,33 @@ pub async fn prepare(loaded: &Loaded, how: How) -> Result<Node, Failure> {
         random: Arc::new(SystemRandom),
         hasher,
         outbound: Arc::new(outbound(config)),
-        mail: MailParts::default(),
+        mail: MailParts { templates: templates(config), mailer: mailer(config)? },
         settings,
     };
     Ok(Node { cx: Arc::new(Cx::new(parts)), clock })
+}
+
+/// Ours, with those of the operator's that are sound in their place; what is wrong with the others is told.
+pub(crate) fn templates(config: &Config) -> Templates {
+    let (templates, faults) = Templates::with(config.email.templates.clone());
+    for fault in faults {
+        tracing::warn!(%fault, "a mail template of yours is refused; the built-in one is used");
+    }
+    templates
+}
+
+/// The mail server, if there is one.
+pub(crate) fn smtp(config: &Config) -> Result<Option<Smtp>, Failure> {
+    Smtp::new(&config.email, None).map_err(|error| {
+        Failure::mend(
+            format_args!("email.url cannot be used: {error}"),
+            "correct it, or the certificates of this system",
+        )
+    })
+}
+
+fn mailer(config: &Config) -> Result<Option<Arc<dyn Mailer>>, Failure> {
+    Ok(smtp(config)?.map(|smtp| Arc::new(smtp) as Arc<dyn Mailer>))
 }
 
 fn outbound(config: &Config) -> Client {

@@ -20,3 +20,4 @@ pub mod random;
 mod server_keys;
 mod set_up_link;
 mod settings;
+pub mod smtp;

@@ -93,7 +93,8 @@ fn plan_claims(config: &Config) -> Vec<(String, PlanClaim)> {
     claims.collect()
 }
 
-fn email(config: &Config) -> EmailSettings {
+/// What mails say and where they lead.
+pub(crate) fn email(config: &Config) -> EmailSettings {
     let (email, url) = (&config.email, &config.server.public_url);
     let named = email.from.as_ref().and_then(|from| from.name.clone());
     let host = || url.url().host_str().unwrap_or("Portcullis").to_owned();

@@ -12,6 +12,8 @@ mod clients;
 mod config_commands;
 #[path = "cli/doctor.rs"]
 mod doctor;
+#[path = "cli/email.rs"]
+mod email;
 #[path = "cli/first_start.rs"]
 mod first_start;
 #[path = "cli/gateway.rs"]

@@ -13,6 +13,7 @@ pub mod outbound;
 pub mod postgres;
 pub mod random;
 pub mod server;
+pub mod smtp_sink;
 
 pub use app::{Actor, PASSWORD, Reply, Setup, TestApp};
 pub use clock::ManualClock;
@@ -22,3 +23,4 @@ pub use mailer::{RecordingMailer, SentMail};
 pub use outbound::FakeOutbound;
 pub use random::SeededRandom;
 pub use server::{Installation, RunningServer, eventually};
+pub use smtp_sink::{Received, SmtpSink, SmtpState};

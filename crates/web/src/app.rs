@@ -83,6 +83,12 @@ impl App {
         self.web.waiters.len()
     }
 
+    /// Where mails can be read that are kept because there is no mail server, if they can.
+    pub fn kept_mail_page(&self) -> Option<String> {
+        let base = self.web.config.public_url.as_str().trim_end_matches('/');
+        crate::pages::dev_mail::exists(&self.web).then(|| format!("{base}{}", paths::DEV_MAIL))
+    }
+
     /// What an operator should know at start.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();

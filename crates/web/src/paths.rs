@@ -143,6 +143,12 @@ paths! {
     SET_UP = "/auth/setup",
     /// The page for that.
     SET_UP_PAGE = "/setup",
+    /// Mails in the outbox, for development.
+    DEV_MAIL = "/dev/mail",
+    /// One of them.
+    DEV_MAIL_ONE = "/dev/mail/{id}",
+    /// Its HTML.
+    DEV_MAIL_HTML = "/dev/mail/{id}/html",
     /// Public keys (RFC 7517).
     JWKS = "/.well-known/jwks.json",
     /// Metadata (RFC 8414).

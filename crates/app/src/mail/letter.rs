@@ -3,12 +3,14 @@
 use portcullis_core::ids::MailId;
 use portcullis_core::mail::{Mail, Template};
 use portcullis_core::server_key::KeyId;
+use portcullis_core::time::Timestamp;
 use portcullis_core::user::Email;
 use serde_json::Map;
 use thiserror::Error;
 
 use super::mailer::Letter;
-use super::templates::{About, House, Rendered, example};
+use super::settings::EmailSettings;
+use super::templates::{About, House, Rendered, Templates, example};
 use crate::cx::Cx;
 
 /// Why there is nothing to send.
@@ -27,76 +29,82 @@ pub enum LetterError {
 impl Cx {
     /// What a mail says, ready to be sent.
     pub(super) fn letter(&self, mail: &Mail) -> Result<Letter, LetterError> {
+        let settings = &self.settings.email;
+        let link = match &mail.link {
+            Some((facts, key)) => {
+                let token = facts.token(*key, &self.ring).ok_or(LetterError::KeyMissing(*key))?;
+                Some(settings.links.url(facts.purpose, &token))
+            }
+            None => settings.page(mail.template),
+        };
         let about = About {
             template: mail.template,
             locale: mail.locale.as_deref(),
             email: mail.to.as_str(),
-            link: self.button(mail)?,
+            link,
             valid_for: mail.expires_at.filter(|_| mail.link.is_some()).map(|at| at.since(mail.created_at)),
             parameters: &mail.parameters,
         };
-        let Rendered { subject, text, html } = self.say(&about)?;
+        let Rendered { subject, text, html } = settings.say(&self.mailroom.templates, &about)?;
         Ok(Letter { id: mail.id, to: mail.to.clone(), subject, text, html, at: mail.created_at })
     }
+}
 
+impl EmailSettings {
     /// A mail that tells whether mail works.
-    pub fn test_letter(&self, to: Email) -> Result<Letter, LetterError> {
-        let (at, parameters) = (self.clock.now(), Map::new());
+    pub fn test_letter(
+        &self,
+        templates: &Templates,
+        to: Email,
+        (id, at): (MailId, Timestamp),
+    ) -> Result<Letter, LetterError> {
         let about = About {
             template: Template::Test,
             locale: None,
             email: to.as_str(),
             link: None,
             valid_for: None,
-            parameters: &parameters,
+            parameters: &Map::new(),
         };
-        let Rendered { subject, text, html } = self.say(&about)?;
-        Ok(Letter { id: MailId::new(at, &*self.random), to, subject, text, html, at })
+        let Rendered { subject, text, html } = self.say(templates, &about)?;
+        Ok(Letter { id, to, subject, text, html, at })
     }
 
     /// What a mail would say to Ada Lovelace, with a link that leads nowhere.
-    pub fn preview_mail(&self, template: Template, locale: Option<&str>) -> Result<Rendered, LetterError> {
-        let links = &self.settings.email.links;
-        let token = template.link().map(|purpose| links.url(purpose, "pcl_example"));
-        let parameters = example(template);
-        self.say(&About {
+    pub fn preview(
+        &self,
+        templates: &Templates,
+        template: Template,
+        locale: Option<&str>,
+    ) -> Result<Rendered, LetterError> {
+        let link = template.link().map(|purpose| self.links.url(purpose, "pcl_example"));
+        let about = About {
             template,
             locale,
             email: "ada@example.org",
-            link: token.or_else(|| self.page(template)),
-            valid_for: template.link().map(|purpose| self.link_lifetime(purpose)),
-            parameters: &parameters,
-        })
-    }
-
-    fn say(&self, about: &About<'_>) -> Result<Rendered, LetterError> {
-        let email = &self.settings.email;
-        let house = House {
-            product: &email.product,
-            home: &email.home,
-            sign_in: &email.links.sign_in,
-            default_locale: &email.default_locale,
+            link: link.or_else(|| self.page(template)),
+            valid_for: template.link().map(|purpose| self.link_lifetimes.of(purpose)),
+            parameters: &example(template),
         };
-        // Its text alone: what it was about may be in the rest.
-        self.mailroom
-            .templates
-            .render(about, &house)
-            .map_err(|error| LetterError::Template(error.kind().to_string()))
+        self.say(templates, &about)
     }
 
-    /// Where the mail's button leads.
-    fn button(&self, mail: &Mail) -> Result<Option<String>, LetterError> {
-        let Some((facts, key)) = &mail.link else { return Ok(self.page(mail.template)) };
-        let token = facts.token(*key, &self.ring).ok_or(LetterError::KeyMissing(*key))?;
-        Ok(Some(self.settings.email.links.url(facts.purpose, &token)))
+    fn say(&self, templates: &Templates, about: &About<'_>) -> Result<Rendered, LetterError> {
+        let house = House {
+            product: &self.product,
+            home: &self.home,
+            sign_in: &self.links.sign_in,
+            default_locale: &self.default_locale,
+        };
+        // Its kind alone: what the mail is about may be in the rest.
+        templates.render(about, &house).map_err(|error| LetterError::Template(error.kind().to_string()))
     }
 
-    /// A page of ours, for mails without a link of their own.
+    /// Where the button leads of a mail without a link of its own.
     fn page(&self, template: Template) -> Option<String> {
-        let email = &self.settings.email;
         match template {
             Template::RegistrationAttempt | Template::PasswordChanged | Template::ApiTokenLeaked => {
-                Some(email.links.sign_in.clone())
+                Some(self.links.sign_in.clone())
             }
             Template::Invite
             | Template::VerifyEmail
@@ -105,6 +113,7 @@ impl Cx {
             | Template::ChangeEmail
             | Template::ChangeEmailAttempt
             | Template::EmailChanged
+            | Template::Invite
             | Template::AccountInvite
             | Template::ImpersonationStarted
             | Template::AccountDeletion

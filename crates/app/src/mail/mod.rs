@@ -4,6 +4,7 @@
 //! [`worker`] sends it through a [`Mailer`].
 
 mod letter;
+mod listing;
 mod mailer;
 mod settings;
 mod strings;
@@ -11,6 +12,7 @@ mod templates;
 mod worker;
 
 pub use letter::LetterError;
+pub use listing::OutboxMail;
 pub use mailer::{Letter, Mailer, MailerError, Taken};
 pub use settings::{EmailSettings, LinkLifetimes, Links};
 pub use strings::languages;
@@ -34,6 +36,11 @@ pub struct MailParts {
 }
 
 impl Cx {
+    /// Whether mails are kept in the outbox, because there is nothing to send them by.
+    pub fn keeps_mail(&self) -> bool {
+        self.mailroom.mailer.is_none()
+    }
+
     /// How long a link of this purpose is good for.
     pub fn link_lifetime(&self, purpose: LinkPurpose) -> Duration {
         self.settings.email.link_lifetimes.of(purpose)

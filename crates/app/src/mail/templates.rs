@@ -25,9 +25,8 @@ const HOUR: u64 = 60;
 const DAY: u64 = 24 * HOUR;
 
 /// What parameters there are beside those that every mail has. All are texts, and may be missing (`none`).
-pub const PARAMETERS: [&str; 11] = [
+pub const PARAMETERS: [&str; 10] = [
     "name",
-    "code",
     "inviter",
     "account",
     "role",
@@ -386,7 +385,7 @@ fn one_line(text: &str) -> String {
 pub fn example(template: Template) -> Map<String, Json> {
     let known: &[(&str, &str)] = match template {
         Template::EmailChanged => &[("new_email", "countess@example.org")],
-        Template::Invite => &[("inviter", "Charles Babbage"), ("code", "ANALYTICAL")],
+        Template::Invite => &[("inviter", "Charles Babbage")],
         Template::AccountInvite => {
             &[("inviter", "Charles Babbage"), ("account", "Analytical Engines"), ("role", "member")]
         }

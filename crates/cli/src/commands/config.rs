@@ -1,5 +1,6 @@
 //! `portcullis config check` and `portcullis config show`
 
+use portcullis_app::mail::Templates;
 use serde_json::json;
 
 use crate::args::ConfigCommand;
@@ -23,5 +24,18 @@ fn check(loaded: &Loaded, json: bool) -> Result<(), Failure> {
     if config.database.url.kind() == DatabaseKind::Postgres || config.server.secret_key.is_some() {
         server_keys::ring(config, false, &SystemRandom)?;
     }
-    output::either(json, &json!({ "ok": true }), "The configuration is good.")
+    let (_, faults) = Templates::with(config.email.templates.clone());
+    let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    if faults.is_empty() {
+        return output::either(json, &json!({ "ok": true }), "The configuration is good.");
+    }
+    if json {
+        output::json(&json!({ "ok": false, "templates": faults }))?;
+    } else {
+        faults.iter().try_for_each(output::line)?;
+    }
+    Err(Failure::mend(
+        "email.templates holds templates with errors; the built-in ones are used in their place",
+        "correct them, or remove the files",
+    ))
 }

@@ -5,6 +5,7 @@ mod client;
 mod completions;
 mod config;
 mod doctor;
+mod email;
 mod gateway;
 mod invite;
 mod key;
@@ -64,6 +65,7 @@ async fn dispatch(loaded: &Loaded, command: Command) -> Result<(), Failure> {
         Command::Client(command) => client::run(loaded, command).await,
         Command::Invite(command) => invite::run(loaded, command).await,
         Command::Key(command) => key::run(loaded, command).await,
+        Command::Email(command) => email::run(loaded, command).await,
         Command::Purge { json } => purge::run(loaded, json).await,
         Command::Backup { file, json } => backup::run(&loaded.config, &file, json).await,
         Command::Doctor { json } => doctor::run(loaded, json).await,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use url::{Host, Url};
 
 use super::database_url;
@@ -203,6 +203,8 @@ pub(super) fn locale(text: &str) -> Result<String, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
+
     use super::*;
 
     #[test]

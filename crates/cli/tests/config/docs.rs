@@ -62,6 +62,8 @@ fn every_example_loads() {
         // A cookie's domain is one of the public URL's.
         let cookie = name.starts_with("cookies.");
         let given = if cookie { given.flag("server.public_url", "https://auth.example.com") } else { given };
+        // Whoever sends mail says whom it is from.
+        let given = if name == "email.url" { given.flag("email.from", "a@example.com") } else { given };
         let given = if name == "registration.hook_url" {
             given.flag("registration.hook_secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
         } else {

@@ -25,6 +25,7 @@ mod migrations;
 mod new_session;
 mod nodes;
 mod outage;
+mod outbox;
 mod races;
 mod revocations;
 mod rotate;

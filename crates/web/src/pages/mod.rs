@@ -9,6 +9,7 @@
 
 pub(crate) mod account;
 pub(crate) mod assets;
+pub(crate) mod dev_mail;
 pub(crate) mod docs;
 pub(crate) mod error;
 pub(crate) mod forgot_password;

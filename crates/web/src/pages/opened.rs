@@ -132,7 +132,7 @@ impl Opened {
     }
 }
 
-fn with_return_to(page: &str, place: &str) -> String {
+pub(super) fn with_return_to(page: &str, place: &str) -> String {
     let query = Serializer::new(String::new()).append_pair("return_to", place).finish();
     format!("{page}?{query}")
 }

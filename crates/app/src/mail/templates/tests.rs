@@ -132,7 +132,7 @@ fn a_template_with_an_error_is_refused_with_its_file_and_line() {
         ("test.html", "<p>\n{{ produkt }}</p>", "test.html:2: undefined value"),
         ("test.txt", "a\nb\n{% if product %}", "test.txt:3: syntax error: "),
         ("test.subject", "{{ product | shout }}", "test.subject:1: unknown filter: "),
-        ("invite.de.txt", "{{ inviter|upper }}\n{{ code ~ account.name.first }}", "invite.de.txt:2: "),
+        ("invite.de.txt", "{{ inviter|upper }}\n{{ role ~ account.name.first }}", "invite.de.txt:2: "),
         ("test.txt", "{% for i in range(99999) %}{{ i }}{% endfor %}", "test.txt:1: "),
         ("test.txt", "{% include '/etc/passwd' %}", "test.txt:1: template not found: "),
         ("reset.html", "", "reset.html: is of no mail: these are verify_email, "),

@@ -3,6 +3,7 @@
 
 mod exposure;
 mod machine;
+mod mail;
 
 use portcullis_app::doctor::{Check, Health};
 use serde_json::json;
@@ -17,6 +18,7 @@ pub(super) async fn run(loaded: &Loaded, json: bool) -> Result<(), Failure> {
     let mut checks = node(loaded).await;
     checks.extend(exposure::checks(&loaded.config));
     checks.extend(machine::checks(&loaded.config));
+    checks.extend(mail::checks(&loaded.config).await);
     let faults = checks.iter().filter(|check| check.health == Health::Fault).count();
     if json {
         output::json(&json!({ "ok": faults == 0, "checks": checks }))?;

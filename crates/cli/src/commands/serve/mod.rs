@@ -51,6 +51,11 @@ pub(super) async fn run(loaded: &Loaded, args: &ServeArgs) -> Result<(), Failure
     for warning in app.warnings() {
         tracing::warn!("{warning}");
     }
+    if let Some(page) = app.kept_mail_page() {
+        tracing::info!(page, "email.url is not set: mails are kept, and shown to administrators");
+    } else if config.email.server.is_none() {
+        tracing::warn!("email.url is not set: mails are kept in the outbox, and nobody gets them");
+    }
     let asked = &config.forward_auth;
     if !asked.rules.is_empty() && asked.listen.is_none() && asked.secret.is_none() {
         tracing::warn!(

@@ -82,6 +82,7 @@ const OPEN: (u16, &str) = (200, "");
 const MISSING: (u16, &str) = (401, "missing_token");
 const FIELDS: (u16, &str) = (422, "validation_failed");
 const FORGED: (u16, &str) = (403, "csrf_failed");
+const NOT_THERE: (u16, &str) = (404, "not_found");
 /// Of a page behind a mailed link, without one.
 const NO_LINK: (u16, &str) = (400, "invalid_link");
 /// Of the page behind the link of an invite, without one.
@@ -185,6 +186,10 @@ const TABLE: &[Operation] = &[
     op("GET", paths::VERIFY, Nothing, (404, "not_found")),
     delivers(paths::SET_UP, Json),
     op("GET", paths::SET_UP_PAGE, Nothing, OPEN),
+    // With a mail server there are none; without one, `mail/dev_page.rs` asks.
+    op("GET", paths::DEV_MAIL, Nothing, NOT_THERE),
+    Operation { wrong_user: Some(NOT_THERE), ..op("GET", paths::DEV_MAIL_ONE, Nothing, NOT_THERE) },
+    Operation { wrong_user: Some(NOT_THERE), ..op("GET", paths::DEV_MAIL_HTML, Nothing, NOT_THERE) },
     op("GET", paths::JWKS, Nothing, OPEN),
     op("GET", paths::METADATA, Nothing, OPEN),
     op("GET", paths::REVOCATIONS, Nothing, OPEN),

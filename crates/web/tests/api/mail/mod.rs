@@ -1,5 +1,6 @@
 //! What becomes of a mail that was written into the outbox.
 
+mod dev_page;
 mod worker;
 
 use portcullis_core::ids::{LinkId, MailId};

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use portcullis_app::mail::MailerError;
-use portcullis_core::link::PresentedLink;
-use portcullis_core::mail::MailState;
+use portcullis_core::link::{LinkFacts, LinkPurpose, PresentedLink};
+use portcullis_core::mail::{MailState, Template};
 use portcullis_core::server_key::KeyId;
 use portcullis_core::time::Clock as _;
 use portcullis_testkit::TestApp;
+use uuid::Uuid;
 
 use super::{notice, reset_mail};
 use crate::on_both;
@@ -36,6 +37,21 @@ on_both! {
         let stored = app.cx.store.mail(mail.id).await.unwrap().unwrap();
         assert_eq!(stored.state(), MailState::Sent);
         assert!(!format!("{stored:?}").contains(token));
+    }
+
+    async fn an_invite_to_sign_up_leads_to_the_page_of_invites(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let mut mail = reset_mail(&app, "ada@example.org");
+        mail.template = Template::Invite;
+        mail.link = mail.link.map(|(facts, key)| {
+            (LinkFacts { purpose: LinkPurpose::AccountInvite, subject: Uuid::nil(), ..facts }, key)
+        });
+        app.enqueue_mail(&mail).await;
+        let sent = app.mails().await;
+        let token = sent[0].token().expect("a link");
+        assert_eq!(sent[0].link().unwrap(), format!("http://localhost:8400/invite?token={token}"));
+        let (facts, _) = mail.link.as_ref().unwrap();
+        assert!(PresentedLink::parse(token).unwrap().is_of(facts, &app.cx.ring));
     }
 
     async fn a_server_that_is_down_for_a_minute_loses_none_of_fifty_mails(backend: Backend) {
