@@ -7,6 +7,7 @@
 pub mod access;
 pub mod address;
 pub mod audit;
+pub mod audit_chain;
 pub mod base62;
 pub mod client;
 pub mod csrf_token;
@@ -27,7 +28,9 @@ pub mod set_up;
 pub mod sign_in;
 pub mod signing_key;
 pub mod slow_down;
+pub mod standard_webhook;
 pub mod status_list;
 pub mod time;
 pub mod user;
 pub mod validation;
+pub mod webhook;

@@ -48,6 +48,8 @@ pub enum Purpose {
     GatewayCsrf,
     /// Cookies of those who know a gateway's access code.
     AccessCode,
+    /// The audit chain: entries, where it starts, what was erased, checkpoints.
+    Audit,
 }
 
 /// A server key is too short to be safe.
@@ -71,7 +73,7 @@ pub struct ServerKey {
     id: KeyId,
     check: [u8; 32],
     gateway: Zeroizing<[u8; 32]>,
-    macs: [hmac::Key; 7],
+    macs: [hmac::Key; 8],
     seal: LessSafeKey,
 }
 
@@ -114,6 +116,7 @@ impl ServerKey {
                 mac("csrf"),
                 mac("gateway csrf"),
                 mac("access code"),
+                mac("audit"),
             ],
             seal: LessSafeKey::new(seal),
         })
