@@ -28,6 +28,8 @@ mod writer;
 
 pub mod api_tokens;
 pub mod audit;
+pub mod audit_chain;
+pub mod audit_keeping;
 pub mod bots;
 pub mod clients;
 pub mod keys;
@@ -37,6 +39,7 @@ pub mod sessions;
 pub mod set_up;
 pub mod token_uses;
 pub mod users;
+pub mod webhooks;
 
 use futures_util::future::BoxFuture;
 

@@ -127,6 +127,14 @@ impl TestStore {
         }
     }
 
+    /// Another database of the same engine, with nothing in it.
+    ///
+    /// # Panics
+    /// As [`Self::new`].
+    pub async fn another_database(&self) -> Self {
+        Self::new(self.database.backend()).await
+    }
+
     /// One more node on the same database.
     ///
     /// # Panics
