@@ -5,6 +5,10 @@
 
 pub mod api_tokens;
 pub mod attempts;
+pub mod audit;
+pub mod audit_chain;
+mod audit_keeping;
+pub mod audit_verify;
 pub mod bearer;
 pub mod bots;
 pub mod browser;
@@ -40,9 +44,11 @@ pub mod set_up;
 pub mod settings;
 pub mod sign_in;
 pub mod signing_keys;
+pub mod standard_webhook;
 pub mod status_lists;
 pub mod token_use;
 pub mod tokens;
 mod turn;
+pub mod webhooks;
 
 pub use cx::{Cx, Parts};

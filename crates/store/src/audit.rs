@@ -38,6 +38,11 @@ macro_rules! list {
 const LIST: &str = list!("$3 IS NULL");
 /// There is an index for these.
 const LIST_OF_USER: &str = list!("e.user_id = $3");
+const ONE: &str = concat!(
+    "SELECT ",
+    event_columns!(),
+    ", c.seq FROM audit_events AS e LEFT JOIN audit_chain AS c ON c.event_id = e.id WHERE e.id = $1"
+);
 const WINDOW_END: &str = "SELECT id FROM audit_events WHERE id < $1 ORDER BY id DESC LIMIT 1 OFFSET $2";
 
 /// How many events one statement looks at where no index helps.
@@ -112,6 +117,12 @@ impl Store {
     pub async fn events(&self, before: Option<Uuid>, limit: i64) -> Result<Vec<StoredEvent>, StoreError> {
         let everything = EventFilter::default();
         self.select_events(&everything, (before.unwrap_or(Uuid::max()), Uuid::nil()), limit).await
+    }
+
+    /// One event.
+    pub async fn event(&self, id: Uuid) -> Result<Option<StoredEvent>, StoreError> {
+        let row: Option<EventRow> = on!(&self.db, db => sqlx::query_as(ONE).bind(id).fetch_optional(db))?;
+        Ok(row.map(StoredEvent::from))
     }
 
     /// The newest of the wanted events before one, newest first, and where to go on; `None`: nowhere, there are no

@@ -34,6 +34,7 @@ const LIST_DEAD: &str = list!("due_at IS NULL AND");
 /// Of the dead alone: one that is being sent is its sender's, and one that waits is tried by itself.
 const RETRY: &str = "UPDATE webhook_deliveries SET due_at = $1, since = $1, tries = 0 \
     WHERE due_at IS NULL AND ($2 IS NULL OR endpoint = $2) AND ($3 IS NULL OR message_id = $3)";
+const DROP: &str = "DELETE FROM webhook_deliveries WHERE endpoint = $1";
 const COUNT: &str = "SELECT endpoint, CAST(COALESCE(SUM(CASE WHEN due_at IS NULL THEN 1 ELSE 0 END), 0) AS BIGINT) \
     AS dead, COUNT(*) AS all_rows, MIN(CASE WHEN due_at IS NULL THEN NULL ELSE created_at END) AS oldest \
     FROM webhook_deliveries GROUP BY endpoint ORDER BY endpoint";
@@ -216,4 +217,9 @@ pub async fn retry(
     now: Timestamp,
 ) -> Result<u64, StoreError> {
     Ok(affected!(tx, sqlx::query(RETRY).bind(now.micros()).bind(endpoint).bind(message))?)
+}
+
+/// Forgets all that waits for an endpoint; how many messages.
+pub async fn drop_endpoint(tx: &mut Tx, endpoint: &str) -> Result<u64, StoreError> {
+    Ok(affected!(tx, sqlx::query(DROP).bind(endpoint))?)
 }

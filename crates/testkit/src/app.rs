@@ -84,6 +84,8 @@ impl Default for Setup {
                     stale: Stale::Serve,
                 },
                 gateway_audiences: vec![],
+                audit_retention: None,
+                webhooks: vec![],
             },
             web: WebConfig {
                 public_url: issuer.parse().expect("a URL"),

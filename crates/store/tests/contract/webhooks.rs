@@ -98,5 +98,10 @@ contract! {
         let again: Vec<_> = take(t, &t.store, 5).await.iter().map(|one| (one.id.as_u128(), one.tries)).collect();
         assert_eq!(again.len(), 3);
         assert!(again.iter().all(|(_, tries)| *tries == 1), "they start afresh");
+        for count in [3, 0] {
+            let dropped = commit!(t.store, [] tx => webhooks::drop_endpoint(tx, "one"));
+            assert_eq!(dropped.expect("written"), count);
+        }
+        assert_eq!(t.store.deliveries(false, None, 5).await.expect("read").len(), 1, "of the other one");
     }
 }
