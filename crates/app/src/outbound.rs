@@ -29,7 +29,7 @@ pub struct Post<'a> {
     pub headers: &'a [(&'static str, String)],
     /// The body.
     pub body: Bytes,
-    /// Longest body of an answer, in bytes.
+    /// Longest body of an answer, in bytes; 0: nobody wants to read it.
     pub most: usize,
 }
 

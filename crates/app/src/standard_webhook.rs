@@ -7,20 +7,26 @@ use portcullis_core::standard_webhook::{WebhookSecret, headers};
 use crate::cx::Cx;
 use crate::outbound::{Answer, OutboundError, Post};
 
-/// Longest answer that is read, in bytes.
-const MOST: usize = 64 * 1024;
+/// Something to be sent.
+#[derive(Clone, Debug)]
+pub struct Signed<'a> {
+    /// To whom.
+    pub url: &'a str,
+    /// What they know us by; it is signed with each.
+    pub secrets: &'a [WebhookSecret],
+    /// Names the message: the same however often it is sent. It holds no dot.
+    pub id: &'a str,
+    /// JSON.
+    pub body: Bytes,
+    /// Longest answer, in bytes; 0: nobody wants to read it.
+    pub most: usize,
+}
 
 impl Cx {
-    /// Sends `body`, which is JSON, to `url`, signed with each of `secrets`. `id` names the message and is the same
-    /// however often it is sent. The answer is whatever came, 500 included.
-    pub async fn send_signed(
-        &self,
-        url: &str,
-        secrets: &[WebhookSecret],
-        id: &str,
-        body: Bytes,
-    ) -> Result<Answer, OutboundError> {
+    /// Signs and sends. The answer is whatever came, 500 included.
+    pub async fn send_signed(&self, message: Signed<'_>) -> Result<Answer, OutboundError> {
+        let Signed { url, secrets, id, body, most } = message;
         let headers = headers(id, self.clock.now(), &body, secrets);
-        self.outbound.post(Post { url, headers: &headers, body, most: MOST }).await
+        self.outbound.post(Post { url, headers: &headers, body, most }).await
     }
 }

@@ -23,6 +23,7 @@ use crate::audit_chain::CHECKPOINT_KIND;
 use crate::cx::Cx;
 use crate::fault::Fault;
 use crate::settings::Webhook;
+use crate::standard_webhook::Signed;
 
 /// How often an endpoint is looked after for which nothing was due, or which did not answer.
 const EVERY: Duration = Duration::from_secs(1);
@@ -84,8 +85,9 @@ impl Cx {
             self.note_arrived(taken).await?;
             return Ok(true);
         };
-        let sent = self.send_signed(&webhook.url, &webhook.secrets, &taken.id.to_string(), body).await;
-        let error = match sent {
+        let id = taken.id.to_string();
+        let message = Signed { url: &webhook.url, secrets: &webhook.secrets, id: &id, body, most: 0 };
+        let error = match self.send_signed(message).await {
             Ok(answer) if (200..300).contains(&answer.status) => {
                 self.note_arrived(taken).await?;
                 return Ok(true);

@@ -1,7 +1,7 @@
 //! From the configuration to what the use cases read.
 
 use portcullis_app::forward_auth::{ForwardAuth, Stale};
-use portcullis_app::settings::{ApiTokenRules, Lifetimes, Rates, Settings};
+use portcullis_app::settings::{ApiTokenRules, Lifetimes, Rates, Settings, Webhook};
 use portcullis_core::access::Rules;
 use portcullis_core::password::PasswordPolicy;
 use portcullis_core::rate::Rate;
@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::config::{
     ClaimSource, Config, ConfigError, Loaded, Origin, RateLimitConfig, RegistrationMode, SigningAlgorithm,
-    StaleMode,
+    StaleMode, WebhookConfig,
 };
 
 /// The settings of a node.
@@ -58,7 +58,14 @@ pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, ConfigError> {
         impersonation: config.impersonation.max_duration,
         forward_auth: forward_auth(config),
         gateway_audiences: gateway_audiences(config),
+        audit_retention: config.audit.retention,
+        webhooks: config.webhooks.iter().map(webhook).collect(),
     })
+}
+
+fn webhook(config: &WebhookConfig) -> Webhook {
+    let WebhookConfig { name, url, secrets, kinds } = config.clone();
+    Webhook { name, url, secrets, kinds }
 }
 
 fn status_lists(config: &Config) -> String {

@@ -37,6 +37,7 @@ mod text;
 mod typed;
 mod upstreams;
 mod value;
+mod webhooks;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -51,11 +52,11 @@ pub use public_url::PublicUrl;
 pub use rate::Rate;
 pub use secret_key::{SecretKey, parse_secret_key};
 pub use sections::{
-    ApiTokensConfig, BotsConfig, Config, CookiesConfig, CsrfConfig, DatabaseConfig, ForwardAuthConfig,
-    ForwardAuthStyle, GatewayConfig, GatewayCsrf, ImpersonationConfig, LogFormat, OutboundConfig,
-    PasswordBlocklist, PasswordConfig, RateLimitConfig, RegistrationConfig, RegistrationMode,
+    ApiTokensConfig, AuditConfig, BotsConfig, Config, CookiesConfig, CsrfConfig, DatabaseConfig,
+    ForwardAuthConfig, ForwardAuthStyle, GatewayConfig, GatewayCsrf, ImpersonationConfig, LogFormat,
+    OutboundConfig, PasswordBlocklist, PasswordConfig, RateLimitConfig, RegistrationConfig, RegistrationMode,
     RevocationsConfig, SameSitePolicy, ServerConfig, SigningAlgorithm, StaleMode, TelemetryConfig,
-    TokensConfig,
+    TokensConfig, WebhookConfig,
 };
 pub use show::{Loaded, ShownKey};
 pub use table::KEYS;

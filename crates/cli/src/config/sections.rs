@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use portcullis_core::access::Rule;
+use portcullis_core::audit::KindFilter;
+use portcullis_core::standard_webhook::WebhookSecret;
 use secrecy::SecretString;
 
 use super::{AddressRange, ClaimSource, DatabaseUrl, PublicUrl, Rate, SecretKey, Upstream};
@@ -42,6 +44,10 @@ pub struct Config {
     pub gateway: GatewayConfig,
     /// `[revocations]`
     pub revocations: RevocationsConfig,
+    /// `[audit]`
+    pub audit: AuditConfig,
+    /// `[[webhooks.endpoints]]`
+    pub webhooks: Vec<WebhookConfig>,
     /// `[outbound]`
     pub outbound: OutboundConfig,
     /// `[telemetry]`
@@ -366,6 +372,26 @@ pub struct RevocationsConfig {
     pub max_staleness: Duration,
     /// For forward-auth and the gateway, in that case.
     pub stale: StaleMode,
+}
+
+/// `[audit]`
+#[derive(Debug, Clone, Copy)]
+pub struct AuditConfig {
+    /// None: events are kept for ever.
+    pub retention: Option<Duration>,
+}
+
+/// One of `[[webhooks.endpoints]]`.
+#[derive(Debug, Clone)]
+pub struct WebhookConfig {
+    /// No other has it.
+    pub name: String,
+    /// `https`, or `http` to `outbound.allow`.
+    pub url: String,
+    /// At least one.
+    pub secrets: Vec<WebhookSecret>,
+    /// None: all.
+    pub kinds: Vec<KindFilter>,
 }
 
 /// The form of the log.
