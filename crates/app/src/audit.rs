@@ -4,13 +4,14 @@ use portcullis_core::audit::{KindFilter, StoredEvent};
 use portcullis_core::ids::UserId;
 use portcullis_core::time::Timestamp;
 use portcullis_core::validation::FieldError;
-use portcullis_store::audit::EventFilter;
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::cx::Cx;
 use crate::fault::Fault;
+
+pub use portcullis_store::audit::EventFilter;
 
 /// How many looks at the log one page takes: behind them it is for the next page to go on.
 const LOOKS: usize = 20;

@@ -6,11 +6,10 @@ use std::io::{self, BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use portcullis_app::Cx;
-use portcullis_app::audit::EventView;
+use portcullis_app::audit::{EventFilter, EventView};
 use portcullis_app::audit_verify::Inspected;
 use portcullis_core::audit_chain::Checkpoint;
 use portcullis_core::ids::UserId;
-use portcullis_store::audit::EventFilter;
 use serde_json::json;
 use uuid::Uuid;
 

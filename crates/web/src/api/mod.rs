@@ -1,5 +1,6 @@
 //! The JSON API: one file per noun. A handler takes the request apart, calls one use case and answers.
 
+pub(crate) mod audit;
 pub(crate) mod bots;
 pub(crate) mod clients;
 pub(crate) mod config;

@@ -122,6 +122,8 @@ const TABLE: &[Operation] = &[
     op("GET", paths::ADMIN_CLIENTS, Nothing, MISSING),
     op("POST", paths::ADMIN_CLIENTS, Json, MISSING),
     Operation { wrong_user: Some((403, "forbidden")), ..op("DELETE", paths::ADMIN_CLIENT, Nothing, MISSING) },
+    op("GET", paths::ADMIN_AUDIT, Nothing, MISSING),
+    op("GET", paths::ADMIN_AUDIT_EXPORT, Nothing, MISSING),
     without_cookies(paths::OAUTH_TOKEN, JsonOrForm, (400, "invalid_request")),
     without_cookies(paths::OAUTH_INTROSPECT, JsonOrForm, (401, "invalid_client")),
     without_cookies(paths::OAUTH_REVOKE, JsonOrForm, (400, "invalid_request")),

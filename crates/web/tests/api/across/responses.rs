@@ -34,6 +34,8 @@ fn readable() -> impl Iterator<Item = String> {
         paths::PASSWORD_PAGE,
         // Only for administrators.
         paths::ADMIN_CLIENTS,
+        paths::ADMIN_AUDIT,
+        paths::ADMIN_AUDIT_EXPORT,
         // Only for an API token.
         paths::TOKEN_CURRENT,
     ];

@@ -1,1 +1,4 @@
+mod audit;
+mod audit_chain;
 mod clients;
+mod webhooks;
