@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use portcullis_core::audit_chain::{Erasure, Fields, Finding, Inspection, Start, Worth};
+use portcullis_core::audit_chain::{Erasure, ErasureRequest, Fields, Finding, Inspection, Start, Worth};
 use portcullis_core::ids::UserId;
 use portcullis_store::StoreError;
 use portcullis_store::audit_keeping::{self as keeping, AskedErasure, Erase, Trace};
@@ -34,18 +34,22 @@ impl Cx {
         let swept = self.sweep_events().await;
         let erased = self.erase_traces().await;
         let resealed = self.reseal_chain().await;
-        let retired = self.retire_events().await;
+        let retired = self.retire_events().await.map(drop);
         swept.and(erased).and(resealed).and(retired)
     }
 
     /// Asks for everything that tells of a user who is gone to be taken from the audit log. Whoever deletes a user
-    /// does the same in the transaction that deletes ([`keeping::ask_erasure`]).
+    /// does the same in the transaction that deletes ([`Self::erasure_request`], [`keeping::ask_erasure`]).
     pub async fn erase_from_audit(&self, user: UserId) -> Result<(), Fault> {
-        let now = self.clock.now();
-        let asked = self
-            .store
-            .write_one(move |tx| Box::pin(async move { keeping::ask_erasure(tx, user, now).await }));
+        let request = self.erasure_request(user);
+        let asked =
+            self.store.write_one(move |tx| Box::pin(async move { keeping::ask_erasure(tx, &request).await }));
         Ok(asked.await?)
+    }
+
+    /// What asks for that.
+    pub(crate) fn erasure_request(&self, user: UserId) -> ErasureRequest {
+        ErasureRequest::new(user, self.clock.now(), self.ring.current())
     }
 
     /// A walk over all events goes on where the last round left it.
@@ -69,15 +73,16 @@ impl Cx {
     }
 
     /// Deletes what is older than `audit.retention`, from the beginning of the chain up to the first entry that is
-    /// not. What somebody has tampered with stays: it is evidence.
-    async fn retire_events(&self) -> Result<(), Fault> {
-        let Some(keep) = self.settings.audit_retention else { return Ok(()) };
+    /// not; how many. What somebody has tampered with stays: it is evidence.
+    pub(crate) async fn retire_events(&self) -> Result<u64, Fault> {
+        let Some(keep) = self.settings.audit_retention else { return Ok(0) };
         let before = self.clock.now() - keep;
+        let mut retired = 0;
         for _ in 0..STEPS {
             let start = self.store.chain_start().await?;
             let page = self.store.links(start.head.seq, RETIRED).await?;
             let old = page.iter().take_while(|(link, _)| link.at < before).count();
-            let Some((last, _)) = page[..old].last() else { return Ok(()) };
+            let Some((last, _)) = page[..old].last() else { break };
             let mut walk = Inspection::new(&start, vec![], &self.ring);
             for (link, event) in &page[..old] {
                 walk.step(link, event.as_ref(), &self.ring);
@@ -91,31 +96,43 @@ impl Cx {
                     %finding,
                     "old audit events are kept: somebody has changed them; see portcullis audit verify"
                 );
-                return Ok(());
+                break;
             }
             let start = Start::behind(last.head(), self.ring.current());
             let gone =
                 self.store.write(move |tx| Box::pin(async move { keeping::forget_up_to(tx, &start).await }));
-            if gone.await? == 0 || old < page.len() {
+            let gone = gone.await?;
+            retired += gone;
+            if gone == 0 || old < page.len() {
                 break;
             }
         }
-        Ok(())
+        Ok(retired)
     }
 
     async fn erase_traces(&self) -> Result<(), Fault> {
         for asked in self.store.asked_erasures().await? {
-            self.erase_traces_of(asked).await?;
+            if asked.request.check(&self.ring) == Worth::Right {
+                self.erase_traces_of(asked).await?;
+            } else {
+                // Somebody would have us cover their traces.
+                let user = asked.request.user;
+                tracing::error!(
+                    target: "portcullis::audit",
+                    %user,
+                    "nothing is erased: this server has not asked for it, or under a key that is not held"
+                );
+            }
         }
         Ok(())
     }
 
     async fn erase_traces_of(&self, mut asked: AskedErasure) -> Result<(), Fault> {
         for _ in 0..STEPS {
-            let (traces, end) = self.store.traces(asked.user, asked.after, SLICE).await?;
+            let (traces, end) = self.store.traces(asked.request.user, asked.after, SLICE).await?;
             // An event without a place is erased once it has one: its digests are over what was written.
             let ready: Vec<Erase> =
-                traces.iter().map_while(|trace| self.erase_of(asked.user, trace)).collect();
+                traces.iter().map_while(|trace| self.erase_of(asked.request.user, trace)).collect();
             for batch in ready.chunks(BATCH) {
                 let batch = batch.to_vec();
                 let done = self.store.write(move |tx| {
@@ -143,7 +160,7 @@ impl Cx {
     }
 
     async fn settle_erasure(&self, asked: AskedErasure) -> Result<(), Fault> {
-        if self.clock.now() < asked.asked_at + SETTLED {
+        if self.clock.now() < asked.request.asked_at + SETTLED {
             return Ok(());
         }
         let done = self

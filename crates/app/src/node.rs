@@ -155,6 +155,11 @@ impl Cx {
             gone += deleted;
             after = next;
         }
+        while let retired = self.retire_events().await?
+            && retired > 0
+        {
+            gone += retired;
+        }
         Ok(gone)
     }
 

@@ -209,6 +209,32 @@ impl Erasure {
     }
 }
 
+/// Asks for what tells of a user who is gone to be erased: under a MAC, so that nobody who has the database in hand
+/// lets us erase for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErasureRequest {
+    /// Who is gone.
+    pub user: UserId,
+    /// Since when.
+    pub asked_at: Timestamp,
+    /// By a server.
+    pub seal: Seal,
+}
+
+impl ErasureRequest {
+    /// Of what tells of `user`.
+    pub fn new(user: UserId, asked_at: Timestamp, key: &ServerKey) -> Self {
+        let seal = Seal::new(key, &[b"r", user.uuid().as_bytes(), &asked_at.micros().to_be_bytes()]);
+        Self { user, asked_at, seal }
+    }
+
+    /// Whether a server has asked.
+    pub fn check(&self, ring: &KeyRing) -> Worth {
+        let at = self.asked_at.micros().to_be_bytes();
+        self.seal.check(ring, &[b"r", self.user.uuid().as_bytes(), &at])
+    }
+}
+
 /// One entry of the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
@@ -346,5 +372,17 @@ mod tests {
             assert_eq!(found, gone, "{on:?} {by:?}");
             assert_eq!(Fields::from_bits(fields.bits()), fields);
         }
+    }
+
+    #[test]
+    fn only_a_server_asks_for_an_erasure() {
+        let key = ServerKey::new(&[1; 32]).expect("long enough");
+        let [ada, root] = [1, 2].map(|number| UserId::from_uuid(Uuid::from_u128(number)));
+        let asked = ErasureRequest::new(ada, Timestamp::from_seconds(1), &key);
+        let ring = KeyRing::new(key, vec![]);
+        assert_eq!(asked.check(&ring), Worth::Right);
+        assert_eq!(ErasureRequest { user: root, ..asked }.check(&ring), Worth::Wrong);
+        let later = ErasureRequest { asked_at: Timestamp::from_seconds(2), ..asked };
+        assert_eq!(later.check(&ring), Worth::Wrong);
     }
 }

@@ -1,7 +1,7 @@
 //! What happens to the audit chain later: retention takes its beginning, users who are gone take their traces,
 //! another server key takes over.
 
-use portcullis_core::audit_chain::{Erasure, Field, Fields, Head, Salt, Seal, Start};
+use portcullis_core::audit_chain::{Erasure, ErasureRequest, Field, Fields, Head, Salt, Seal, Start};
 use portcullis_core::ids::UserId;
 use portcullis_core::server_key::KeyId;
 use portcullis_core::time::Timestamp;
@@ -24,9 +24,11 @@ const FORGET: [&str; 4] = [
 const PURGE_CHECKPOINTS: &str = "DELETE FROM audit_checkpoints WHERE at < $1 \
     AND seq < (SELECT MAX(seq) FROM audit_checkpoints)";
 
-const ASK_ERASURE: &str = "INSERT INTO audit_erasures (user_id, asked_at, after_id) VALUES ($1, $2, $3) \
-    ON CONFLICT (user_id) DO UPDATE SET asked_at = excluded.asked_at, after_id = excluded.after_id";
-const ERASURES: &str = "SELECT user_id, asked_at, after_id FROM audit_erasures ORDER BY asked_at LIMIT 100";
+const ASK_ERASURE: &str = "INSERT INTO audit_erasures (user_id, asked_at, after_id, key_id, mac) \
+    VALUES ($1, $2, $3, $4, $5) ON CONFLICT (user_id) DO UPDATE SET asked_at = excluded.asked_at, \
+    after_id = excluded.after_id, key_id = excluded.key_id, mac = excluded.mac";
+const ERASURES: &str =
+    "SELECT user_id, asked_at, after_id, key_id, mac FROM audit_erasures ORDER BY asked_at LIMIT 100";
 const ADVANCE: &str = "UPDATE audit_erasures SET after_id = $3 WHERE user_id = $1 AND after_id = $2";
 const FINISH: &str = "DELETE FROM audit_erasures WHERE user_id = $1 AND asked_at = $2";
 const TRACES: &str = "SELECT e.id, e.user_id, e.actor_id, c.seq, c.erased, c.salts FROM \
@@ -54,7 +56,7 @@ const KEY_USE: &str = "SELECT key_id, COUNT(*) AS uses FROM (SELECT key_id FROM 
     WHERE erased_key_id IS NOT NULL) AS used GROUP BY key_id";
 
 row! {
-    struct ErasureRow { user_id: Uuid, asked_at: i64, after_id: Uuid }
+    struct ErasureRow { user_id: Uuid, asked_at: i64, after_id: Uuid, key_id: i64, mac: Vec<u8> }
 }
 
 row! {
@@ -75,10 +77,8 @@ row! {
 /// A user who is gone, and how far the walk over their events has come.
 #[derive(Clone, Copy, Debug)]
 pub struct AskedErasure {
-    /// Who.
-    pub user: UserId,
-    /// Since when.
-    pub asked_at: Timestamp,
+    /// Who, and by whom that was said.
+    pub request: ErasureRequest,
     /// The last event that was looked at.
     pub after: Uuid,
 }
@@ -134,8 +134,11 @@ impl Store {
     pub async fn asked_erasures(&self) -> Result<Vec<AskedErasure>, StoreError> {
         let rows: Vec<ErasureRow> = on!(&self.db, db => sqlx::query_as(ERASURES).fetch_all(db))?;
         let asked = |row: ErasureRow| AskedErasure {
-            user: UserId::from_uuid(row.user_id),
-            asked_at: Timestamp::from_micros(row.asked_at),
+            request: ErasureRequest {
+                user: UserId::from_uuid(row.user_id),
+                asked_at: Timestamp::from_micros(row.asked_at),
+                seal: seal(row.key_id, &row.mac),
+            },
             after: row.after_id,
         };
         Ok(rows.into_iter().map(asked).collect())
@@ -227,8 +230,16 @@ pub async fn purge_checkpoints(tx: &mut Tx, before: Timestamp) -> Result<u64, St
 }
 
 /// Asks, in the transaction that deletes a user, that their traces be erased; that is done behind it.
-pub async fn ask_erasure(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<(), StoreError> {
-    affected!(tx, sqlx::query(ASK_ERASURE).bind(user.uuid()).bind(now.micros()).bind(Uuid::nil()))?;
+pub async fn ask_erasure(tx: &mut Tx, request: &ErasureRequest) -> Result<(), StoreError> {
+    affected!(
+        tx,
+        sqlx::query(ASK_ERASURE)
+            .bind(request.user.uuid())
+            .bind(request.asked_at.micros())
+            .bind(Uuid::nil())
+            .bind(i64::from(request.seal.key.0))
+            .bind(&request.seal.mac[..])
+    )?;
     Ok(())
 }
 
@@ -266,13 +277,13 @@ pub async fn erase(tx: &mut Tx, erase: &Erase) -> Result<(), StoreError> {
 
 /// The walk over a user's events has come to `to`.
 pub async fn advance_erasure(tx: &mut Tx, asked: &AskedErasure, to: Uuid) -> Result<(), StoreError> {
-    affected!(tx, sqlx::query(ADVANCE).bind(asked.user.uuid()).bind(asked.after).bind(to))?;
+    affected!(tx, sqlx::query(ADVANCE).bind(asked.request.user.uuid()).bind(asked.after).bind(to))?;
     Ok(())
 }
 
 /// The walk over a user's events is over.
 pub async fn finish_erasure(tx: &mut Tx, asked: &AskedErasure) -> Result<(), StoreError> {
-    affected!(tx, sqlx::query(FINISH).bind(asked.user.uuid()).bind(asked.asked_at.micros()))?;
+    affected!(tx, sqlx::query(FINISH).bind(asked.request.user.uuid()).bind(asked.request.asked_at.micros()))?;
     Ok(())
 }
 

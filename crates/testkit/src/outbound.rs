@@ -43,7 +43,7 @@ impl Posted {
     /// If it was not sent.
     pub fn header(&self, name: &str) -> &str {
         let found = self.headers.iter().find(|(known, _)| *known == name);
-        found.map(|(_, value)| value.as_str()).unwrap_or_else(|| panic!("no {name}"))
+        found.map_or_else(|| panic!("no {name}"), |(_, value)| value.as_str())
     }
 }
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use portcullis_core::audit::{Event, EventKind};
-use portcullis_core::audit_chain::{Erasure, Fields, Head, Start};
+use portcullis_core::audit_chain::{Erasure, ErasureRequest, Fields, Head, Start, Worth};
 use portcullis_core::ids::UserId;
 use portcullis_core::server_key::{KeyRing, ServerKey};
-use portcullis_store::audit_keeping::{self, Erase};
+use portcullis_store::audit_keeping::{self, AskedErasure, Erase};
 use portcullis_testkit::TestStore;
 use serde_json::{Map, json};
 use uuid::Uuid;
@@ -75,24 +75,29 @@ contract! {
 
     async fn erasures_are_asked_for_walked_and_finished(t: &TestStore) {
         let [ada, eve] = std::array::from_fn(|_| UserId::new(t.now(), &*t.random));
-        let now = t.now();
+        let ask = async |user| {
+            let request = ErasureRequest::new(user, t.now(), ring().current());
+            commit!(t.store, [request] tx => audit_keeping::ask_erasure(tx, &request)).expect("asked");
+        };
         for user in [ada, eve, ada] {
-            commit!(t.store, [] tx => audit_keeping::ask_erasure(tx, user, now)).expect("asked");
+            ask(user).await;
         }
         let all = t.store.asked_erasures().await.expect("read");
         assert_eq!(all.len(), 2);
         let first = all[0];
+        assert_eq!(first.request.check(&ring()), Worth::Right);
         let to = Uuid::from_u128(9);
         commit!(t.store, [first] tx => audit_keeping::advance_erasure(tx, &first, to)).expect("written");
         let again = t.store.asked_erasures().await.expect("read");
-        assert_eq!(again.iter().find(|one| one.user == first.user).expect("there").after, to);
+        let is_first = |one: &&AskedErasure| one.request.user == first.request.user;
+        assert_eq!(again.iter().find(is_first).expect("there").after, to);
         commit!(t.store, [first] tx => audit_keeping::finish_erasure(tx, &first)).expect("written");
         let left = t.store.asked_erasures().await.expect("read");
-        assert!(left.len() == 1 && left[0].user != first.user);
+        assert!(left.len() == 1 && left[0].request.user != first.request.user);
         // Asked for again meanwhile: it is not finished.
         let left = left[0];
-        let later = t.now() + Duration::from_secs(1);
-        commit!(t.store, [] tx => audit_keeping::ask_erasure(tx, left.user, later)).expect("asked");
+        t.clock.advance(Duration::from_secs(1));
+        ask(left.request.user).await;
         commit!(t.store, [left] tx => audit_keeping::finish_erasure(tx, &left)).expect("written");
         assert_eq!(t.store.asked_erasures().await.expect("read").len(), 1);
     }

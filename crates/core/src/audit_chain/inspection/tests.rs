@@ -14,6 +14,7 @@ fn ring() -> KeyRing {
 
 const NOTHING_GONE: Start = Start { head: Head::NONE, seal: None };
 
+type Change = fn(&mut StoredEvent);
 type Pair = (Link, Option<StoredEvent>);
 
 fn event(number: u128) -> StoredEvent {
@@ -67,7 +68,7 @@ fn a_chain_as_it_was_made_is_whole() {
 
 #[test]
 fn every_change_of_an_event_is_found() {
-    let changes: [(&str, fn(&mut StoredEvent)); 7] = [
+    let changes: [(&str, Change); 7] = [
         ("at", |event| event.at = Timestamp::from_seconds(1)),
         ("kind", |event| event.kind = "session.ended".into()),
         ("user", |event| event.user = None),

@@ -36,9 +36,11 @@ CREATE TABLE audit_checkpoints (
     mac    BYTEA  NOT NULL
 );
 
--- Users who are gone, and how far the walk over their events has come.
+-- Users who are gone (under a MAC), and how far the walk over their events has come.
 CREATE TABLE audit_erasures (
     user_id  UUID   NOT NULL PRIMARY KEY,
     asked_at BIGINT NOT NULL,
-    after_id UUID   NOT NULL
+    after_id UUID   NOT NULL,
+    key_id   BIGINT NOT NULL,
+    mac      BYTEA  NOT NULL
 );

@@ -36,9 +36,11 @@ CREATE TABLE audit_checkpoints (
     mac    BLOB   NOT NULL
 );
 
--- Users who are gone, and how far the walk over their events has come.
+-- Users who are gone (under a MAC), and how far the walk over their events has come.
 CREATE TABLE audit_erasures (
     user_id  BLOB   NOT NULL PRIMARY KEY,
     asked_at BIGINT NOT NULL,
-    after_id BLOB   NOT NULL
+    after_id BLOB   NOT NULL,
+    key_id   BIGINT NOT NULL,
+    mac      BLOB   NOT NULL
 );
