@@ -19,6 +19,7 @@ use crate::clients::KnownClient;
 use crate::hashing::Hasher;
 use crate::lifetime::LongestLifetime;
 use crate::limits::Memory;
+use crate::mail::{MailParts, Mailroom};
 use crate::node::Walk;
 use crate::outbound::Outbound;
 use crate::revoked::Revoked;
@@ -48,6 +49,8 @@ pub struct Parts {
     pub hasher: Hasher,
     /// Fetches from elsewhere.
     pub outbound: Arc<dyn Outbound>,
+    /// Mail.
+    pub mail: MailParts,
     /// Settings.
     pub settings: Settings,
 }
@@ -70,6 +73,7 @@ pub struct Cx {
     pub(crate) node: String,
     pub(crate) hasher: Hasher,
     pub(crate) outbound: Arc<dyn Outbound>,
+    pub(crate) mailroom: Mailroom,
     pub(crate) scanning_keys: ScanningKeys,
     pub(crate) keys: SigningKeys,
     pub(crate) status_lists: StatusLists,
@@ -99,6 +103,7 @@ impl Cx {
             revoked: Revoked::default(),
             hasher: parts.hasher,
             outbound: parts.outbound,
+            mailroom: Mailroom::new(parts.mail.templates, parts.mail.mailer),
             scanning_keys: ScanningKeys::default(),
             keys: SigningKeys::default(),
             status_lists: StatusLists::default(),

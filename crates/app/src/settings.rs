@@ -12,6 +12,7 @@ use portcullis_jose::{Algorithm, SigningKey};
 use serde_json::{Map, Value};
 
 use crate::forward_auth::ForwardAuth;
+use crate::mail::EmailSettings;
 
 /// All settings.
 pub struct Settings {
@@ -31,6 +32,10 @@ pub struct Settings {
     pub lifetimes: Lifetimes,
     /// Whether anybody may register.
     pub registration_open: bool,
+    /// Whether people are asked to show that an address is theirs.
+    pub email_verification: bool,
+    /// Whether nobody signs in before they have.
+    pub require_email_verification: bool,
     /// Role of who registers.
     pub default_role: Role,
     /// Rules for new passwords.
@@ -53,6 +58,8 @@ pub struct Settings {
     pub forward_auth: ForwardAuth,
     /// Audiences of the services behind gateways, beside those of forward-auth's rules.
     pub gateway_audiences: Vec<String>,
+    /// Mail.
+    pub email: EmailSettings,
     /// How long audit events are kept; `None`: for ever.
     pub audit_retention: Option<Duration>,
     /// Who is told of audit events.
@@ -118,6 +125,14 @@ pub struct Rates {
     pub refresh_forgeries: Rate,
     /// Changes of password, per address.
     pub password_change: Rate,
+    /// Links to set a new password that are asked for, per address.
+    pub password_forgot: Rate,
+    /// Links to set a new password that are used, per address.
+    pub password_reset: Rate,
+    /// Links that verify an address, or undo its change, that are used, per address.
+    pub email_verify: Rate,
+    /// Links that verify an address that are asked for, per address.
+    pub send_verification: Rate,
     /// API tokens by password, per address.
     pub token_create: Rate,
     /// Failures at the OAuth endpoints, per address.

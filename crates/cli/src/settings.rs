@@ -1,6 +1,7 @@
 //! From the configuration to what the use cases read.
 
 use portcullis_app::forward_auth::{ForwardAuth, Stale};
+use portcullis_app::mail::EmailSettings;
 use portcullis_app::settings::{ApiTokenRules, Lifetimes, Rates, Settings, Webhook};
 use portcullis_core::access::Rules;
 use portcullis_core::password::PasswordPolicy;
@@ -39,6 +40,8 @@ pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, ConfigError> {
             grace: config.tokens.refresh_grace,
         },
         registration_open: config.registration.mode == RegistrationMode::Open,
+        email_verification: config.registration.email_verification,
+        require_email_verification: config.registration.require_email_verification,
         default_role: Role::parse("role", &config.registration.default_role).map_err(|error| {
             refused(loaded, "registration.default_role", &error.message, "choose another role")
         })?,
@@ -60,7 +63,21 @@ pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, ConfigError> {
         gateway_audiences: gateway_audiences(config),
         audit_retention: config.audit.retention,
         webhooks: config.webhooks.iter().map(webhook).collect(),
+        email: email(config),
     })
+}
+
+fn email(config: &Config) -> EmailSettings {
+    let (email, url) = (&config.email, &config.server.public_url);
+    let named = email.from.as_ref().and_then(|from| from.name.clone());
+    let host = || url.url().host_str().unwrap_or("Portcullis").to_owned();
+    EmailSettings {
+        product: named.unwrap_or_else(host),
+        default_locale: email.default_locale.clone(),
+        link_lifetimes: email.link_lifetimes,
+        links: config.links.clone(),
+        ..EmailSettings::at(&url.to_string())
+    }
 }
 
 fn webhook(config: &WebhookConfig) -> Webhook {
@@ -157,6 +174,10 @@ fn rates(limits: &RateLimitConfig) -> Rates {
         refresh_replays: rate(limits.refresh_replays),
         refresh_forgeries: rate(limits.refresh_forgeries),
         password_change: rate(limits.password_change),
+        password_forgot: rate(limits.password_forgot),
+        password_reset: rate(limits.password_reset),
+        email_verify: rate(limits.email_verify),
+        send_verification: rate(limits.send_verification),
         token_create: rate(limits.token_create),
         oauth_token: rate(limits.oauth_token),
     }

@@ -63,6 +63,10 @@ ids! {
     ApiTokenId,
     /// A service that asks for tokens in its own name.
     ClientId,
+    /// A mail that is to be sent, or was.
+    MailId,
+    /// A link in a mail.
+    LinkId,
 }
 
 /// The lowest UUID of whatever is made at `at` or later: where a walk in the order of ids begins or ends.

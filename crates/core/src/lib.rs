@@ -13,6 +13,8 @@ pub mod client;
 pub mod csrf_token;
 pub mod device_token;
 pub mod ids;
+pub mod link;
+pub mod mail;
 pub mod outbound;
 pub mod password;
 pub mod random;

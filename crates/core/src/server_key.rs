@@ -48,6 +48,8 @@ pub enum Purpose {
     GatewayCsrf,
     /// Cookies of those who know a gateway's access code.
     AccessCode,
+    /// Links in mails.
+    Link,
     /// The audit chain: entries, where it starts, what was erased, checkpoints.
     Audit,
 }
@@ -73,7 +75,7 @@ pub struct ServerKey {
     id: KeyId,
     check: [u8; 32],
     gateway: Zeroizing<[u8; 32]>,
-    macs: [hmac::Key; 8],
+    macs: [hmac::Key; 9],
     seal: LessSafeKey,
 }
 
@@ -116,6 +118,7 @@ impl ServerKey {
                 mac("csrf"),
                 mac("gateway csrf"),
                 mac("access code"),
+                mac("link"),
                 mac("audit"),
             ],
             seal: LessSafeKey::new(seal),

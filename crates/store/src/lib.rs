@@ -26,6 +26,7 @@ mod status_indexes;
 mod user_reads;
 mod writer;
 
+pub mod addresses;
 pub mod api_tokens;
 pub mod audit;
 pub mod audit_chain;
@@ -34,6 +35,9 @@ pub mod bots;
 pub mod clients;
 pub mod keys;
 pub mod limits;
+pub mod links;
+pub mod mail_requests;
+pub mod outbox;
 pub mod revocations;
 pub mod sessions;
 pub mod set_up;

@@ -38,10 +38,20 @@ impl Lane {
     }
 }
 
+/// While at least this many wait, as many answers go out together. An evaluation leaves nothing else in the caches; what
+/// comes after it (the session, its token, the answer) would find them cold each time, and wakes others each time.
+pub(super) const TOGETHER: usize = 8;
+
 /// One evaluation that somebody waits for.
 pub(super) struct Job {
     pub(super) recipe: Recipe,
     pub(super) password: Password,
+    pub(super) reply: oneshot::Sender<Result<Output, HashingError>>,
+}
+
+/// What has become of a job, and who is to be told.
+pub(super) struct Answer {
+    pub(super) result: Result<Output, HashingError>,
     pub(super) reply: oneshot::Sender<Result<Output, HashingError>>,
 }
 
@@ -54,6 +64,8 @@ pub(super) struct Queue {
     next: Lane,
     /// Jobs of either lane that a worker has taken.
     running: u32,
+    /// Answers that wait for company: never without a job that waits or runs.
+    answers: Vec<Answer>,
     workers: u32,
     max_wait: Duration,
     average: Average,
@@ -68,6 +80,7 @@ impl Queue {
             stranger: VecDeque::new(),
             next: Lane::Known,
             running: 0,
+            answers: Vec::new(),
             workers: u32::try_from(workers.get()).unwrap_or(u32::MAX),
             max_wait,
             average: Average::Guessed(params.guessed_duration()),
@@ -100,20 +113,37 @@ impl Queue {
         Some((lane, job))
     }
 
-    /// A job of `lane` is done; `took` is absent when it was not evaluated. Such a job gives its turn back: callers that
-    /// went away must not cost their lane its half.
-    pub(super) fn finish(&mut self, lane: Lane, took: Option<Duration>) {
-        self.running -= 1;
-        match took {
-            Some(took) => self.average = self.average.with(took),
-            None => self.next = lane,
+    /// A job of `lane` is done in `took`. The answers that go out now.
+    pub(super) fn finish(&mut self, lane: Lane, took: Duration, answer: Answer) -> Vec<Answer> {
+        if answer.result.is_ok() {
+            self.average = self.average.with(took);
+        } else {
+            self.next = lane;
         }
+        self.answers.push(answer);
+        self.let_go()
     }
 
-    /// Takes in nothing more and hands out what was waiting, to be dropped outside of the lock.
-    pub(super) fn stop(&mut self) -> [VecDeque<Job>; 2] {
+    /// A job of `lane` was not evaluated. It gives its turn back: callers that went away must not cost their lane its
+    /// half. The answers that go out now.
+    pub(super) fn skip(&mut self, lane: Lane) -> Vec<Answer> {
+        self.next = lane;
+        self.let_go()
+    }
+
+    fn let_go(&mut self) -> Vec<Answer> {
+        self.running -= 1;
+        let waiting = self.known.len() + self.stranger.len();
+        if waiting < TOGETHER || self.answers.len() >= TOGETHER {
+            return std::mem::take(&mut self.answers);
+        }
+        Vec::new()
+    }
+
+    /// Takes in nothing more. Hands out what was waiting, to be dropped outside of the lock, and the answers there are.
+    pub(super) fn stop(&mut self) -> ([VecDeque<Job>; 2], Vec<Answer>) {
         self.stopped = true;
-        [&mut self.known, &mut self.stranger].map(std::mem::take)
+        ([&mut self.known, &mut self.stranger].map(std::mem::take), std::mem::take(&mut self.answers))
     }
 
     pub(super) fn is_stopped(&self) -> bool {

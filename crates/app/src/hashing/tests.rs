@@ -9,6 +9,7 @@ use portcullis_core::password::Password;
 use serde::Deserialize;
 
 use super::memory::Memory;
+use super::queue::{Answer, TOGETHER};
 use super::worker::Step;
 use super::{HashParams, Hasher, HasherConfig, HasherStartError, HashingError, Lane, ParamsError, Verified};
 
@@ -299,6 +300,51 @@ fn a_request_that_went_away_does_not_cost_its_lane_the_turn() {
 }
 
 #[test]
+fn while_many_wait_answers_go_out_together_and_the_last_ones_at_once() {
+    let hasher = Hasher::without_workers(config(CHEAP)).expect("parameters are allowed");
+    let mut memory = Memory::default();
+    let mut waiting: Vec<_> =
+        (0..=2 * TOGETHER).map(|_| Box::pin(hasher.verify(Lane::Stranger, password("lamp"), None))).collect();
+    for one in &mut waiting {
+        assert!(poll(one.as_mut()).is_pending());
+    }
+    let mut sizes = Vec::new();
+    while hasher.shared().step(&mut memory) == Step::Evaluated {
+        let before = waiting.len();
+        waiting.retain_mut(|one| poll(one.as_mut()).is_pending());
+        sizes.push(before - waiting.len());
+    }
+    let held = [0; TOGETHER - 1];
+    // With fewer left than go out together, nobody waits for company.
+    let expected = [&held[..], &[TOGETHER], &held[..1], &[2], &[1; TOGETHER - 1]].concat();
+    assert_eq!(sizes, expected);
+}
+
+#[test]
+fn an_answer_that_waits_for_company_goes_out_when_the_others_have_gone_away_or_hashing_stops() {
+    for stops in [false, true] {
+        let hasher = Hasher::without_workers(config(CHEAP)).expect("parameters are allowed");
+        let mut memory = Memory::default();
+        let mut first = pin!(hasher.verify(Lane::Known, password("lamp"), None));
+        let mut others: Vec<_> =
+            (0..TOGETHER).map(|_| Box::pin(hasher.verify(Lane::Known, password("lamp"), None))).collect();
+        assert!(poll(first.as_mut()).is_pending());
+        for one in &mut others {
+            assert!(poll(one.as_mut()).is_pending());
+        }
+        assert_eq!(hasher.shared().step(&mut memory), Step::Evaluated);
+        assert!(poll(first.as_mut()).is_pending(), "it waits for company");
+        if stops {
+            hasher.shared().stop();
+        } else {
+            others.clear();
+            assert_eq!(hasher.shared().step(&mut memory), Step::Skipped);
+        }
+        assert_eq!(poll(first.as_mut()), Poll::Ready(Ok(Verified::Mismatch)));
+    }
+}
+
+#[test]
 fn the_guessed_duration_gives_way_to_the_measured_one() {
     let hasher = by_hand();
     assert_eq!(hasher.recent_duration(), Duration::from_micros(4), "guessed from the parameters");
@@ -306,8 +352,10 @@ fn the_guessed_duration_gives_way_to_the_measured_one() {
     for (took, average) in [(80_000, 80_000), (160_000, 90_000), (3_600_000_000, 168_750)] {
         let mut verify = pin!(hasher.verify(Lane::Stranger, password("lamp"), None));
         assert!(poll(verify.as_mut()).is_pending());
-        hasher.shared().queue().take().expect("it waits");
-        hasher.shared().queue().finish(Lane::Stranger, Some(Duration::from_micros(took)));
+        let (lane, job) = hasher.shared().queue().take().expect("it waits");
+        let result = job.recipe.evaluate(job.password.as_bytes(), &mut Memory::default());
+        let answer = Answer { result, reply: job.reply };
+        hasher.shared().queue().finish(lane, Duration::from_micros(took), answer);
         assert_eq!(hasher.recent_duration(), Duration::from_micros(average));
     }
 }

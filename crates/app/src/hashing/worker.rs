@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::memory::Memory;
 use super::priority;
-use super::queue::{Job, Lane, Queue};
+use super::queue::{Answer, Job, Lane, Queue};
 
 /// How long a worker keeps its memory without work.
 const KEEP_MEMORY: Duration = Duration::from_secs(1);
@@ -47,7 +47,8 @@ impl Shared {
 
     /// Ends all workers after the job they are at; whoever waits is told that hashing has stopped.
     pub(super) fn stop(&self) {
-        let abandoned = self.queue().stop();
+        let (abandoned, answers) = self.queue().stop();
+        send(answers);
         for (lane, jobs) in [Lane::Known, Lane::Stranger].into_iter().zip(abandoned) {
             waiting(lane).decrement(jobs.len() as f64);
         }
@@ -100,7 +101,8 @@ impl Shared {
     fn run(&self, lane: Lane, job: Job, memory: &mut Memory) -> Step {
         waiting(lane).decrement(1);
         if job.reply.is_closed() {
-            self.queue().finish(lane, None);
+            let answers = self.queue().skip(lane);
+            send(answers);
             return Step::Skipped;
         }
         let start = Instant::now();
@@ -108,10 +110,16 @@ impl Shared {
         let took = start.elapsed();
         drop(job.password);
         metrics::histogram!("portcullis_password_hash_seconds").record(took);
-        self.queue().finish(lane, result.is_ok().then_some(took));
-        // Whoever has gone away meanwhile does not need it.
-        let _ = job.reply.send(result);
+        let answers = self.queue().finish(lane, took, Answer { result, reply: job.reply });
+        send(answers);
         Step::Evaluated
+    }
+}
+
+fn send(answers: Vec<Answer>) {
+    for Answer { result, reply } in answers {
+        // Whoever has gone away meanwhile does not need it.
+        let _ = reply.send(result);
     }
 }
 

@@ -6,12 +6,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use portcullis_app::mail::{LinkLifetimes, Links, OverrideFile};
 use portcullis_core::access::Rule;
 use portcullis_core::audit::KindFilter;
 use portcullis_core::standard_webhook::WebhookSecret;
 use secrecy::SecretString;
 
-use super::{AddressRange, ClaimSource, DatabaseUrl, PublicUrl, Rate, SecretKey, Upstream};
+use super::{
+    AddressRange, ClaimSource, DatabaseUrl, MailServer, Mailbox, PublicUrl, Rate, SecretKey, Upstream,
+};
 
 /// Everything an operator can set. Debug shows no secret.
 #[derive(Debug, Clone)]
@@ -50,6 +53,10 @@ pub struct Config {
     pub webhooks: Vec<WebhookConfig>,
     /// `[outbound]`
     pub outbound: OutboundConfig,
+    /// `[email]`
+    pub email: EmailConfig,
+    /// `[links]`
+    pub links: Links,
     /// `[telemetry]`
     pub telemetry: TelemetryConfig,
 }
@@ -189,8 +196,10 @@ pub enum RegistrationMode {
 pub struct RegistrationConfig {
     /// Who may register.
     pub mode: RegistrationMode,
-    /// Always false in this version, which sends no mail.
+    /// Nobody signs in before they have shown that their address is theirs. Needs `email_verification`.
     pub require_email_verification: bool,
+    /// People are asked to.
+    pub email_verification: bool,
     /// Never `admin`.
     pub default_role: String,
 }
@@ -246,6 +255,14 @@ pub struct RateLimitConfig {
     pub refresh_forgeries: Rate,
     /// Per address.
     pub password_change: Rate,
+    /// Asked for, per address.
+    pub password_forgot: Rate,
+    /// Used, per address.
+    pub password_reset: Rate,
+    /// Used, per address.
+    pub email_verify: Rate,
+    /// Asked for, per address.
+    pub send_verification: Rate,
     /// By password, per address.
     pub token_create: Rate,
     /// Failures, per address.
@@ -372,6 +389,32 @@ pub struct RevocationsConfig {
     pub max_staleness: Duration,
     /// For forward-auth and the gateway, in that case.
     pub stale: StaleMode,
+}
+
+/// `[email]`
+#[derive(Clone)]
+pub struct EmailConfig {
+    /// None: mails are kept in the outbox.
+    pub server: Option<MailServer>,
+    /// There if `server` is.
+    pub from: Option<Mailbox>,
+    /// None: answers go to `from`.
+    pub reply_to: Option<Mailbox>,
+    /// The folder's files, read and not looked at yet.
+    pub templates: Vec<OverrideFile>,
+    /// BCP 47.
+    pub default_locale: String,
+    /// By what links do.
+    pub link_lifetimes: LinkLifetimes,
+}
+
+impl fmt::Debug for EmailConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmailConfig")
+            .field("server", &self.server)
+            .field("from", &self.from)
+            .finish_non_exhaustive()
+    }
 }
 
 /// `[audit]`

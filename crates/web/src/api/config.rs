@@ -47,7 +47,7 @@ pub(crate) async fn config(State(web): State<Web>, Disbelieved(disbelieved): Dis
     let registration = RegistrationBody {
         open: web.cx.settings.registration_open,
         invite_required: false,
-        email_verification_required: false,
+        email_verification_required: web.cx.settings.require_email_verification,
     };
     let password = PasswordBody {
         min_length: web.config.password_min_length,

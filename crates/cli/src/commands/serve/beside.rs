@@ -37,6 +37,8 @@ pub(super) fn start(node: &Node, metrics: Option<Metrics>) -> JoinSet<()> {
     tasks.spawn(node.cx.clone().follow());
     tasks.spawn(node.cx.clone().keep_house());
     tasks.spawn(node.cx.clone().write_behind());
+    tasks.spawn(node.cx.clone().send_mail());
+    tasks.spawn(node.cx.clone().answer_mail());
     tasks.spawn(node.cx.clone().chain_events());
     tasks.spawn(node.cx.clone().send_webhooks());
     if node.cx.store.engine() == "postgres" {
