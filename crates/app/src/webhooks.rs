@@ -46,11 +46,21 @@ impl Cx {
 
     async fn serve_endpoint(self: Arc<Self>, at: usize) {
         let webhook = &self.settings.webhooks[at];
+        let mut failed = false;
         loop {
             match self.send_due(webhook).await {
-                Ok(arrived) if arrived > 0 => continue,
-                Ok(_) => {}
-                Err(error) => tracing::warn!(%error, webhook = webhook.name, "messages are not sent"),
+                Ok(arrived) => {
+                    failed = false;
+                    if arrived > 0 {
+                        continue;
+                    }
+                }
+                // Not each second anew.
+                Err(_) if failed => {}
+                Err(error) => {
+                    failed = true;
+                    tracing::warn!(%error, webhook = webhook.name, "messages are not sent; it is tried again");
+                }
             }
             tokio::time::sleep(EVERY).await;
         }

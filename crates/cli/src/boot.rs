@@ -48,7 +48,7 @@ pub struct Node {
 
 /// A node that has read what it must know.
 pub async fn node(loaded: &Loaded, how: How) -> Result<Node, Failure> {
-    let node = prepare(loaded, how).await?;
+    let node = Box::pin(prepare(loaded, how)).await?;
     if !how.migrate {
         refuse_old_schema(&node.cx.store).await?;
     }
