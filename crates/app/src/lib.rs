@@ -3,6 +3,8 @@
 //! What lives here: [`Cx`], the context of every use case, and one error enum per use case, which `web` matches
 //! exhaustively. What may not live here: HTTP, SQL, a clock, a source of randomness.
 
+pub mod accounts;
+pub mod admission;
 pub mod api_tokens;
 pub mod attempts;
 pub mod audit;
@@ -23,6 +25,7 @@ pub mod feed;
 pub mod forward_auth;
 pub mod hashing;
 pub mod impersonate;
+pub mod invites;
 pub mod leaked_tokens;
 pub mod lifetime;
 pub mod limits;
@@ -39,6 +42,7 @@ pub mod outbound;
 pub mod own;
 pub mod refresh;
 pub mod register;
+pub mod registration_hook;
 pub mod reset_password;
 pub mod revoked;
 pub mod rotate_keys;
@@ -51,6 +55,7 @@ pub mod sign_in;
 pub mod signing_keys;
 pub mod standard_webhook;
 pub mod status_lists;
+pub mod subscriptions;
 pub mod token_use;
 pub mod tokens;
 mod turn;

@@ -207,7 +207,7 @@ impl Cx {
 
     /// Reads the revocations that were just committed. If that fails, the next look of this node, moments later,
     /// makes up for it.
-    async fn look_again(&self, what: &'static str) {
+    pub(crate) async fn look_again(&self, what: &'static str) {
         if let Err(error) = self.follow_revocations().await {
             tracing::warn!(%error, what, "revocations are read later");
         }

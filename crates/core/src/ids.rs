@@ -67,6 +67,8 @@ ids! {
     MailId,
     /// A link in a mail.
     LinkId,
+    /// What lets somebody register or join an account.
+    InviteId,
 }
 
 /// The lowest UUID of whatever is made at `at` or later: where a walk in the order of ids begins or ends.

@@ -5,6 +5,7 @@
 //! (both are arguments). Every function can be tested by a table.
 
 pub mod access;
+pub mod account;
 pub mod address;
 pub mod audit;
 pub mod audit_chain;
@@ -13,6 +14,7 @@ pub mod client;
 pub mod csrf_token;
 pub mod device_token;
 pub mod ids;
+pub mod invite;
 pub mod link;
 pub mod mail;
 pub mod outbound;
@@ -20,6 +22,7 @@ pub mod password;
 pub mod random;
 pub mod rate;
 pub mod refresh_token;
+pub mod registration;
 pub mod revocation;
 pub mod revocation_log;
 pub mod scope;
@@ -32,6 +35,7 @@ pub mod signing_key;
 pub mod slow_down;
 pub mod standard_webhook;
 pub mod status_list;
+pub mod subscription;
 pub mod time;
 pub mod user;
 pub mod validation;

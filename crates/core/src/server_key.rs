@@ -50,6 +50,8 @@ pub enum Purpose {
     AccessCode,
     /// Links in mails.
     Link,
+    /// Codes of invites.
+    Invite,
     /// The audit chain: entries, where it starts, what was erased, checkpoints.
     Audit,
 }
@@ -75,7 +77,7 @@ pub struct ServerKey {
     id: KeyId,
     check: [u8; 32],
     gateway: Zeroizing<[u8; 32]>,
-    macs: [hmac::Key; 9],
+    macs: [hmac::Key; 10],
     seal: LessSafeKey,
 }
 
@@ -119,6 +121,7 @@ impl ServerKey {
                 mac("gateway csrf"),
                 mac("access code"),
                 mac("link"),
+                mac("invite"),
                 mac("audit"),
             ],
             seal: LessSafeKey::new(seal),

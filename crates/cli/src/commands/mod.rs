@@ -7,6 +7,7 @@ mod completions;
 mod config;
 mod doctor;
 mod gateway;
+mod invite;
 mod key;
 mod migrate;
 mod purge;
@@ -63,6 +64,7 @@ async fn dispatch(loaded: &Loaded, command: Command) -> Result<(), Failure> {
         Command::Session(command) => session::run(loaded, command).await,
         Command::Token(command) => token::run(loaded, command).await,
         Command::Client(command) => client::run(loaded, command).await,
+        Command::Invite(command) => invite::run(loaded, command).await,
         Command::Key(command) => key::run(loaded, command).await,
         Command::Audit(command) => audit::run(loaded, command).await,
         Command::Webhook(command) => webhook::run(loaded, command).await,

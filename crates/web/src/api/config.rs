@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue};
+use portcullis_core::registration::Mode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -28,7 +29,9 @@ pub(crate) struct ConfigBody {
 /// Who may sign up.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RegistrationBody {
+    /// Everybody may.
     open: bool,
+    /// Whoever has an invite may.
     invite_required: bool,
     email_verification_required: bool,
 }
@@ -44,9 +47,10 @@ pub(crate) struct PasswordBody {
 #[utoipa::path(get, path = paths::CONFIG, tag = "auth",
     responses((status = 200, description = "The configuration", body = ConfigBody)))]
 pub(crate) async fn config(State(web): State<Web>, Disbelieved(disbelieved): Disbelieved) -> Response {
+    let mode = web.cx.settings.registration.mode;
     let registration = RegistrationBody {
-        open: web.cx.settings.registration_open,
-        invite_required: false,
+        open: mode == Mode::Open,
+        invite_required: mode == Mode::Invite,
         email_verification_required: web.cx.settings.require_email_verification,
     };
     let password = PasswordBody {

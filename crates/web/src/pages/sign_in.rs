@@ -4,6 +4,7 @@ use axum::response::Response;
 use portcullis_app::bearer::Caller;
 use portcullis_app::login::LoginRequest;
 use portcullis_core::password::Password;
+use portcullis_core::registration::Mode;
 use portcullis_core::time::Timestamp;
 use portcullis_core::user::{Login, User};
 use serde::Deserialize;
@@ -143,7 +144,7 @@ fn form(opened: &Opened, csrf_token: String, again: Option<&User>) -> Form {
     };
     let form = form.link("I have lost my password", opened.by_way_of(paths::FORGOT_PASSWORD_PAGE));
     let form = form.field(name.value(again.map_or("", |user| user.email.as_str()))).field(password);
-    if opened.web.cx.settings.registration_open && again.is_none() {
+    if opened.web.cx.settings.registration.mode != Mode::Closed && again.is_none() {
         form.link("Sign up", opened.by_way_of(paths::SIGN_UP_PAGE))
     } else {
         form

@@ -1,3 +1,4 @@
+mod accounts;
 mod audit;
 mod audit_chain;
 mod clients;
