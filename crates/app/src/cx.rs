@@ -13,6 +13,7 @@ use portcullis_store::Store;
 use serde_json::Map;
 
 use crate::attempts::Turns;
+use crate::audit_chain::Chaining;
 use crate::bearer::Caller;
 use crate::clients::KnownClient;
 use crate::hashing::Hasher;
@@ -79,6 +80,8 @@ pub struct Cx {
     pub(crate) known_server_keys: KnownServerKeys,
     pub(crate) longest: LongestLifetime,
     pub(crate) purged_to: Walk,
+    pub(crate) swept_to: Walk,
+    pub(crate) chaining: Chaining,
     pub(crate) limits: Memory,
     pub(crate) turns: Turns,
     pub(crate) uses: Uses,
@@ -107,6 +110,8 @@ impl Cx {
             known_server_keys: KnownServerKeys::default(),
             longest: LongestLifetime::default(),
             purged_to: Walk::default(),
+            swept_to: Walk::default(),
+            chaining: Chaining::default(),
             limits: Memory::default(),
             turns: Turns::default(),
             uses: Uses::default(),

@@ -81,6 +81,8 @@ impl Cx {
                     ));
                 }
             }
+            checks.push(self.check_audit().await);
+            checks.extend(self.check_webhooks().await);
         }
         if checks[0].health == Health::Ok {
             checks.push(self.check_outbox().await);
@@ -163,8 +165,8 @@ impl Cx {
         let current = self.ring.current().id();
         let check = |usage: crate::server_keys::KeyUse| {
             let seen = format!(
-                "{}: {} signing keys, {} live sessions",
-                usage.id, usage.signing_keys, usage.sessions
+                "{}: {} signing keys, {} live sessions, {} parts of the audit chain",
+                usage.id, usage.signing_keys, usage.sessions, usage.audit
             );
             match (usage.held, usage.id == current) {
                 (true, true) => Check::ok("server key", format!("{seen} (current)")),
@@ -175,6 +177,11 @@ impl Cx {
                 ),
                 (true, false) => Check::ok("server key", format!("{seen} (accepted)")),
                 (false, _) if usage.is_free() => Check::ok("server key", format!("{seen} (dropped)")),
+                (false, _) if usage.signing_keys == 0 && usage.sessions == 0 => Check::warning(
+                    "server key",
+                    format!("{seen}; not held"),
+                    "Add that key to server.secret_keys_accepted until the current one has taken over.",
+                ),
                 (false, _) => Check::fault(
                     "server key",
                     format!("{seen}; not held"),
@@ -197,6 +204,45 @@ impl Cx {
             ),
             Err(error) => Check::fault(NAME, error.to_string(), "Run `portcullis migrate`."),
         }
+    }
+
+    async fn check_audit(&self) -> Check {
+        match self.audit_state().await {
+            Ok(state) => {
+                let at = state.checkpoint.map_or("none".to_owned(), |at| at.to_string());
+                let seen =
+                    format!("{} entries, {} events wait, last checkpoint: {at}", state.seq, state.waiting);
+                Check::ok("audit chain", seen)
+            }
+            Err(error) => Check::fault("audit chain", error.to_string(), "See the check of the store."),
+        }
+    }
+
+    async fn check_webhooks(&self) -> Option<Check> {
+        let waiting = match self.store.waiting_deliveries().await {
+            Ok(waiting) if waiting.is_empty() && self.settings.webhooks.is_empty() => return None,
+            Ok(waiting) => waiting,
+            Err(error) => {
+                return Some(Check::fault("webhooks", error.to_string(), "See the check of the store."));
+            }
+        };
+        let (waits, dead) = waiting.iter().fold((0, 0), |(w, d), one| (w + one.waiting, d + one.dead));
+        let endpoints = self.settings.webhooks.len();
+        let seen = format!("{endpoints} endpoints, {waits} messages wait, {dead} are dead");
+        let stray = waiting.iter().find(|one| self.webhook(&one.endpoint).is_none());
+        Some(match stray {
+            _ if dead > 0 => Check::warning(
+                "webhooks",
+                seen,
+                "portcullis webhook list --dead tells why; portcullis webhook retry sends them again.",
+            ),
+            Some(stray) => Check::warning(
+                "webhooks",
+                format!("{seen}; nobody sends to {}", stray.endpoint),
+                "Name it in webhooks.endpoints again, or run: portcullis webhook drop ENDPOINT",
+            ),
+            None => Check::ok("webhooks", seen),
+        })
     }
 
     fn check_limits(&self) -> Check {

@@ -125,12 +125,16 @@ impl Cx {
         }
     }
 
-    /// What a node leaves behind that goes away: mails that are being sent get their time, uses of API tokens are written, and periodic work is anybody's
-    /// again at once. What fails is said in the log.
+    /// What a node leaves behind that goes away: mails that are being sent get their time, uses of API tokens are
+    /// written, the audit chain gets what has happened and a checkpoint, and periodic work is anybody's again at once.
+    /// What fails is said in the log.
     pub async fn leave(&self) {
         self.mailroom.close().await;
         if let Err(error) = self.write_uses().await {
             tracing::warn!(%error, "the last uses of API tokens are not noted");
+        }
+        if let Err(error) = self.close_chain().await {
+            tracing::warn!(%error, "the audit chain has no checkpoint of this moment");
         }
         if let Err(error) = self.store.release_leases(self.node.clone()).await {
             tracing::warn!(%error, "periodic work rests until the lease of this node has expired");
@@ -150,7 +154,8 @@ impl Cx {
             Err(error) => Err(Fault::Internal(error.to_string())),
         };
         let tended = self.tend_signing_keys().await;
-        purged.and(rotated).and(tended).and(self.forget_free_server_keys().await)
+        let audit = self.keep_audit().await;
+        purged.and(rotated).and(tended).and(audit).and(self.forget_free_server_keys().await)
     }
 
     /// Deletes what has run out; how many rows.
@@ -161,6 +166,11 @@ impl Cx {
             let (deleted, next) = self.purge_slice(from).await?;
             gone += deleted;
             after = next;
+        }
+        while let retired = self.retire_events().await?
+            && retired > 0
+        {
+            gone += retired;
         }
         Ok(gone)
     }

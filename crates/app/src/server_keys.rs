@@ -69,11 +69,18 @@ pub struct KeyUse {
     pub signing_keys: usize,
     /// Live sessions whose refresh token was made under it.
     pub sessions: i64,
+    /// Parts of the audit chain that cannot be checked without it. They keep no node from starting.
+    pub audit: i64,
 }
 
 impl KeyUse {
     /// Whether nothing needs the key any more.
     pub const fn is_free(&self) -> bool {
+        self.may_be_missing() && self.audit == 0
+    }
+
+    /// Whether a node without it can do all that it is asked.
+    const fn may_be_missing(&self) -> bool {
         self.signing_keys == 0 && self.sessions == 0
     }
 }
@@ -83,12 +90,14 @@ impl Cx {
     pub async fn server_key_use(&self) -> Result<Vec<KeyUse>, Fault> {
         let sealed = self.store.signing_keys().await?;
         let sessions = self.store.sessions_by_key(self.clock.now()).await?;
+        let audit = self.store.chain_by_key().await?;
         let known = self.store.server_keys().await?;
         let usage = |id: KeyId| KeyUse {
             id,
             held: self.ring.get(id).is_some(),
             signing_keys: sealed.iter().filter(|key| key.sealed.key_id == id).count(),
             sessions: sessions.iter().find(|(key, _)| *key == id).map_or(0, |(_, count)| *count),
+            audit: audit.iter().find(|(key, _)| *key == id).map_or(0, |(_, count)| *count),
         };
         Ok(known.iter().map(|key| usage(key.id)).collect())
     }
@@ -132,7 +141,7 @@ impl Cx {
     async fn check_missing(&self, id: KeyId) -> Result<(), ServerKeyError> {
         let usage = self.server_key_use().await?;
         let Some(usage) = usage.into_iter().find(|usage| usage.id == id) else { return Ok(()) };
-        if usage.is_free() {
+        if usage.may_be_missing() {
             return Ok(());
         }
         Err(ServerKeyError::Missing { id, signing_keys: usage.signing_keys, sessions: usage.sessions })

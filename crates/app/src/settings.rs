@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use portcullis_core::audit::KindFilter;
 use portcullis_core::password::PasswordPolicy;
 use portcullis_core::rate::Rate;
 use portcullis_core::registration::{Domain, Mode};
@@ -63,6 +64,30 @@ pub struct Settings {
     pub gateway_audiences: Vec<String>,
     /// Mail.
     pub email: EmailSettings,
+    /// How long audit events are kept; `None`: for ever.
+    pub audit_retention: Option<Duration>,
+    /// Who is told of audit events.
+    pub webhooks: Vec<Webhook>,
+}
+
+/// Somebody who is told of audit events.
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    /// What the operator calls it.
+    pub name: String,
+    /// Where it is.
+    pub url: String,
+    /// What it knows us by; several while they are changed.
+    pub secrets: Vec<WebhookSecret>,
+    /// What it is told of; empty: everything.
+    pub kinds: Vec<KindFilter>,
+}
+
+impl Webhook {
+    /// Whether it is told of events of this kind.
+    pub fn takes(&self, kind: &str) -> bool {
+        self.kinds.is_empty() || self.kinds.iter().any(|wanted| wanted.takes(kind))
+    }
 }
 
 /// What a claim says of the account in use.

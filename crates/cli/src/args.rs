@@ -1,5 +1,7 @@
 //! The command line: what may be asked of the binary.
 
+mod audit;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +10,8 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use portcullis_core::ids::{AccountId, ApiTokenId, ClientId, InviteId, MailId, SessionId};
+
+pub use audit::{AuditCommand, EventArgs, WebhookCommand};
 
 /// Accounts, sessions and tokens for your services, in one binary. Without a command it serves.
 #[derive(Debug, Parser)]
@@ -115,6 +119,12 @@ pub enum Command {
     /// Try out mail, and look after the outbox
     #[command(subcommand)]
     Email(EmailCommand),
+    /// Read the audit log, and tell whether somebody has changed it
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Look after messages to webhooks that have not arrived
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
     /// Delete what has run out (a server does so by itself)
     Purge {
         /// Print JSON

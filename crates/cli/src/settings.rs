@@ -2,7 +2,9 @@
 
 use portcullis_app::forward_auth::{ForwardAuth, Stale};
 use portcullis_app::mail::EmailSettings;
-use portcullis_app::settings::{ApiTokenRules, Lifetimes, PlanClaim, Rates, RegistrationRules, Settings};
+use portcullis_app::settings::{
+    ApiTokenRules, Lifetimes, PlanClaim, Rates, RegistrationRules, Settings, Webhook,
+};
 use portcullis_core::access::Rules;
 use portcullis_core::password::PasswordPolicy;
 use portcullis_core::rate::Rate;
@@ -15,7 +17,7 @@ use serde_json::{Map, Value};
 
 use crate::config::{
     ClaimSource, Config, ConfigError, Loaded, Origin, RateLimitConfig, RegistrationMode, SigningAlgorithm,
-    StaleMode,
+    StaleMode, WebhookConfig,
 };
 
 /// The settings of a node.
@@ -63,6 +65,8 @@ pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, ConfigError> {
         impersonation: config.impersonation.max_duration,
         forward_auth: forward_auth(config),
         gateway_audiences: gateway_audiences(config),
+        audit_retention: config.audit.retention,
+        webhooks: config.webhooks.iter().map(webhook).collect(),
         email: email(config),
     })
 }
@@ -105,6 +109,11 @@ pub(crate) fn email(config: &Config) -> EmailSettings {
         links: config.links.clone(),
         ..EmailSettings::at(&url.to_string())
     }
+}
+
+fn webhook(config: &WebhookConfig) -> Webhook {
+    let WebhookConfig { name, url, secrets, kinds } = config.clone();
+    Webhook { name, url, secrets, kinds }
 }
 
 fn status_lists(config: &Config) -> String {

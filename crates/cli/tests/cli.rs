@@ -4,6 +4,8 @@
 #[path = "cli/support.rs"]
 mod support;
 
+#[path = "cli/audit.rs"]
+mod audit;
 #[path = "cli/backup.rs"]
 mod backup;
 #[path = "cli/clients.rs"]
@@ -34,3 +36,5 @@ mod tokens;
 mod usage;
 #[path = "cli/users.rs"]
 mod users;
+#[path = "cli/webhooks.rs"]
+mod webhooks;

@@ -25,3 +25,5 @@ mod secrets;
 mod show;
 #[path = "config/values.rs"]
 mod values;
+#[path = "config/webhooks.rs"]
+mod webhooks;

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use crate::ids::{EventId, SessionId, UserId};
 use crate::time::Timestamp;
@@ -165,4 +166,81 @@ pub struct Event {
     pub address: Option<IpAddr>,
     /// More, never a secret.
     pub detail: Map<String, Value>,
+}
+
+/// An event as it is stored: what an older or newer node wrote reads back, too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredEvent {
+    /// Id.
+    pub id: Uuid,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub kind: String,
+    /// Who.
+    pub actor: Option<UserId>,
+    /// On whom.
+    pub user: Option<UserId>,
+    /// In which session.
+    pub session: Option<SessionId>,
+    /// From where.
+    pub address: Option<String>,
+    /// More, as JSON.
+    pub detail: String,
+    /// Its place in the audit chain; `None`: it is not chained yet.
+    pub seq: Option<u64>,
+}
+
+/// Which kinds of events somebody wants: one by its name, or all that begin alike (`session.*`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KindFilter {
+    /// This one.
+    Exactly(String),
+    /// All that begin with this.
+    Beginning(String),
+}
+
+impl KindFilter {
+    /// Reads `session.started` or `session.*`. Kinds of later versions are taken, too.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_word = |word: &str| {
+            !word.is_empty()
+                && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        };
+        let (noun, rest) = text.split_once('.')?;
+        match rest {
+            "*" if is_word(noun) => Some(Self::Beginning(format!("{noun}."))),
+            _ if is_word(noun) && is_word(rest) => Some(Self::Exactly(text.to_owned())),
+            _ => None,
+        }
+    }
+
+    /// Whether an event of this kind is wanted.
+    pub fn takes(&self, kind: &str) -> bool {
+        match self {
+            Self::Exactly(name) => name == kind,
+            Self::Beginning(start) => kind.starts_with(start),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_wanted_by_name_or_by_beginning() {
+        for (filter, kind, taken) in [
+            ("session.started", "session.started", true),
+            ("session.started", "session.ended", false),
+            ("session.*", "session.ended", true),
+            ("session.*", "sessions.ended", false),
+            ("user.role_changed", "user.role_changed", true),
+        ] {
+            assert_eq!(KindFilter::parse(filter).expect("a filter").takes(kind), taken, "{filter} {kind}");
+        }
+        for wrong in ["", "*", "session", "session.", ".*", "session.s*", "Session.*", "a.b.c", "a b.c"] {
+            assert_eq!(KindFilter::parse(wrong), None, "{wrong}");
+        }
+    }
 }

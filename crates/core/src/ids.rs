@@ -71,6 +71,12 @@ ids! {
     InviteId,
 }
 
+/// The lowest UUID of whatever is made at `at` or later: where a walk in the order of ids begins or ends.
+pub fn lowest_uuid_at(at: Timestamp) -> Uuid {
+    let millis = u64::try_from(at.micros().div_euclid(1000)).unwrap_or(0);
+    Uuid::from_u128(u128::from(millis & 0xffff_ffff_ffff) << 80)
+}
+
 fn uuid_v7(now: Timestamp, random: &dyn Random) -> Uuid {
     let millis = u64::try_from(now.micros().div_euclid(1000)).unwrap_or(0);
     uuid::Builder::from_unix_timestamp_millis(millis, &random::bytes(random)).into_uuid()
@@ -93,6 +99,13 @@ mod tests {
         let late = UserId::new(Timestamp::from_seconds(1_001), &Zero);
         assert_eq!(early.uuid().get_version_num(), 7);
         assert!(early < late && early.to_string() < late.to_string());
+    }
+
+    #[test]
+    fn the_lowest_of_a_moment_is_behind_all_before_it() {
+        let at = Timestamp::from_seconds(1_000);
+        let before = EventId::new(Timestamp::from_micros(at.micros() - 1_000), &Zero);
+        assert!(before.uuid() < lowest_uuid_at(at) && lowest_uuid_at(at) < EventId::new(at, &Zero).uuid());
     }
 
     #[test]

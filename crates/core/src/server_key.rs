@@ -52,6 +52,8 @@ pub enum Purpose {
     Link,
     /// Codes of invites.
     Invite,
+    /// The audit chain: entries, where it starts, what was erased, checkpoints.
+    Audit,
 }
 
 /// A server key is too short to be safe.
@@ -75,7 +77,7 @@ pub struct ServerKey {
     id: KeyId,
     check: [u8; 32],
     gateway: Zeroizing<[u8; 32]>,
-    macs: [hmac::Key; 9],
+    macs: [hmac::Key; 10],
     seal: LessSafeKey,
 }
 
@@ -120,6 +122,7 @@ impl ServerKey {
                 mac("access code"),
                 mac("link"),
                 mac("invite"),
+                mac("audit"),
             ],
             seal: LessSafeKey::new(seal),
         })

@@ -30,6 +30,8 @@ pub mod accounts;
 pub mod addresses;
 pub mod api_tokens;
 pub mod audit;
+pub mod audit_chain;
+pub mod audit_keeping;
 pub mod bots;
 pub mod clients;
 pub mod invites;
@@ -46,6 +48,7 @@ pub mod set_up;
 pub mod subscriptions;
 pub mod token_uses;
 pub mod users;
+pub mod webhooks;
 
 use futures_util::future::BoxFuture;
 

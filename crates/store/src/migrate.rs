@@ -27,8 +27,15 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: &[Migration] =
-    migrations![1 "0001_first", 2 "0002_mail", 5 "0005_accounts", 6 "0006_invites", 7 "0007_pending"];
+const MIGRATIONS: &[Migration] = migrations![
+    1 "0001_first",
+    2 "0002_mail",
+    3 "0003_audit_chain",
+    4 "0004_webhooks",
+    5 "0005_accounts",
+    6 "0006_invites",
+    7 "0007_pending",
+];
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
     version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL)";

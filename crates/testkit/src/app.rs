@@ -102,6 +102,8 @@ impl Default for Setup {
                 },
                 gateway_audiences: vec![],
                 email: EmailSettings::at(issuer),
+                audit_retention: None,
+                webhooks: vec![],
             },
             web: WebConfig {
                 public_url: issuer.parse().expect("a URL"),

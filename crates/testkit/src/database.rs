@@ -1,6 +1,7 @@
 //! A database of its own for one test, on either engine, thrown away with the value.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use portcullis_core::time::{Clock as _, Timestamp};
@@ -89,6 +90,19 @@ impl Database {
         DatabaseOptions { url: self.url.clone(), max_connections: Some(CONNECTIONS) }
     }
 
+    /// Changes something in it as somebody with the database in hand would, past every server.
+    ///
+    /// # Panics
+    /// If the database refuses it, or there is no Python (for SQLite) or `psql` to do it with.
+    pub fn tamper(&self, sql: &str) {
+        match self.backend() {
+            Backend::Postgres => {
+                postgres::query(&self.url, sql).expect("PostgreSQL takes it");
+            }
+            Backend::Sqlite => tamper_with_file(Path::new(&self.url["sqlite://".len()..]), sql),
+        }
+    }
+
     /// One more node on it, without migrating.
     ///
     /// # Panics
@@ -96,6 +110,17 @@ impl Database {
     pub async fn open(&self) -> Store {
         Store::open(&self.options()).await.expect("the test's database opens")
     }
+}
+
+/// The same for an SQLite file.
+///
+/// # Panics
+/// If SQLite refuses it, or there is no Python to do it with.
+pub fn tamper_with_file(path: &Path, sql: &str) {
+    const PROGRAM: &str = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], timeout=30); c.executescript(sys.argv[2]); c.commit()";
+    let done =
+        Command::new("python3").args(["-c", PROGRAM]).arg(path).arg(sql).output().expect("python3 runs");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
 /// A store on a database of its own, migrated, with the clock and randomness of its test.
@@ -125,6 +150,14 @@ impl TestStore {
             random: Arc::new(SeededRandom::default()),
             database,
         }
+    }
+
+    /// Another database of the same engine, with nothing in it.
+    ///
+    /// # Panics
+    /// As [`Self::new`].
+    pub async fn another_database(&self) -> Self {
+        Self::new(self.database.backend()).await
     }
 
     /// One more node on the same database.

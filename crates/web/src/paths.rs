@@ -99,6 +99,10 @@ paths! {
     ADMIN_INVITES = "/admin/api/invites",
     /// One of them.
     ADMIN_INVITE = "/admin/api/invites/{id}",
+    /// The audit log.
+    ADMIN_AUDIT = "/admin/api/audit",
+    /// All of it, as JSON Lines.
+    ADMIN_AUDIT_EXPORT = "/admin/api/audit/export",
     /// Get a token (RFC 6749, RFC 8693).
     OAUTH_TOKEN = "/oauth/token",
     /// Ask about a token (RFC 7662).

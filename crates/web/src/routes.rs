@@ -48,6 +48,8 @@ pub(crate) fn table() -> OpenApiRouter<Web> {
         .routes(routes!(api::subscription::get, api::subscription::put, api::subscription::delete))
         .routes(routes!(api::invites::list, api::invites::create))
         .routes(routes!(api::invites::get, api::invites::revoke))
+        .routes(routes!(api::audit::list))
+        .routes(routes!(api::audit::export))
         .routes(routes!(oauth::token::token))
         .routes(routes!(oauth::introspect::introspect))
         .routes(routes!(oauth::revoke::revoke))

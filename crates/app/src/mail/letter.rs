@@ -106,8 +106,7 @@ impl EmailSettings {
             Template::RegistrationAttempt | Template::PasswordChanged | Template::ApiTokenLeaked => {
                 Some(self.links.sign_in.clone())
             }
-            Template::Invite
-            | Template::VerifyEmail
+            Template::VerifyEmail
             | Template::VerifyRegistration
             | Template::ResetPassword
             | Template::ChangeEmail

@@ -1,5 +1,6 @@
 //! One file per command. Each reads its arguments, calls a use case, and prints what came of it.
 
+mod audit;
 mod backup;
 mod client;
 mod completions;
@@ -15,6 +16,7 @@ mod serve;
 mod session;
 mod token;
 mod user;
+mod webhook;
 
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -59,13 +61,15 @@ async fn dispatch(loaded: &Loaded, command: Command) -> Result<(), Failure> {
         Command::Serve(serve) => serve::run(loaded, &serve).await,
         Command::Gateway(_) => gateway::run(loaded).await,
         Command::Migrate { dry_run, json } => migrate::run(loaded, dry_run, json).await,
-        Command::User(command) => Box::pin(user::run(loaded, command)).await,
+        Command::User(command) => user::run(loaded, command).await,
         Command::Session(command) => session::run(loaded, command).await,
         Command::Token(command) => token::run(loaded, command).await,
         Command::Client(command) => client::run(loaded, command).await,
         Command::Invite(command) => invite::run(loaded, command).await,
         Command::Key(command) => key::run(loaded, command).await,
         Command::Email(command) => email::run(loaded, command).await,
+        Command::Audit(command) => audit::run(loaded, command).await,
+        Command::Webhook(command) => webhook::run(loaded, command).await,
         Command::Purge { json } => purge::run(loaded, json).await,
         Command::Backup { file, json } => backup::run(&loaded.config, &file, json).await,
         Command::Doctor { json } => doctor::run(loaded, json).await,

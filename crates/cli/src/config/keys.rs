@@ -25,6 +25,8 @@ pub enum Kind {
     Rules,
     /// One URL, or, in the file alone, tables of them by host and path.
     Upstreams,
+    /// Tables of those who are told of audit events, in the file alone.
+    Webhooks,
     /// The entry of a map whose names are the operator's (`tokens.claims.<name>`).
     Claim,
 }

@@ -63,6 +63,6 @@ pub(super) fn shown_value(name: &str, value: &Value) -> String {
             [one] => one.written.to_string(),
             _ => "[…]".to_owned(),
         },
-        Value::Rules(_) => "[…]".to_owned(),
+        Value::Rules(_) | Value::Webhooks(_) => "[…]".to_owned(),
     }
 }

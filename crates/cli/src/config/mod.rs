@@ -38,6 +38,7 @@ mod text;
 mod typed;
 mod upstreams;
 mod value;
+mod webhooks;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -53,11 +54,11 @@ pub use public_url::PublicUrl;
 pub use rate::Rate;
 pub use secret_key::{SecretKey, parse_secret_key};
 pub use sections::{
-    ApiTokensConfig, BotsConfig, Config, CookiesConfig, CsrfConfig, DatabaseConfig, EmailConfig,
+    ApiTokensConfig, AuditConfig, BotsConfig, Config, CookiesConfig, CsrfConfig, DatabaseConfig, EmailConfig,
     ForwardAuthConfig, ForwardAuthStyle, GatewayConfig, GatewayCsrf, ImpersonationConfig, LogFormat,
     OutboundConfig, PasswordBlocklist, PasswordConfig, RateLimitConfig, RegistrationConfig, RegistrationMode,
     RevocationsConfig, SameSitePolicy, ServerConfig, SigningAlgorithm, StaleMode, TelemetryConfig,
-    TokensConfig,
+    TokensConfig, WebhookConfig,
 };
 pub use show::{Loaded, ShownKey};
 pub use table::KEYS;

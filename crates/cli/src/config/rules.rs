@@ -92,7 +92,7 @@ pub(super) fn one<'a>(key: &str, value: &'a DeValue<'_>) -> Result<&'a str, Prob
 }
 
 /// One string or a list of them; empty lists say nothing that could be meant.
-fn several<'a>(key: &str, value: &'a DeValue<'_>) -> Result<Vec<&'a str>, Problem> {
+pub(super) fn several<'a>(key: &str, value: &'a DeValue<'_>) -> Result<Vec<&'a str>, Problem> {
     let DeValue::Array(items) = value else { return one(key, value).map(|text| vec![text]) };
     if items.is_empty() {
         return Err(Problem::new(format!("{key} is empty"), "give a value or leave the key out"));

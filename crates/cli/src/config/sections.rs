@@ -9,7 +9,9 @@ use std::time::Duration;
 use portcullis_app::mail::{LinkLifetimes, Links, OverrideFile};
 use portcullis_app::settings::RegistrationHook;
 use portcullis_core::access::Rule;
+use portcullis_core::audit::KindFilter;
 use portcullis_core::registration::Domain;
+use portcullis_core::standard_webhook::WebhookSecret;
 use portcullis_core::subscription::Plan;
 use secrecy::SecretString;
 
@@ -48,6 +50,10 @@ pub struct Config {
     pub gateway: GatewayConfig,
     /// `[revocations]`
     pub revocations: RevocationsConfig,
+    /// `[audit]`
+    pub audit: AuditConfig,
+    /// `[[webhooks.endpoints]]`
+    pub webhooks: Vec<WebhookConfig>,
     /// `[outbound]`
     pub outbound: OutboundConfig,
     /// `[email]`
@@ -424,6 +430,26 @@ impl fmt::Debug for EmailConfig {
             .field("from", &self.from)
             .finish_non_exhaustive()
     }
+}
+
+/// `[audit]`
+#[derive(Debug, Clone, Copy)]
+pub struct AuditConfig {
+    /// None: events are kept for ever.
+    pub retention: Option<Duration>,
+}
+
+/// One of `[[webhooks.endpoints]]`.
+#[derive(Debug, Clone)]
+pub struct WebhookConfig {
+    /// No other has it.
+    pub name: String,
+    /// `https`, or `http` to `outbound.allow`.
+    pub url: String,
+    /// At least one.
+    pub secrets: Vec<WebhookSecret>,
+    /// None: all.
+    pub kinds: Vec<KindFilter>,
 }
 
 /// The form of the log.

@@ -118,6 +118,7 @@ fn json_of(spec: &KeySpec, value: &Value) -> Json {
             [one] if one.written.is_string() => one.written.clone(),
             all => all.iter().map(|one| one.written.clone()).collect(),
         },
+        Value::Webhooks(all) => all.iter().map(|webhook| webhook.written.clone()).collect(),
         Value::Rules(rules) => rules.iter().map(|rule| rule.written.clone()).collect(),
     }
 }

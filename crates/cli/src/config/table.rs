@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::keys::Kind::{Boolean, Claim, Integer, List, Rate, Rules, Size, Text, Upstreams};
+use super::keys::Kind::{Boolean, Claim, Integer, List, Rate, Rules, Size, Text, Upstreams, Webhooks};
 use super::keys::{KeySpec, Kind, Secrecy};
 
 const DAY: u64 = 24 * 60 * 60;
@@ -197,6 +197,8 @@ pub const KEYS: &[KeySpec] = &[
         "longest time without news before our API answers 503",
     ),
     key("revocations.stale", Text, "serve", "what forward-auth and gateway do without news: serve or refuse"),
+    key("audit.retention", secs(DAY, 36_500 * DAY), "off", "age at which audit events are deleted").or_off(),
+    unset("webhooks.endpoints", Webhooks, "who is told of audit events, and by which secrets they know us"),
     key("outbound.allow", List, "", "addresses or ranges that we fetch from although they are not public"),
     unset("email.url", Text, "mail server, smtps:// or smtp://; without one mails are kept in the outbox")
         .secrecy(Secrecy::UrlPassword),

@@ -14,6 +14,7 @@ use super::masked::MASK;
 use super::rate::Rate;
 use super::upstreams::Upstream;
 use super::value::Value;
+use super::webhooks::WrittenWebhook;
 
 impl Entries {
     fn value(&self, name: &str) -> &Value {
@@ -77,6 +78,14 @@ impl Entries {
         match self.get(name).map(|entry| &entry.value) {
             Some(Value::Upstreams(all)) => all.iter().map(|written| written.upstream.clone()).collect(),
             _ => Vec::new(),
+        }
+    }
+
+    /// Who is told of audit events; none if unset.
+    pub(super) fn webhooks(&self, name: &str) -> &[WrittenWebhook] {
+        match self.get(name).map(|entry| &entry.value) {
+            Some(Value::Webhooks(all)) => all,
+            _ => &[],
         }
     }
 

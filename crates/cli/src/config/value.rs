@@ -12,6 +12,7 @@ use super::rate::{self, Rate};
 use super::rules::{self, WrittenRule};
 use super::size;
 use super::upstreams::{self, WrittenUpstream};
+use super::webhooks::{self, WrittenWebhook};
 
 /// What a layer holds for a key, before its section's own parser has seen it.
 #[derive(Debug, Clone)]
@@ -29,6 +30,7 @@ pub(super) enum Value {
     Size(u64),
     Rules(Vec<WrittenRule>),
     Upstreams(Vec<WrittenUpstream>),
+    Webhooks(Vec<WrittenWebhook>),
 }
 
 impl Value {
@@ -39,7 +41,7 @@ impl Value {
         }
         match spec.kind {
             Kind::List => Ok(Self::list(spec, split(text))),
-            Kind::Rules => Err(rules::not_as_text(spec.name)),
+            Kind::Rules | Kind::Webhooks => Err(rules::not_as_text(spec.name)),
             _ if text.trim().is_empty() => Err(Problem::new("is empty", "give a value or leave the key out")),
             Kind::Text | Kind::Claim => Ok(Self::text(spec, text.to_owned())),
             Kind::Integer(min, max) => integer(text, 10, min, max),
@@ -74,6 +76,9 @@ impl Value {
                 items.map(|items| Self::list(spec, items)).ok_or_else(|| wrong_type(spec, "a mixed array"))
             }
             (Kind::Rules, DeValue::Array(items)) => rules::from_toml(spec.name, items).map(Self::Rules),
+            (Kind::Webhooks, DeValue::Array(items)) => {
+                webhooks::from_toml(spec.name, items).map(Self::Webhooks)
+            }
             (Kind::Upstreams, DeValue::Array(items)) => upstreams::from_toml(items).map(Self::Upstreams),
             _ => Err(wrong_type(spec, with_article(value))),
         }
@@ -123,7 +128,7 @@ fn wrong_type(spec: &KeySpec, found: &str) -> Problem {
         }
         Kind::Duration(..) => duration::not_one(),
         Kind::Rate => rate::not_one(),
-        Kind::Rules => Problem::new(
+        Kind::Rules | Kind::Webhooks => Problem::new(
             format!("is {found}, not a list of tables"),
             format!("write [[{}]] above each", spec.name),
         ),

@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod all_accounts;
+pub(crate) mod audit;
 pub(crate) mod bots;
 pub(crate) mod clients;
 pub(crate) mod config;

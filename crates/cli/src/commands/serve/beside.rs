@@ -39,6 +39,8 @@ pub(super) fn start(node: &Node, metrics: Option<Metrics>) -> JoinSet<()> {
     tasks.spawn(node.cx.clone().write_behind());
     tasks.spawn(node.cx.clone().send_mail());
     tasks.spawn(node.cx.clone().answer_mail());
+    tasks.spawn(node.cx.clone().chain_events());
+    tasks.spawn(node.cx.clone().send_webhooks());
     if node.cx.store.engine() == "postgres" {
         let (cx, clock) = (node.cx.clone(), node.clock.clone());
         tasks.spawn(async move { clock.keep_right(&cx.store).await });

@@ -7,6 +7,7 @@ mod gateway;
 mod password;
 mod server;
 mod tokens;
+mod webhooks;
 
 use std::path::Path;
 
@@ -15,8 +16,8 @@ use portcullis_app::settings::RegistrationHook;
 use super::entries::Entries;
 use super::error::{ConfigError, Problem};
 use super::sections::{
-    ApiTokensConfig, BotsConfig, Config, ImpersonationConfig, LogFormat, OutboundConfig, RateLimitConfig,
-    RegistrationConfig, RegistrationMode, RevocationsConfig, StaleMode, TelemetryConfig,
+    ApiTokensConfig, AuditConfig, BotsConfig, Config, ImpersonationConfig, LogFormat, OutboundConfig,
+    RateLimitConfig, RegistrationConfig, RegistrationMode, RevocationsConfig, StaleMode, TelemetryConfig,
 };
 use super::{network, text};
 
@@ -42,6 +43,8 @@ pub(super) fn config(entries: &mut Entries, cwd: &Path) -> Result<Config, Config
         rate_limit: rate_limit(entries),
         api_tokens: api_tokens(entries)?,
         bots: BotsConfig { max_per_user: entries.integer("bots.max_per_user") },
+        audit: AuditConfig { retention: entries.optional_duration("audit.retention") },
+        webhooks: webhooks::webhooks(entries, cwd)?,
         outbound: OutboundConfig {
             allow: entries.parse_list("outbound.allow", network::AddressRange::parse)?,
         },

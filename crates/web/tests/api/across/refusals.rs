@@ -170,6 +170,8 @@ const TABLE: &[Operation] = &[
     op("POST", paths::ADMIN_INVITES, Json, MISSING),
     for_administrators("GET", paths::ADMIN_INVITE, Nothing),
     for_administrators("DELETE", paths::ADMIN_INVITE, Nothing),
+    op("GET", paths::ADMIN_AUDIT, Nothing, MISSING),
+    op("GET", paths::ADMIN_AUDIT_EXPORT, Nothing, MISSING),
     without_cookies(paths::OAUTH_TOKEN, JsonOrForm, (400, "invalid_request")),
     without_cookies(paths::OAUTH_INTROSPECT, JsonOrForm, (401, "invalid_client")),
     without_cookies(paths::OAUTH_REVOKE, JsonOrForm, (400, "invalid_request")),

@@ -48,6 +48,8 @@ fn readable() -> impl Iterator<Item = String> {
         paths::ADMIN_CLIENTS,
         paths::ADMIN_ACCOUNTS,
         paths::ADMIN_INVITES,
+        paths::ADMIN_AUDIT,
+        paths::ADMIN_AUDIT_EXPORT,
         // Only for an API token.
         paths::TOKEN_CURRENT,
     ];

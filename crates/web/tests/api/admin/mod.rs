@@ -1,2 +1,5 @@
 mod accounts;
+mod audit;
+mod audit_chain;
 mod clients;
+mod webhooks;
