@@ -34,6 +34,7 @@ pub mod refresh;
 pub mod register;
 pub mod revoked;
 pub mod rotate_keys;
+pub mod runtime;
 pub mod scanning_keys;
 pub mod server_keys;
 pub mod sessions;

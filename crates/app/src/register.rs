@@ -4,6 +4,7 @@ use portcullis_core::audit::EventKind;
 use portcullis_core::ids::{AccountId, UserId};
 use portcullis_core::password::{Password, PasswordPolicy};
 use portcullis_core::random;
+use portcullis_core::registration::Mode;
 use portcullis_core::user::{Email, Profile, Role, User, Username};
 use portcullis_core::validation::{FieldError, line};
 use portcullis_store::audit;
@@ -127,12 +128,12 @@ pub(crate) fn new_password(
 impl Cx {
     /// Signs somebody up.
     pub async fn register(&self, registration: Registration, client: &Client) -> Result<User, RegisterError> {
-        if !self.settings.registration_open {
+        if self.runtime().registration_mode != Mode::Open {
             return Err(RegisterError::Closed);
         }
         self.limit("register", self.settings.rates.map(|rates| rates.register), client).await?;
         let checked = registration.check(&self.settings.password_policy).map_err(RegisterError::Invalid)?;
-        let standing = Standing { role: self.settings.default_role.clone(), must_change_password: false };
+        let standing = Standing { role: self.runtime().default_role.clone(), must_change_password: false };
         let new = self.new_user(checked, standing).await?;
         let mut event = self.event(EventKind::UserRegistered);
         event.user = Some(new.id);

@@ -105,6 +105,9 @@ pub enum Command {
     /// Make, list and revoke service clients
     #[command(subcommand)]
     Client(ClientCommand),
+    /// List and change what can be changed without a restart
+    #[command(subcommand)]
+    Settings(SettingsCommand),
     /// List and change the keys that sign access tokens
     #[command(subcommand)]
     Key(KeyCommand),
@@ -319,6 +322,35 @@ pub enum ClientCommand {
     Revoke {
         /// `client_id`
         id: ClientId,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `portcullis settings …`
+#[derive(Debug, Subcommand)]
+pub enum SettingsCommand {
+    /// List the runtime settings: what is in force, and what is configured
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set one, on every node within seconds
+    Set {
+        /// Which
+        name: String,
+        /// The value
+        value: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let one be as configured again
+    Unset {
+        /// Which
+        name: String,
         /// Print JSON
         #[arg(long)]
         json: bool,

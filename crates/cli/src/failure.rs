@@ -10,6 +10,7 @@ use portcullis_app::hashing::HasherStartError;
 use portcullis_app::node::StartError;
 use portcullis_app::operator::OperatorError;
 use portcullis_app::rotate_keys::KeyError;
+use portcullis_app::runtime::SettingError;
 use portcullis_app::server_keys::ServerKeyError;
 use portcullis_store::StoreError;
 
@@ -145,6 +146,16 @@ impl From<ClientError> for Failure {
         match error {
             ClientError::Fault(fault) => fault.into(),
             ClientError::Invalid(_) | ClientError::Moved => Self::new(error),
+        }
+    }
+}
+
+impl From<SettingError> for Failure {
+    fn from(error: SettingError) -> Self {
+        match error {
+            SettingError::Fault(fault) => fault.into(),
+            SettingError::Unknown => Self::mend(error, "portcullis settings list shows all"),
+            SettingError::Invalid(_) | SettingError::Moved => Self::new(error),
         }
     }
 }

@@ -40,6 +40,7 @@ pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, ConfigError> {
             grace: config.tokens.refresh_grace,
         },
         registration_open: config.registration.mode == RegistrationMode::Open,
+        require_email_verification: config.registration.require_email_verification,
         default_role: Role::parse("role", &config.registration.default_role).map_err(|error| {
             refused(loaded, "registration.default_role", &error.message, "choose another role")
         })?,
@@ -57,6 +58,7 @@ pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, ConfigError> {
         bots_per_user: config.bots.max_per_user,
         status_lists: config.tokens.status_list.then(|| status_lists(config)),
         impersonation: config.impersonation.max_duration,
+        impersonation_notify: config.impersonation.notify,
         forward_auth: forward_auth(config),
         gateway_audiences: gateway_audiences(config),
         email: EmailSettings::at(&config.server.public_url.to_string()),

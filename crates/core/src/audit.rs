@@ -60,6 +60,16 @@ pub enum EventKind {
     ClientRevoked,
     /// An administrator began to act as another user.
     ImpersonationStarted,
+    /// A runtime setting was set or unset.
+    SettingChanged,
+    /// A user asked for the deletion of their own account.
+    DeletionRequested,
+    /// They changed their mind.
+    DeletionCancelled,
+    /// A user was deleted.
+    UserDeleted,
+    /// A user's own data were exported.
+    DataExported,
 }
 
 impl EventKind {
@@ -91,6 +101,11 @@ impl EventKind {
             Self::ClientCreated => "client.created",
             Self::ClientRevoked => "client.revoked",
             Self::ImpersonationStarted => "impersonation.started",
+            Self::SettingChanged => "setting.changed",
+            Self::DeletionRequested => "user.deletion_requested",
+            Self::DeletionCancelled => "user.deletion_cancelled",
+            Self::UserDeleted => "user.deleted",
+            Self::DataExported => "user.data_exported",
         }
     }
 }

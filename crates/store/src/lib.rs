@@ -34,6 +34,7 @@ pub mod keys;
 pub mod limits;
 pub mod outbox;
 pub mod revocations;
+pub mod runtime_settings;
 pub mod sessions;
 pub mod set_up;
 pub mod token_uses;

@@ -71,6 +71,7 @@ impl Default for Setup {
                     grace: Duration::from_mins(1),
                 },
                 registration_open: true,
+                require_email_verification: false,
                 default_role: Role::from_stored(Role::USER),
                 password_policy: PasswordPolicy::default(),
                 rates: None,
@@ -80,6 +81,7 @@ impl Default for Setup {
                 scanning_keys_url: None,
                 status_lists: None,
                 impersonation: Duration::from_hours(1),
+                impersonation_notify: true,
                 forward_auth: ForwardAuth {
                     rules: Rules::new(&format!("{issuer}/upstream"), vec![]),
                     stale: Stale::Serve,

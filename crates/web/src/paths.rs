@@ -67,6 +67,10 @@ paths! {
     ADMIN_CLIENTS = "/admin/api/clients",
     /// One of them.
     ADMIN_CLIENT = "/admin/api/clients/{id}",
+    /// Runtime settings.
+    ADMIN_SETTINGS = "/admin/api/settings",
+    /// One of them.
+    ADMIN_SETTING = "/admin/api/settings/{name}",
     /// Get a token (RFC 6749, RFC 8693).
     OAUTH_TOKEN = "/oauth/token",
     /// Ask about a token (RFC 7662).

@@ -32,6 +32,8 @@ pub(crate) fn table() -> OpenApiRouter<Web> {
         .routes(routes!(api::impersonation::start))
         .routes(routes!(api::clients::list, api::clients::create))
         .routes(routes!(api::clients::revoke))
+        .routes(routes!(api::settings::list))
+        .routes(routes!(api::settings::set, api::settings::unset))
         .routes(routes!(oauth::token::token))
         .routes(routes!(oauth::introspect::introspect))
         .routes(routes!(oauth::revoke::revoke))

@@ -11,6 +11,7 @@ mod migrate;
 mod purge;
 mod serve;
 mod session;
+mod settings;
 mod token;
 mod user;
 
@@ -61,6 +62,7 @@ async fn dispatch(loaded: &Loaded, command: Command) -> Result<(), Failure> {
         Command::Session(command) => session::run(loaded, command).await,
         Command::Token(command) => token::run(loaded, command).await,
         Command::Client(command) => client::run(loaded, command).await,
+        Command::Settings(command) => settings::run(loaded, command).await,
         Command::Key(command) => key::run(loaded, command).await,
         Command::Purge { json } => purge::run(loaded, json).await,
         Command::Backup { file, json } => backup::run(&loaded.config, &file, json).await,

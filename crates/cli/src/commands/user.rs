@@ -56,13 +56,13 @@ async fn node(loaded: &Loaded) -> Result<std::sync::Arc<Cx>, Failure> {
 
 async fn create(loaded: &Loaded, create: CreateUser) -> Result<(), Failure> {
     let password = password_input::new_password(create.password_stdin)?;
+    // The first administrator may come before the first start.
+    let cx = boot::node(loaded, How::FIRST).await?.cx;
     let role = match create.role {
         Some(role) => role,
         None if create.admin => Role::ADMIN.to_owned(),
-        None => loaded.config.registration.default_role.clone(),
+        None => cx.runtime().default_role.as_str().to_owned(),
     };
-    // The first administrator may come before the first start.
-    let cx = boot::node(loaded, How::FIRST).await?.cx;
     let request = NewUserRequest {
         email: create.email,
         name: create.name,

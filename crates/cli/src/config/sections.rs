@@ -278,6 +278,8 @@ pub struct OutboundConfig {
 pub struct ImpersonationConfig {
     /// Whatever is refreshed.
     pub max_duration: Duration,
+    /// By mail, when it begins.
+    pub notify: bool,
 }
 
 /// Whose headers forward-auth reads.

@@ -20,6 +20,7 @@ fn wrong_usage_ends_with_2() {
         &["token", "revoke", "no-id"],
         &["client", "create"],
         &["client", "revoke", "no-id"],
+        &["settings", "set", "registration_mode"],
         &["completions", "tcsh"],
     ] {
         let ran = place.run(args);
@@ -45,6 +46,7 @@ fn help_and_version_end_with_0() {
         "session",
         "token",
         "client",
+        "settings",
         "key",
         "purge",
         "backup",
@@ -85,6 +87,9 @@ fn the_page_describes_every_command() {
         "client create",
         "client list",
         "client revoke",
+        "settings list",
+        "settings set",
+        "settings unset",
         "key list",
         "key rotate",
         "key import",

@@ -26,6 +26,7 @@ mod races;
 mod revocations;
 mod rotate;
 mod rotate_many;
+mod runtime_settings;
 mod sessions;
 mod set_up;
 mod slow_downs;

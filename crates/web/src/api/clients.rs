@@ -87,7 +87,8 @@ impl From<ClientError> for Failure {
     }
 }
 
-fn administrator(Own(caller): Own) -> Result<Known, Failure> {
+/// An administrator in a session of their own.
+pub(crate) fn administrator(Own(caller): Own) -> Result<Known, Failure> {
     if caller.role.is_admin() { Ok(caller) } else { Err(Failure::new(Code::Forbidden)) }
 }
 

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue};
+use portcullis_core::registration::Mode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -44,10 +45,11 @@ pub(crate) struct PasswordBody {
 #[utoipa::path(get, path = paths::CONFIG, tag = "auth",
     responses((status = 200, description = "The configuration", body = ConfigBody)))]
 pub(crate) async fn config(State(web): State<Web>, Disbelieved(disbelieved): Disbelieved) -> Response {
+    let now = web.cx.runtime();
     let registration = RegistrationBody {
-        open: web.cx.settings.registration_open,
-        invite_required: false,
-        email_verification_required: false,
+        open: now.registration_mode == Mode::Open,
+        invite_required: now.registration_mode == Mode::Invite,
+        email_verification_required: now.require_email_verification,
     };
     let password = PasswordBody {
         min_length: web.config.password_min_length,

@@ -20,6 +20,7 @@ pub(crate) mod register;
 pub(crate) mod revocations;
 pub(crate) mod secret_scanning;
 pub(crate) mod sessions;
+pub(crate) mod settings;
 pub(crate) mod setup;
 pub(crate) mod status_list;
 pub(crate) mod token_response;

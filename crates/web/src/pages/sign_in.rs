@@ -4,6 +4,7 @@ use axum::response::Response;
 use portcullis_app::bearer::Caller;
 use portcullis_app::login::LoginRequest;
 use portcullis_core::password::Password;
+use portcullis_core::registration::Mode;
 use portcullis_core::time::Timestamp;
 use portcullis_core::user::{Login, User};
 use serde::Deserialize;
@@ -142,7 +143,7 @@ fn form(opened: &Opened, csrf_token: String, again: Option<&User>) -> Form {
         (None, None) => form,
     };
     let form = form.field(name.value(again.map_or("", |user| user.email.as_str()))).field(password);
-    if opened.web.cx.settings.registration_open && again.is_none() {
+    if opened.web.cx.runtime().registration_mode == Mode::Open && again.is_none() {
         form.link("Sign up", opened.by_way_of(paths::SIGN_UP_PAGE))
     } else {
         form

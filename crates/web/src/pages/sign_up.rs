@@ -1,6 +1,7 @@
 //! `/sign-up`: signs up, and in.
 
 use portcullis_app::register::Registration;
+use portcullis_core::registration::Mode;
 use portcullis_edge::code::Code;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -41,7 +42,7 @@ pub(crate) async fn show(opened: Opened) -> PageAnswer {
 async fn shown(opened: &Opened, visit: &Visit) -> Answer {
     match (&visit.user, known(opened, visit).await?) {
         (Some(caller), Some(user)) => signed_in(opened, caller, &user),
-        _ if !opened.web.cx.settings.registration_open => closed(opened),
+        _ if opened.web.cx.runtime().registration_mode != Mode::Open => closed(opened),
         _ => form(opened, visit.csrf_token(opened)).shown(),
     }
 }
@@ -53,7 +54,7 @@ async fn shown(opened: &Opened, visit: &Visit) -> Answer {
 pub(crate) async fn submit(opened: Opened, Pressed(sent): Pressed<SignUpForm>) -> PageAnswer {
     match sign_up(&opened, &sent).await {
         Ok(response) => Ok(response),
-        Err(failure) if !opened.web.cx.settings.registration_open => {
+        Err(failure) if opened.web.cx.runtime().registration_mode != Mode::Open => {
             Ok(refused(failure, |_, _| closed(&opened))?)
         }
         Err(failure) => {

@@ -39,7 +39,10 @@ pub(super) fn config(entries: &mut Entries, cwd: &Path) -> Result<Config, Config
         outbound: OutboundConfig {
             allow: entries.parse_list("outbound.allow", network::AddressRange::parse)?,
         },
-        impersonation: ImpersonationConfig { max_duration: entries.duration("impersonation.max_duration") },
+        impersonation: ImpersonationConfig {
+            max_duration: entries.duration("impersonation.max_duration"),
+            notify: entries.boolean("impersonation.notify"),
+        },
         revocations: revocations(entries)?,
         telemetry: telemetry(entries)?,
     })
