@@ -25,8 +25,10 @@ use portcullis_app::{Cx, Parts};
 use portcullis_core::access::Rules;
 use portcullis_core::password::PasswordPolicy;
 use portcullis_core::server_key::{KeyRing, ServerKey};
+use portcullis_core::time::Clock as _;
 use portcullis_core::user::Role;
 use portcullis_jose::Algorithm;
+use portcullis_store::runtime_settings::{self, Change};
 use portcullis_web::{App, ForwardStyle, SameSite, WebConfig};
 use serde_json::Map;
 use tokio::task::JoinHandle;
@@ -206,6 +208,19 @@ impl TestApp {
         self.follower.abort();
         // An error: it was aborted. From here on it reads no more.
         let _ = (&mut self.follower).await;
+    }
+
+    /// A runtime setting as a newer version may have left it in the database: not checked.
+    ///
+    /// # Panics
+    /// If the database does not take it.
+    pub async fn leave_setting(&self, name: &'static str, value: serde_json::Value) {
+        let change = Change { name, value: Some(value), asker: None, now: self.clock.now() };
+        let done = self.cx.store.write(move |tx| {
+            let change = change.clone();
+            Box::pin(async move { runtime_settings::change(tx, &change).await })
+        });
+        done.await.expect("written");
     }
 
     /// Somebody who presents nothing.

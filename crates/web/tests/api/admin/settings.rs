@@ -2,7 +2,6 @@
 
 use http::Method;
 use portcullis_app::doctor::Health;
-use portcullis_store::runtime_settings::{self, Change};
 use portcullis_testkit::{Actor, Backend, Reply, TestApp};
 use serde_json::{Value, json};
 
@@ -60,6 +59,7 @@ on_both! {
         let late = app.another(|_| {}).await;
         assert_eq!(register(&late.anon(), "ada").await, 403, "and on a node that starts now");
 
+        app.clock.advance(std::time::Duration::from_millis(1));
         private(&unset(&root.at(&other), "registration_mode").await, 204);
         assert_eq!(register(&other.anon(), "ada").await, 201);
         eventually("and so does the first", async || {
@@ -116,14 +116,9 @@ on_both! {
 
     async fn what_a_newer_version_has_set_is_left_aside(backend: Backend) {
         let app = TestApp::new(backend).await;
-        let now = portcullis_core::time::Clock::now(&*app.clock);
-        for (name, value) in [("of_the_future", json!({})), ("registration_mode", json!("by_moonlight")), ("max_bots_per_user", json!(7))] {
-            let change = Change { name, value: Some(value), asker: None, now };
-            app.cx.store.write(move |tx| {
-                let change = change.clone();
-                Box::pin(async move { runtime_settings::change(tx, &change).await })
-            }).await.unwrap();
-        }
+        app.leave_setting("of_the_future", json!({})).await;
+        app.leave_setting("registration_mode", json!("by_moonlight")).await;
+        app.leave_setting("max_bots_per_user", json!(7)).await;
         let late = app.another(|_| {}).await;
         assert_eq!(late.cx.runtime().max_bots_per_user, 7);
         assert_eq!(register(&late.anon(), "ada").await, 201);
