@@ -29,7 +29,7 @@ use crate::fault::Fault;
 use crate::hashing::Lane;
 use crate::limits::{LimitError, Limited};
 use crate::login::{Check, Outcome};
-use crate::sign_in::{SignInError, admit};
+use crate::sign_in::SignInError;
 
 const LONGEST_NAME: usize = 100;
 const LONGEST_DESCRIPTION: usize = 500;
@@ -194,7 +194,7 @@ impl Cx {
             self.store.forgive_attempts(bucket).await.map_err(Fault::from)?;
         }
         let Some(found) = found else { return Err(ByPasswordError::InvalidCredentials("unknown")) };
-        if admit(&found.user)? {
+        if self.admit(&found.user)? {
             return Err(ByPasswordError::MustChangePassword);
         }
         match self.make_token(&found.user, checked, client).await {

@@ -7,6 +7,7 @@
 //! 3. Sign.
 
 use portcullis_core::audit::EventKind;
+use portcullis_core::mail::Template;
 use portcullis_core::password::Password;
 use portcullis_core::random;
 use portcullis_core::refresh_token::{SecretHash, SessionSecret};
@@ -15,7 +16,7 @@ use portcullis_core::user::{User, Username};
 use portcullis_core::validation::FieldError;
 use portcullis_store::sessions::{self, Renewal};
 use portcullis_store::users::{self, Credentials, NewPassword};
-use portcullis_store::{StoreError, api_tokens, audit, revocations};
+use portcullis_store::{StoreError, api_tokens, audit, outbox, revocations};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -98,7 +99,8 @@ impl Cx {
         if found.password_hash.is_none() {
             return Err(ChangePasswordError::NoPassword);
         }
-        self.check_current(caller, &found, change.current).await?;
+        let proved = self.prove_password(caller, &found, change.current).await?;
+        proved.map_err(ChangePasswordError::WrongPassword)?;
         let hash = self.hash_new(&found, change.new).await?;
         // 2.
         let secret = SessionSecret::new(&*self.random);
@@ -106,6 +108,7 @@ impl Cx {
         let new = NewSecrets { password_hash: hash, session: secret.hash(), revoke_api_tokens };
         let (grant, ended) = self.write_password(caller, &found.user, new, client).await?;
         let span = self.span();
+        self.mail_nudge();
         self.revoke_here(&ended, span);
         self.revoke_here_upto(grant.session.uuid(), grant.generation.saturating_sub(1), span);
         // 3.
@@ -123,20 +126,23 @@ impl Cx {
         Ok(Tokens { device_token: Some(device_token), ..tokens })
     }
 
-    async fn check_current(
+    /// Whether `current` is the caller's password, or why not. Wrong ones are counted as a sign-in's are.
+    pub(crate) async fn prove_password(
         &self,
         caller: &Caller,
         found: &Credentials,
         current: Password,
-    ) -> Result<(), ChangePasswordError> {
+    ) -> Result<Result<(), &'static str>, Fault> {
         let bucket = self.counter("attempts of session", &[caller.sid.as_bytes()]);
         let check = Check { found: Some(found), bucket, lane: Lane::Known };
         match self.check_password(check, current).await? {
             Outcome::Right { attempt, .. } => {
-                let Some(bucket) = attempt.to_forgive() else { return Ok(()) };
-                Ok(self.store.forgive_attempts(bucket).await.map_err(Fault::from)?)
+                if let Some(bucket) = attempt.to_forgive() {
+                    self.store.forgive_attempts(bucket).await?;
+                }
+                Ok(Ok(()))
             }
-            Outcome::Wrong(why) => Err(ChangePasswordError::WrongPassword(why)),
+            Outcome::Wrong(why) => Ok(Err(why)),
         }
     }
 
@@ -180,10 +186,12 @@ impl Cx {
         event.actor = Some(user.id);
         event.session = Some(session);
         event.address = Some(client.address);
+        let mail = self.letter(Template::PasswordChanged, &user.email, Some(user));
         let written = self
             .store
             .write(move |tx| {
                 let (new, renewal, event) = (new.clone(), renewal.clone(), event.clone());
+                let mail = mail.clone();
                 Box::pin(async move {
                     // The user's row first: whoever makes a session at the same time waits for us, or we for them.
                     if !users::set_password(tx, &new).await? {
@@ -203,6 +211,7 @@ impl Cx {
                         Vec::new()
                     };
                     audit::append(tx, &event).await?;
+                    outbox::enqueue(tx, &mail).await?;
                     // The list comes last: whoever holds its lock waits for no row.
                     let before = grant.generation.saturating_sub(1);
                     // The tokens that are handed out now name another place than the ones that end here.

@@ -143,7 +143,12 @@ impl Cx {
         }
     }
 
-    async fn take(&self, name: &'static str, key: CounterKey, rate: Rate) -> Result<(), LimitError> {
+    pub(crate) async fn take(
+        &self,
+        name: &'static str,
+        key: CounterKey,
+        rate: Rate,
+    ) -> Result<(), LimitError> {
         self.refuse_full(name, &key, rate)?;
         let now = self.clock.now();
         match self.store.take(key, rate, now).await.map_err(|error| LimitError::Fault(error.into()))? {

@@ -1,16 +1,24 @@
-//! The user's own data.
+//! The user's own data. Another address is only asked for here; see [`crate::change_email`].
+
+use std::time::Duration;
 
 use portcullis_core::audit::EventKind;
 use portcullis_core::ids::UserId;
-use portcullis_core::user::{User, Username};
+use portcullis_core::link::LinkPurpose;
+use portcullis_core::password::Password;
+use portcullis_core::time::Timestamp;
+use portcullis_core::user::{Email, User, Username};
 use portcullis_core::validation::{FieldError, line, word};
-use portcullis_store::audit;
-use portcullis_store::users::{self, ProfileUpdate};
+use portcullis_store::mail_requests::{Asker, MailRequest};
+use portcullis_store::users::{self, Credentials, ProfileUpdate};
+use portcullis_store::{audit, mail_requests};
 use thiserror::Error;
 
 use crate::bearer::Caller;
+use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
+use crate::limits::{LimitError, Limited};
 
 /// What to do with one field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,12 +49,29 @@ pub struct ProfileChange {
     pub locale: Change,
 }
 
+/// Another address, and what proves that it is the user who wants it.
+pub struct NewAddress {
+    /// The address.
+    pub email: String,
+    /// The password; whoever has none must have signed in a moment ago.
+    pub current_password: Option<Password>,
+}
+
 /// Why nothing was changed.
 #[derive(Debug, Error)]
 pub enum ProfileError {
     /// Fields are wrong.
     #[error("invalid fields")]
     Invalid(Vec<FieldError>),
+    /// The current password is wrong.
+    #[error("{0}")]
+    WrongPassword(&'static str),
+    /// There is no password, and the sign-in is too long ago.
+    #[error("a fresh sign-in is needed")]
+    FreshLoginRequired,
+    /// Too many.
+    #[error("rate limited")]
+    Limited(Limited),
     /// Somebody has the user name.
     #[error("the user name is taken")]
     UsernameTaken,
@@ -102,6 +127,18 @@ impl ProfileChange {
     }
 }
 
+/// How long ago somebody without a password may have signed in to change what proves them.
+pub const FRESH: Duration = Duration::from_mins(10);
+
+impl From<LimitError> for ProfileError {
+    fn from(error: LimitError) -> Self {
+        match error {
+            LimitError::Limited(limited) => Self::Limited(limited),
+            LimitError::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
 /// How often a change is tried on a row that others change too.
 const ROUNDS: usize = 5;
 
@@ -113,13 +150,65 @@ impl Cx {
 
     /// Changes only what was sent.
     pub async fn update_me(&self, caller: &Caller, change: ProfileChange) -> Result<User, ProfileError> {
+        self.update_profile(caller, change, None).await
+    }
+
+    /// The same, and asks for another address: a mail goes there, and nothing has changed yet. The answer tells nobody
+    /// whether the address is taken.
+    pub async fn update_me_and_address(
+        &self,
+        caller: &Caller,
+        change: ProfileChange,
+        new: NewAddress,
+        client: &Client,
+    ) -> Result<User, ProfileError> {
+        let rate = self.settings.rates.map(|rates| rates.send_verification);
+        self.limit("send_verification", rate, client).await?;
+        let email = Email::parse("email", &new.email).map_err(|error| ProfileError::Invalid(vec![error]))?;
+        let session = caller.session().ok_or(ProfileError::NoUser)?;
+        let found = self.store.credentials(caller.user).await.map_err(Fault::from)?;
+        let found = found.ok_or(ProfileError::NoUser)?;
+        self.prove_again(caller, &found, new.current_password).await?;
+        if email.as_str() == found.user.email.as_str() {
+            return self.update_me(caller, change).await;
+        }
+        let asker = Asker::User(caller.user, session);
+        let request = self.mail_request(LinkPurpose::ChangeEmail, email, asker);
+        self.update_profile(caller, change, Some(request)).await
+    }
+
+    async fn prove_again(
+        &self,
+        caller: &Caller,
+        found: &Credentials,
+        current: Option<Password>,
+    ) -> Result<(), ProfileError> {
+        if found.password_hash.is_none() {
+            let signed_in = caller.claims.auth_time.map(Timestamp::from_seconds);
+            let is_fresh = signed_in.is_some_and(|at| self.clock.now().since(at) <= FRESH);
+            return if is_fresh { Ok(()) } else { Err(ProfileError::FreshLoginRequired) };
+        }
+        let current = current.ok_or_else(|| {
+            let message = "Give the current password to change the address.";
+            ProfileError::Invalid(vec![FieldError::new("current_password", "required", message)])
+        })?;
+        let proved = self.prove_password(caller, found, current).await?;
+        proved.map_err(ProfileError::WrongPassword)
+    }
+
+    async fn update_profile(
+        &self,
+        caller: &Caller,
+        change: ProfileChange,
+        request: Option<MailRequest>,
+    ) -> Result<User, ProfileError> {
         for _ in 0..ROUNDS {
             let mut user = self.me(caller.user).await?.ok_or(ProfileError::NoUser)?;
-            if change.is_empty() {
+            if change.is_empty() && request.is_none() {
                 return Ok(user);
             }
             change.clone().apply_to(&mut user).map_err(ProfileError::Invalid)?;
-            match self.write_profile(&user, caller.actor()).await? {
+            match self.write_profile(&user, caller.actor(), request.as_ref()).await? {
                 ProfileUpdate::Done => {
                     user.version += 1;
                     return Ok(user);
@@ -131,17 +220,25 @@ impl Cx {
         Err(Fault::StoreUnavailable("the user's row keeps changing".into()).into())
     }
 
-    async fn write_profile(&self, user: &User, actor: UserId) -> Result<ProfileUpdate, Fault> {
+    async fn write_profile(
+        &self,
+        user: &User,
+        actor: UserId,
+        request: Option<&MailRequest>,
+    ) -> Result<ProfileUpdate, Fault> {
         let mut event = self.event(EventKind::UserUpdated);
         event.actor = Some(actor);
         event.user = Some(user.id);
-        let (user, now) = (user.clone(), self.clock.now());
+        let (user, now, request) = (user.clone(), self.clock.now(), request.cloned());
         let done = self.store.write(move |tx| {
-            let (user, event) = (user.clone(), event.clone());
+            let (user, event, request) = (user.clone(), event.clone(), request.clone());
             Box::pin(async move {
                 let done = users::update_profile(tx, &user, now).await?;
                 if done == ProfileUpdate::Done {
                     audit::append(tx, &event).await?;
+                    if let Some(request) = &request {
+                        mail_requests::put(tx, request, now).await?;
+                    }
                 }
                 Ok(done)
             })

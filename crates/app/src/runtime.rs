@@ -40,7 +40,7 @@ impl InForce {
 fn configured(settings: &Settings) -> Runtime {
     Runtime {
         registration_mode: if settings.registration_open { Mode::Open } else { Mode::Closed },
-        email_verification_enabled: true,
+        email_verification_enabled: settings.email_verification,
         require_email_verification: settings.require_email_verification,
         default_role: settings.default_role.clone(),
         max_api_tokens_per_user: settings.api_tokens.per_user,

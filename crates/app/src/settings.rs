@@ -31,7 +31,9 @@ pub struct Settings {
     pub lifetimes: Lifetimes,
     /// Whether anybody may register.
     pub registration_open: bool,
-    /// Nobody signs in before their address is verified.
+    /// Whether people are asked to show that an address is theirs.
+    pub email_verification: bool,
+    /// Whether nobody signs in before they have.
     pub require_email_verification: bool,
     /// Role of who registers.
     pub default_role: Role,
@@ -100,6 +102,14 @@ pub struct Rates {
     pub refresh_forgeries: Rate,
     /// Changes of password, per address.
     pub password_change: Rate,
+    /// Links to set a new password that are asked for, per address.
+    pub password_forgot: Rate,
+    /// Links to set a new password that are used, per address.
+    pub password_reset: Rate,
+    /// Links that verify an address, or undo its change, that are used, per address.
+    pub email_verify: Rate,
+    /// Links that verify an address that are asked for, per address.
+    pub send_verification: Rate,
     /// API tokens by password, per address.
     pub token_create: Rate,
     /// Failures at the OAuth endpoints, per address.

@@ -92,17 +92,18 @@ pub(crate) enum SignInError {
     Fault(#[from] Fault),
 }
 
-/// Whether `user`, who has proved who they are, may have anything; `true`: after a change of password only.
-pub(crate) fn admit(user: &User) -> Result<bool, SignInError> {
-    match decide(user, &[], &SignInRules::default()) {
-        SignIn::Allowed { must_change_password } => Ok(must_change_password),
-        SignIn::Disabled => Err(SignInError::Refused),
-        SignIn::Unverified => Err(SignInError::Unverified),
-        SignIn::FactorOwed(factors) => Err(SignInError::FactorOwed(factors)),
-    }
-}
-
 impl Cx {
+    /// Whether `user`, who has proved who they are, may have anything; `true`: after a change of password only.
+    pub(crate) fn admit(&self, user: &User) -> Result<bool, SignInError> {
+        let rules = SignInRules { require_verified_email: self.runtime().require_email_verification };
+        match decide(user, &[], &rules) {
+            SignIn::Allowed { must_change_password } => Ok(must_change_password),
+            SignIn::Disabled => Err(SignInError::Refused),
+            SignIn::Unverified => Err(SignInError::Unverified),
+            SignIn::FactorOwed(factors) => Err(SignInError::FactorOwed(factors)),
+        }
+    }
+
     /// Makes a session for who has proved who they are.
     pub(crate) async fn sign_in(
         &self,
@@ -111,7 +112,7 @@ impl Cx {
         client: &Client,
     ) -> Result<Tokens, SignInError> {
         // 1. Decide. Factors come with their issue; the question stands here already.
-        admit(&proof.user)?;
+        self.admit(&proof.user)?;
         // 2. and 3. A node that cannot sign makes no session that nobody gets tokens for.
         self.signer()?;
         let secret = SessionSecret::new(&*self.random);

@@ -40,6 +40,7 @@ pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, ConfigError> {
             grace: config.tokens.refresh_grace,
         },
         registration_open: config.registration.mode == RegistrationMode::Open,
+        email_verification: config.registration.email_verification,
         require_email_verification: config.registration.require_email_verification,
         default_role: Role::parse("role", &config.registration.default_role).map_err(|error| {
             refused(loaded, "registration.default_role", &error.message, "choose another role")
@@ -154,6 +155,10 @@ fn rates(limits: &RateLimitConfig) -> Rates {
         refresh_replays: rate(limits.refresh_replays),
         refresh_forgeries: rate(limits.refresh_forgeries),
         password_change: rate(limits.password_change),
+        password_forgot: rate(limits.password_forgot),
+        password_reset: rate(limits.password_reset),
+        email_verify: rate(limits.email_verify),
+        send_verification: rate(limits.send_verification),
         token_create: rate(limits.token_create),
         oauth_token: rate(limits.oauth_token),
     }

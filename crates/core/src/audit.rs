@@ -38,6 +38,16 @@ pub enum EventKind {
     PasswordChanged,
     /// A password was set by an operator.
     PasswordSet,
+    /// A link to set a new password was asked for by somebody who may be the user.
+    PasswordResetRequested,
+    /// A password was set anew by a mailed link.
+    PasswordReset,
+    /// An address was shown to be its user's.
+    EmailVerified,
+    /// A user's address changed.
+    EmailChanged,
+    /// The change of an address was undone by whoever has the old one.
+    EmailChangeUndone,
     /// A signing key was made, imported or withdrawn.
     KeyChanged,
     /// An API token was made.
@@ -90,6 +100,11 @@ impl EventKind {
             Self::RefreshReplayedElsewhere => "refresh.replayed_elsewhere",
             Self::PasswordChanged => "password.changed",
             Self::PasswordSet => "password.set",
+            Self::PasswordResetRequested => "password.reset_requested",
+            Self::PasswordReset => "password.reset",
+            Self::EmailVerified => "email.verified",
+            Self::EmailChanged => "email.changed",
+            Self::EmailChangeUndone => "email.change_undone",
             Self::KeyChanged => "key.changed",
             Self::ApiTokenCreated => "api_token.created",
             Self::ApiTokenUpdated => "api_token.updated",

@@ -118,7 +118,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "email_verification_enabled",
-        key: None,
+        key: Some("registration.email_verification"),
         kind: Kind::Boolean,
         meaning: "Whether users can verify their e-mail address. They always can where they must.",
         read: |now| now.email_verification_enabled.into(),

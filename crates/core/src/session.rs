@@ -70,6 +70,10 @@ pub enum EndCause {
     Reused,
     /// The password was changed from another session, or set by an operator.
     PasswordChanged,
+    /// The password was set anew by a mailed link.
+    PasswordReset,
+    /// The address was changed, or its change undone.
+    EmailChanged,
     /// The user was disabled.
     UserDisabled,
     /// The user had too many sessions and this was the oldest.
@@ -112,6 +116,7 @@ macro_rules! words {
 words!(Delivery: Body = "body", Cookie = "cookie", Cookies = "cookies");
 words!(EndCause: Logout = "logout", LogoutEverywhere = "logout_everywhere", Revoked = "revoked",
     RevokedByOperator = "revoked_by_operator", Reused = "reused", PasswordChanged = "password_changed",
+    PasswordReset = "password_reset", EmailChanged = "email_changed",
     UserDisabled = "user_disabled", Displaced = "displaced", ActingEnded = "acting_ended",
     UserDeleted = "user_deleted", Replaced = "replaced");
 words!(ActingMode: Bot = "bot", Read = "read", Full = "full");

@@ -40,7 +40,8 @@ pub fn decide(user: &User, factors: &[Factor], rules: &SignInRules) -> SignIn {
     if user.disabled_at.is_some() {
         return SignIn::Disabled;
     }
-    if rules.require_verified_email && user.email_verified_at.is_none() {
+    // A bot has no address.
+    if rules.require_verified_email && user.email_verified_at.is_none() && !user.is_bot() {
         return SignIn::Unverified;
     }
     if !factors.is_empty() {

@@ -26,12 +26,15 @@ mod status_indexes;
 mod user_reads;
 mod writer;
 
+pub mod addresses;
 pub mod api_tokens;
 pub mod audit;
 pub mod bots;
 pub mod clients;
 pub mod keys;
 pub mod limits;
+pub mod links;
+pub mod mail_requests;
 pub mod outbox;
 pub mod revocations;
 pub mod runtime_settings;

@@ -73,6 +73,7 @@ impl Default for Setup {
                     grace: Duration::from_mins(1),
                 },
                 registration_open: true,
+                email_verification: true,
                 require_email_verification: false,
                 default_role: Role::from_stored(Role::USER),
                 password_policy: PasswordPolicy::default(),

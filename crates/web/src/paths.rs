@@ -79,6 +79,28 @@ paths! {
     OAUTH_REVOKE = "/oauth/revoke",
     /// Change the password.
     PASSWORD_CHANGE = "/auth/password/change",
+    /// Ask for a link to set a new password.
+    PASSWORD_FORGOT = "/auth/password/forgot",
+    /// Whether such a link is good.
+    PASSWORD_VERIFY_RESET = "/auth/password/verify-reset-token",
+    /// Use it.
+    PASSWORD_RESET = "/auth/password/reset",
+    /// Whether addresses are verified.
+    VERIFICATION_STATUS = "/auth/email/verification-status",
+    /// Ask for a link that verifies an address.
+    SEND_VERIFICATION = "/auth/email/send-verification",
+    /// Use it.
+    EMAIL_VERIFY = "/auth/email/verify",
+    /// Undo a change of address.
+    EMAIL_UNDO = "/auth/email/undo",
+    /// The page that asks for a link to set a new password.
+    FORGOT_PASSWORD_PAGE = "/forgot-password",
+    /// The page behind that link.
+    RESET_PASSWORD_PAGE = "/reset-password",
+    /// The page behind a link that verifies an address.
+    VERIFY_EMAIL_PAGE = "/verify-email",
+    /// The page behind a link that undoes a change of address.
+    UNDO_EMAIL_PAGE = "/undo-email",
     /// What a sign-in page needs to know.
     CONFIG = "/auth/config",
     /// Forward-auth.

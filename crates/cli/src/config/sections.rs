@@ -183,8 +183,10 @@ pub enum RegistrationMode {
 pub struct RegistrationConfig {
     /// Who may register.
     pub mode: RegistrationMode,
-    /// Always false in this version, which sends no mail.
+    /// Nobody signs in before they have shown that their address is theirs. Needs `email_verification`.
     pub require_email_verification: bool,
+    /// People are asked to.
+    pub email_verification: bool,
     /// Never `admin`.
     pub default_role: String,
 }
@@ -240,6 +242,14 @@ pub struct RateLimitConfig {
     pub refresh_forgeries: Rate,
     /// Per address.
     pub password_change: Rate,
+    /// Asked for, per address.
+    pub password_forgot: Rate,
+    /// Used, per address.
+    pub password_reset: Rate,
+    /// Used, per address.
+    pub email_verify: Rate,
+    /// Asked for, per address.
+    pub send_verification: Rate,
     /// By password, per address.
     pub token_create: Rate,
     /// Failures, per address.

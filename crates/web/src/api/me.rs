@@ -2,14 +2,15 @@
 
 use axum::extract::State;
 use http::StatusCode;
-use portcullis_app::me::{Change, ProfileChange, ProfileError};
+use portcullis_app::me::{Change, NewAddress, ProfileChange, ProfileError};
+use portcullis_core::password::Password;
 use portcullis_edge::code::Code;
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
 use super::private_json;
 use super::user::UserBody;
-use crate::extract::{Acting, JsonBody, MustChangeToo};
+use crate::extract::{Acting, ClientInfo, JsonBody, MustChangeToo, may_change_credentials};
 use crate::failure::{Answer, Failure};
 use crate::paths;
 use crate::state::Web;
@@ -35,10 +36,12 @@ pub(crate) struct MePatch {
     #[serde(default, deserialize_with = "sent")]
     #[schema(value_type = Option<String>)]
     locale: Change,
-    /// Not part of this version.
+    /// Another address. It takes the place of the old one when the link that is mailed to it is used.
     #[serde(default, deserialize_with = "sent")]
     #[schema(value_type = Option<String>)]
     email: Change,
+    /// Needed for another address, by whoever has a password.
+    current_password: Option<String>,
 }
 
 /// Tells `null` from absent: only called for what was sent.
@@ -51,6 +54,9 @@ impl From<ProfileError> for Failure {
         match error {
             ProfileError::Invalid(errors) => Self::fields(errors),
             ProfileError::UsernameTaken => Self::new(Code::UsernameTaken),
+            ProfileError::WrongPassword(why) => Self::logged(Code::WrongPassword, why),
+            ProfileError::FreshLoginRequired => Self::new(Code::FreshLoginRequired),
+            ProfileError::Limited(limited) => limited.into(),
             ProfileError::NoUser => Self::logged(Code::InvalidToken, "the user is gone"),
             ProfileError::Fault(fault) => fault.into(),
         }
@@ -66,23 +72,29 @@ pub(crate) async fn get_me(State(web): State<Web>, MustChangeToo(caller): MustCh
     Ok(private_json(StatusCode::OK, &UserBody::from(&user)))
 }
 
-/// Change the fields that are sent.
+/// Change the fields that are sent. Another address needs a session of one's own and the current password; whether it is
+/// taken is not said.
 #[utoipa::path(patch, path = paths::ME, tag = "me", request_body = MePatch, security(("bearer" = [])),
     responses((status = 200, description = "The user as changed", body = UserBody)))]
 pub(crate) async fn patch_me(
     State(web): State<Web>,
+    ClientInfo(client): ClientInfo,
     Acting(caller): Acting,
     JsonBody(patch): JsonBody<MePatch>,
 ) -> Answer {
-    let MePatch { name, username, phone, job_title, timezone, locale, email } = patch;
-    if email != Change::Keep {
-        return Err(Failure::field(
-            "email",
-            "not_supported",
-            "The address cannot be changed in this version.",
-        ));
-    }
+    let MePatch { name, username, phone, job_title, timezone, locale, email, current_password } = patch;
     let change = ProfileChange { name, username, phone, job_title, timezone, locale };
-    let user = web.cx.update_me(&caller, change).await?;
+    let user = match email {
+        Change::Keep => web.cx.update_me(&caller, change).await?,
+        Change::Clear => {
+            return Err(Failure::field("email", "required", "An address cannot be taken away."));
+        }
+        Change::Set(email) => {
+            may_change_credentials(&caller)?;
+            let current_password = current_password.as_deref().map(Password::presented);
+            let new = NewAddress { email, current_password };
+            web.cx.update_me_and_address(&caller, change, new, &client).await?
+        }
+    };
     Ok(private_json(StatusCode::OK, &UserBody::from(&user)))
 }

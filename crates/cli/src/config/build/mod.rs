@@ -56,14 +56,17 @@ fn registration(entries: &Entries) -> Result<RegistrationConfig, ConfigError> {
         )),
         _ => text::one_of(mode, &[("open", RegistrationMode::Open), ("closed", RegistrationMode::Closed)]),
     })?;
+    let email_verification = entries.boolean("registration.email_verification");
     let require_email_verification = entries.boolean("registration.require_email_verification");
-    if require_email_verification {
-        let problem = Problem::new("comes with mail in a later version", "set it to false until then");
-        return Err(entries.fault("registration.require_email_verification", problem));
+    if require_email_verification && !email_verification {
+        let problem = "contradicts registration.email_verification, which is false";
+        let remedy = "set that to true, or this to false";
+        return Err(entries.fault("registration.require_email_verification", Problem::new(problem, remedy)));
     }
     Ok(RegistrationConfig {
         mode,
         require_email_verification,
+        email_verification,
         default_role: entries.parse("registration.default_role", text::default_role)?,
     })
 }
@@ -77,6 +80,10 @@ fn rate_limit(entries: &Entries) -> RateLimitConfig {
         refresh_replays: entries.rate("rate_limit.refresh_replays"),
         refresh_forgeries: entries.rate("rate_limit.refresh_forgeries"),
         password_change: entries.rate("rate_limit.password_change"),
+        password_forgot: entries.rate("rate_limit.password_forgot"),
+        password_reset: entries.rate("rate_limit.password_reset"),
+        email_verify: entries.rate("rate_limit.email_verify"),
+        send_verification: entries.rate("rate_limit.send_verification"),
         token_create: entries.rate("rate_limit.token_create"),
         oauth_token: entries.rate("rate_limit.oauth_token"),
     }

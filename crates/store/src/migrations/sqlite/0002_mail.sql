@@ -33,29 +33,25 @@ CREATE TABLE mail_requests (
     purpose    TEXT   NOT NULL,
     email      TEXT   NOT NULL,
     email_key  TEXT   NOT NULL,
-    -- Of a change of address: whose. Of a registration: which.
+    -- Of a change of address: whose, and in which session they asked.
     user_id    BLOB   REFERENCES users (id) ON DELETE CASCADE,
     session_id BLOB,
+    -- Of a registration: which.
     pending_id BLOB,
-    address    TEXT,
     created_at BIGINT NOT NULL
 );
 
--- Single-use links of users and of pending registrations.
+-- What mailed links are about. One of each purpose: a newer one takes the place of the older, using it takes it away.
 CREATE TABLE links (
-    id         BLOB   NOT NULL PRIMARY KEY,
-    purpose    TEXT   NOT NULL,
-    -- The user, or the pending registration.
+    -- A user, or a pending registration.
     subject    BLOB   NOT NULL,
+    purpose    TEXT   NOT NULL,
+    id         BLOB   NOT NULL UNIQUE,
     email      TEXT   NOT NULL,
     email_key  TEXT   NOT NULL,
     epoch      BIGINT NOT NULL,
-    -- Of a change of address: the session that asked.
+    -- Of a change of address: the session that asked, which goes on.
     session_id BLOB,
-    created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
-    -- Used, or made void by a newer one.
-    spent_at   BIGINT
+    PRIMARY KEY (subject, purpose)
 );
-CREATE INDEX links_subject ON links (subject, purpose);
-CREATE INDEX links_expires ON links (expires_at);

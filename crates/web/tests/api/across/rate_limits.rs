@@ -19,6 +19,10 @@ pub(crate) fn limited(setup: &mut Setup) {
         refresh_replays: Rate::per_minute(600),
         refresh_forgeries: Rate::per_minute(30),
         password_change: Rate::per_minute(5),
+        password_forgot: Rate::per_minute(5),
+        password_reset: Rate::per_minute(5),
+        email_verify: Rate::per_minute(5),
+        send_verification: Rate::per_minute(5),
         token_create: Rate::per_minute(5),
         oauth_token: Rate::per_minute(30),
     });

@@ -77,6 +77,8 @@ const OPEN: (u16, &str) = (200, "");
 const MISSING: (u16, &str) = (401, "missing_token");
 const FIELDS: (u16, &str) = (422, "validation_failed");
 const FORGED: (u16, &str) = (403, "csrf_failed");
+/// Of a page behind a mailed link, without one.
+const NO_LINK: (u16, &str) = (400, "invalid_link");
 /// Of a page that is somebody's own.
 const TO_SIGN_IN: (u16, &str) = (303, "");
 
@@ -93,6 +95,14 @@ const TABLE: &[Operation] = &[
     op("POST", paths::ACCOUNT_PAGE, Form, FORGED),
     op("GET", paths::PASSWORD_PAGE, Nothing, TO_SIGN_IN),
     op("POST", paths::PASSWORD_PAGE, Form, FORGED),
+    op("GET", paths::FORGOT_PASSWORD_PAGE, Nothing, OPEN),
+    op("POST", paths::FORGOT_PASSWORD_PAGE, Form, FORGED),
+    op("GET", paths::RESET_PASSWORD_PAGE, Nothing, NO_LINK),
+    op("POST", paths::RESET_PASSWORD_PAGE, Form, FORGED),
+    op("GET", paths::VERIFY_EMAIL_PAGE, Nothing, OPEN),
+    op("POST", paths::VERIFY_EMAIL_PAGE, Form, FORGED),
+    op("GET", paths::UNDO_EMAIL_PAGE, Nothing, OPEN),
+    op("POST", paths::UNDO_EMAIL_PAGE, Form, FORGED),
     op("GET", paths::ERROR_PAGE, Nothing, OPEN),
     delivers(paths::REGISTER, Json),
     delivers(paths::LOGIN, JsonOrForm),
@@ -129,6 +139,13 @@ const TABLE: &[Operation] = &[
     without_cookies(paths::OAUTH_INTROSPECT, JsonOrForm, (401, "invalid_client")),
     without_cookies(paths::OAUTH_REVOKE, JsonOrForm, (400, "invalid_request")),
     op("POST", paths::PASSWORD_CHANGE, Json, MISSING),
+    without_cookies(paths::PASSWORD_FORGOT, Json, FIELDS),
+    without_cookies(paths::PASSWORD_VERIFY_RESET, Json, FIELDS),
+    without_cookies(paths::PASSWORD_RESET, Json, FIELDS),
+    op("GET", paths::VERIFICATION_STATUS, Nothing, OPEN),
+    op("POST", paths::SEND_VERIFICATION, Json, MISSING),
+    without_cookies(paths::EMAIL_VERIFY, Json, FIELDS),
+    without_cookies(paths::EMAIL_UNDO, Json, FIELDS),
     op("GET", paths::CONFIG, Nothing, OPEN),
     op("GET", paths::VERIFY, Nothing, (404, "not_found")),
     delivers(paths::SET_UP, Json),
@@ -187,7 +204,7 @@ fn came_to(reply: &Reply, (status, code): (u16, &str), operation: &Operation) {
         // What is no parameter list is an invalid request there, whatever is wrong with it.
         return oauth_refused(reply, status, if status == 415 { "invalid_request" } else { code });
     }
-    if operation.takes == Form {
+    if operation.takes == Form || (status, code) == NO_LINK {
         let page = Page::of(reply.clone(), status);
         return assert_eq!(page.code(), code, "{}", operation.path);
     }

@@ -28,6 +28,14 @@ fn readable() -> impl Iterator<Item = String> {
         paths::OAUTH_TOKEN,
         paths::OAUTH_INTROSPECT,
         paths::OAUTH_REVOKE,
+        paths::PASSWORD_FORGOT,
+        paths::PASSWORD_VERIFY_RESET,
+        paths::PASSWORD_RESET,
+        paths::SEND_VERIFICATION,
+        paths::EMAIL_VERIFY,
+        paths::EMAIL_UNDO,
+        // Only with a mailed link.
+        paths::RESET_PASSWORD_PAGE,
         // Only for whoever is signed in by cookie.
         paths::ACCOUNT_PAGE,
         paths::RENEW,

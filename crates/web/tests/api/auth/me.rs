@@ -80,9 +80,13 @@ async fn wrong_values_change_nothing() {
         ("locale", "invalid"),
     ];
     invalid(&ada.patch("/auth/me", &body).await, &fields);
-    for email in [json!("new@example.org"), Value::Null] {
+    for (email, field, code) in [
+        (json!("new@example.org"), "current_password", "required"),
+        (json!("new"), "email", "invalid_email"),
+        (Value::Null, "email", "required"),
+    ] {
         let body = json!({"name": "fine", "email": email});
-        invalid(&ada.patch("/auth/me", &body).await, &[("email", "not_supported")]);
+        invalid(&ada.patch("/auth/me", &body).await, &[(field, code)]);
     }
     assert_eq!(ada.get("/auth/me").await.json, before);
 }

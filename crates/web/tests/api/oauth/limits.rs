@@ -21,6 +21,10 @@ fn limited(setup: &mut Setup) {
         refresh_replays: many,
         refresh_forgeries: many,
         password_change: many,
+        password_forgot: many,
+        password_reset: many,
+        email_verify: many,
+        send_verification: many,
         token_create: many,
         oauth_token: Rate::per_minute(30),
     });

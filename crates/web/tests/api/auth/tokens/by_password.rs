@@ -114,6 +114,10 @@ async fn limited_by_address_whatever_the_header_says() {
             refresh_replays: rate,
             refresh_forgeries: rate,
             password_change: rate,
+            password_forgot: rate,
+            password_reset: rate,
+            email_verify: rate,
+            send_verification: rate,
             token_create: Rate::per_minute(5),
             oauth_token: rate,
         });

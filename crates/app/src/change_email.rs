@@ -1,0 +1,121 @@
+//! Another address for a user.
+//!
+//! 1. They ask for it with their password (in [`crate::me`]). A mail goes to the new address: nothing has changed yet.
+//! 2. Its link puts the address in place. Every session but the one that asked ends, and the old address gets a mail with
+//!    a link that undoes it.
+//! 3. Undoing brings the old address back and ends every session, every API token and the password: whoever changed it
+//!    knew it. A link to set a new one goes to the old address.
+
+use portcullis_core::audit::EventKind;
+use portcullis_core::link::LinkPurpose;
+use portcullis_core::mail::Template;
+use portcullis_core::session::EndCause;
+use portcullis_store::addresses::{self, ChangeEmail, Standing};
+use portcullis_store::links::Link;
+use portcullis_store::mail_requests::Asker;
+use portcullis_store::{StoreError, api_tokens, audit, links, mail_requests, outbox, revocations, sessions};
+
+use crate::client::Client;
+use crate::cx::Cx;
+use crate::fault::Fault;
+use crate::letters::user_of;
+use crate::reset_password::LinkError;
+
+impl Cx {
+    pub(crate) async fn confirm_change(&self, link: &Link, client: &Client) -> Result<(), LinkError> {
+        let user = self.store.user(user_of(link)).await.map_err(Fault::from)?;
+        // Read before the guard: with the same epoch, it has the same address.
+        let user =
+            user.filter(|user| user.credential_epoch == link.facts.epoch).ok_or(LinkError::InvalidLink)?;
+        let span = self.span();
+        let now = span.now;
+        let standing = Standing { user: user.id, epoch: link.facts.epoch, email: link.email.clone() };
+        let mut event = self.event(EventKind::EmailChanged);
+        event.user = Some(user.id);
+        event.actor = Some(user.id);
+        event.address = Some(client.address);
+        let (id, asked) = (link.facts.id, link.session);
+        // Whatever proves the user may change as often as it likes: this one brings back what was.
+        let undo = self.new_link(user.id.uuid(), LinkPurpose::UndoEmail, &user.email, 0);
+        let mail = self.letter_with(Template::EmailChanged, &undo, Some(&user));
+        let written = self
+            .store
+            .write(move |tx| {
+                let (standing, event) = (standing.clone(), event.clone());
+                let (undo, mail) = (undo.clone(), mail.clone());
+                Box::pin(async move {
+                    if !links::spend(tx, id, now).await? {
+                        return Ok(Err(ChangeEmail::Moved));
+                    }
+                    let changed = addresses::change_email(tx, &standing, now).await?;
+                    if changed != ChangeEmail::Done {
+                        return Ok(Err(changed));
+                    }
+                    let ended =
+                        sessions::end_all(tx, standing.user, asked, now, EndCause::EmailChanged).await?;
+                    links::put(tx, &undo).await?;
+                    outbox::enqueue(tx, &mail).await?;
+                    audit::append(tx, &event).await?;
+                    revocations::append_all(tx, &ended, span).await?;
+                    Ok(Ok(ended))
+                })
+            })
+            .await
+            .map_err(Fault::from)?;
+        let ended = written.map_err(refused)?;
+        self.mail_nudge();
+        self.revoke_here(&ended, span);
+        Ok(())
+    }
+
+    /// Undoes a change of address, by the link that the old address got.
+    pub async fn undo_email_change(&self, token: &str, client: &Client) -> Result<(), LinkError> {
+        self.limit("email_verify", self.settings.rates.map(|rates| rates.email_verify), client).await?;
+        let link = self.link(token, &[LinkPurpose::UndoEmail]).await?.ok_or(LinkError::InvalidLink)?;
+        let span = self.span();
+        let (user, now) = (user_of(&link), span.now);
+        let mut event = self.event(EventKind::EmailChangeUndone);
+        event.user = Some(user);
+        event.actor = Some(user);
+        event.address = Some(client.address);
+        let reset = self.mail_request(LinkPurpose::ResetPassword, link.email.clone(), Asker::Anybody);
+        let written = self
+            .store
+            .write(move |tx| {
+                let (link, event, reset) = (link.clone(), event.clone(), reset.clone());
+                Box::pin(async move {
+                    if !links::spend(tx, link.facts.id, now).await? {
+                        return Ok(Err(ChangeEmail::Moved));
+                    }
+                    let changed = addresses::undo_change(tx, user, &link.email, now).await?;
+                    match changed {
+                        ChangeEmail::Done => {}
+                        // The link stays: the address may be free again tomorrow.
+                        ChangeEmail::Taken => return Err(StoreError::Refused),
+                        ChangeEmail::Moved => return Ok(Err(changed)),
+                    }
+                    let mut ended = sessions::end_all(tx, user, None, now, EndCause::EmailChanged).await?;
+                    ended.extend(api_tokens::revoke_all(tx, user, now).await?);
+                    mail_requests::put(tx, &reset, now).await?;
+                    audit::append(tx, &event).await?;
+                    revocations::append_all(tx, &ended, span).await?;
+                    Ok(Ok(ended))
+                })
+            })
+            .await;
+        let ended = match written {
+            Ok(written) => written.map_err(refused)?,
+            Err(StoreError::Refused) => return Err(LinkError::EmailTaken),
+            Err(error) => return Err(Fault::from(error).into()),
+        };
+        self.revoke_here(&ended, span);
+        Ok(())
+    }
+}
+
+const fn refused(change: ChangeEmail) -> LinkError {
+    match change {
+        ChangeEmail::Taken => LinkError::EmailTaken,
+        ChangeEmail::Done | ChangeEmail::Moved => LinkError::InvalidLink,
+    }
+}

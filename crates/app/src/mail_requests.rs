@@ -1,0 +1,163 @@
+//! Mails that are asked for by address, where the answer must tell nobody whether the address is known: not by its words
+//! and not by its time.
+//!
+//! 1. The answer writes one row, the same for every address ([`Cx::ask_for_mail`]), and wakes nobody.
+//! 2. Every second whoever sends mails looks at what was asked for: finds the user, makes the link, and puts the mail
+//!    into the outbox, or does nothing ([`Cx::answer_mail_requests`]). One transaction each; of two nodes one does it.
+
+use std::time::Duration;
+
+use portcullis_core::audit::{Event, EventKind};
+use portcullis_core::ids::EventId;
+use portcullis_core::link::LinkPurpose;
+use portcullis_core::mail::{Mail, Template};
+use portcullis_core::rate::Rate;
+use portcullis_core::user::{Email, Login, User};
+use portcullis_store::links::Link;
+use portcullis_store::mail_requests::{Asker, MailRequest};
+use portcullis_store::{audit, links, mail_requests, outbox};
+
+use crate::cx::Cx;
+use crate::fault::Fault;
+use crate::letters::asked_in;
+use crate::limits::LimitError;
+
+/// How many are answered in one round.
+const ROUND: i64 = 100;
+/// Most mails that strangers can have sent to one address.
+const PER_ADDRESS: Rate = Rate { count: 10, per: Duration::from_hours(1) };
+
+/// What is done about a request.
+#[derive(Clone)]
+struct Reply {
+    link: Option<Link>,
+    mail: Mail,
+    event: Option<Event>,
+}
+
+impl Cx {
+    /// Notes that a mail is wanted.
+    pub(crate) async fn ask_for_mail(
+        &self,
+        purpose: LinkPurpose,
+        email: Email,
+        asker: Asker,
+    ) -> Result<(), Fault> {
+        let request = self.mail_request(purpose, email, asker);
+        let now = self.clock.now();
+        let noted = self.store.write_one(move |tx| {
+            let request = request.clone();
+            Box::pin(async move { mail_requests::put(tx, &request, now).await })
+        });
+        Ok(noted.await?)
+    }
+
+    /// A request, to be noted by whoever has more to write.
+    pub(crate) fn mail_request(&self, purpose: LinkPurpose, email: Email, asker: Asker) -> MailRequest {
+        let id = EventId::new(self.clock.now(), &*self.random).uuid();
+        MailRequest { id, purpose, email, asker }
+    }
+
+    /// Answers what was asked for; how many requests there were.
+    pub async fn answer_mail_requests(&self) -> Result<usize, Fault> {
+        let mut answered = 0;
+        loop {
+            let requests = self.store.mail_requests(ROUND).await?;
+            answered += requests.len();
+            if requests.is_empty() {
+                return Ok(answered);
+            }
+            for request in requests {
+                let reply = self.reply_to(&request).await?;
+                self.write_reply(&request, reply).await?;
+            }
+        }
+    }
+
+    async fn reply_to(&self, request: &MailRequest) -> Result<Option<Reply>, Fault> {
+        let owner = self.owner_of(&request.email).await?;
+        let reply = match (request.purpose, request.asker) {
+            (LinkPurpose::ResetPassword, _) => owner.map(|owner| self.reset_mail(&owner)),
+            (LinkPurpose::VerifyEmail, _) => owner
+                .filter(|owner| owner.email_verified_at.is_none())
+                .map(|owner| self.verification_mail(&owner)),
+            (LinkPurpose::ChangeEmail, Asker::User(user, session)) => {
+                let Some(user) = self.store.user(user).await? else { return Ok(None) };
+                self.change_mail(&user, owner, &request.email)
+                    .map(|reply| Reply { link: reply.link.map(|link| asked_in(link, session)), ..reply })
+            }
+            _ => None,
+        };
+        let Some(reply) = reply else { return Ok(None) };
+        Ok(self.may_have_another(&request.email).await?.then_some(reply))
+    }
+
+    /// The user of an address who can use what is mailed there.
+    async fn owner_of(&self, email: &Email) -> Result<Option<User>, Fault> {
+        let found = self.store.find_login(&Login::new(email.as_str())).await?;
+        let owner = found.map(|found| found.user).filter(|user| user.email.key() == email.key());
+        Ok(owner.filter(|user| user.disabled_at.is_none() && !user.is_bot()))
+    }
+
+    fn reset_mail(&self, owner: &User) -> Reply {
+        let link = self.link_of(owner, LinkPurpose::ResetPassword, &owner.email);
+        let mut event = self.event(EventKind::PasswordResetRequested);
+        event.user = Some(owner.id);
+        let mail = self.letter_with(Template::ResetPassword, &link, Some(owner));
+        Reply { link: Some(link), mail, event: Some(event) }
+    }
+
+    fn verification_mail(&self, owner: &User) -> Reply {
+        let link = self.link_of(owner, LinkPurpose::VerifyEmail, &owner.email);
+        let mail = self.letter_with(Template::VerifyEmail, &link, Some(owner));
+        Reply { link: Some(link), mail, event: None }
+    }
+
+    /// To the new address: it must be shown to be theirs. If it is somebody else's, they are told.
+    fn change_mail(&self, user: &User, owner: Option<User>, wanted: &Email) -> Option<Reply> {
+        if let Some(owner) = owner.filter(|owner| owner.id != user.id) {
+            let mail = self.letter(Template::ChangeEmailAttempt, &owner.email, Some(&owner));
+            return Some(Reply { link: None, mail, event: None });
+        }
+        let link = self.link_of(user, LinkPurpose::ChangeEmail, wanted);
+        let mail = self.letter_with(Template::ChangeEmail, &link, Some(user));
+        (user.disabled_at.is_none()).then_some(Reply { link: Some(link), mail, event: None })
+    }
+
+    /// Counts a mail to `email`; `false`: it has had enough of them.
+    async fn may_have_another(&self, email: &Email) -> Result<bool, Fault> {
+        if self.settings.rates.is_none() {
+            return Ok(true);
+        }
+        let key = self.counter("mails to", &[email.key().as_bytes()]);
+        match self.take("mails_per_address", key, PER_ADDRESS).await {
+            Ok(()) => Ok(true),
+            Err(LimitError::Limited(_)) => {
+                metrics::counter!("portcullis_mails_suppressed_total").increment(1);
+                Ok(false)
+            }
+            Err(LimitError::Fault(fault)) => Err(fault),
+        }
+    }
+
+    async fn write_reply(&self, request: &MailRequest, reply: Option<Reply>) -> Result<(), Fault> {
+        let id = request.id;
+        let written = self.store.write(move |tx| {
+            let reply = reply.clone();
+            Box::pin(async move {
+                if !mail_requests::take(tx, id).await? {
+                    return Ok(());
+                }
+                let Some(Reply { link, mail, event }) = reply else { return Ok(()) };
+                if let Some(link) = &link {
+                    links::put(tx, link).await?;
+                }
+                if let Some(event) = &event {
+                    audit::append(tx, event).await?;
+                }
+                outbox::enqueue(tx, &mail).await
+            })
+        });
+        Ok(written.await?)
+    }
+}
