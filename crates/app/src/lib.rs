@@ -4,6 +4,7 @@
 //! exhaustively. What may not live here: HTTP, SQL, a clock, a source of randomness.
 
 pub mod api_tokens;
+pub mod administration;
 pub mod attempts;
 pub mod bearer;
 pub mod bots;
@@ -13,6 +14,7 @@ pub mod change_password;
 pub mod client;
 pub mod clients;
 pub mod cx;
+pub mod deletion;
 pub mod doctor;
 pub mod fault;
 pub mod feed;
@@ -33,6 +35,7 @@ pub mod operator;
 pub mod operator_tokens;
 pub mod outbound;
 pub mod own;
+pub mod own_data;
 pub mod refresh;
 pub mod register;
 pub mod reset_password;

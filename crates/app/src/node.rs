@@ -149,7 +149,8 @@ impl Cx {
             Err(error) => Err(Fault::Internal(error.to_string())),
         };
         let tended = self.tend_signing_keys().await;
-        purged.and(rotated).and(tended).and(self.forget_free_server_keys().await)
+        let deleted = self.delete_due_users().await;
+        purged.and(deleted.map(drop)).and(rotated).and(tended).and(self.forget_free_server_keys().await)
     }
 
     /// Deletes what has run out; how many rows.

@@ -59,6 +59,8 @@ pub struct Settings {
     pub forward_auth: ForwardAuth,
     /// Audiences of the services behind gateways, beside those of forward-auth's rules.
     pub gateway_audiences: Vec<String>,
+    /// How long users who want to be deleted may change their mind.
+    pub deletion_grace: Duration,
     /// Mail.
     pub email: EmailSettings,
 }

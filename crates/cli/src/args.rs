@@ -156,6 +156,8 @@ pub enum UserCommand {
     Disable(OneUser),
     /// Let a disabled user sign in again
     Enable(OneUser),
+    /// Delete a user for good, with all that is their own
+    Delete(OneUser),
     /// Change a user's role
     SetRole {
         /// E-mail address, user name or id

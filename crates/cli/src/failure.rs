@@ -5,6 +5,7 @@ use std::io;
 
 use portcullis_app::api_tokens::TokenError;
 use portcullis_app::clients::ClientError;
+use portcullis_app::deletion::DeletionError;
 use portcullis_app::fault::Fault;
 use portcullis_app::hashing::HasherStartError;
 use portcullis_app::node::StartError;
@@ -156,6 +157,23 @@ impl From<SettingError> for Failure {
             SettingError::Fault(fault) => fault.into(),
             SettingError::Unknown => Self::mend(error, "portcullis settings list shows all"),
             SettingError::Invalid(_) | SettingError::Moved => Self::new(error),
+        }
+    }
+}
+
+impl From<DeletionError> for Failure {
+    fn from(error: DeletionError) -> Self {
+        match error {
+            DeletionError::Fault(fault) => fault.into(),
+            DeletionError::NotFound => Self::mend(error, "portcullis user list shows all"),
+            DeletionError::Invalid(_)
+            | DeletionError::WrongPassword(_)
+            | DeletionError::FreshLoginRequired
+            | DeletionError::LastAdministrator
+            | DeletionError::LastOwner
+            | DeletionError::Oneself
+            | DeletionError::Moved
+            | DeletionError::Limited(_) => Self::new(error),
         }
     }
 }

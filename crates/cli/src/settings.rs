@@ -62,6 +62,7 @@ pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, ConfigError> {
         impersonation_notify: config.impersonation.notify,
         forward_auth: forward_auth(config),
         gateway_audiences: gateway_audiences(config),
+        deletion_grace: config.deletion.grace,
         email: EmailSettings::at(&config.server.public_url.to_string()),
     })
 }

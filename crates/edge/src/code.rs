@@ -128,6 +128,10 @@ codes! {
         "Revoke a token that is no longer needed first.";
     TooManyBots "too_many_bots" CONFLICT "Too many bots"
         "Delete a bot that is no longer needed first.";
+    LastOwner "last_owner" CONFLICT "The last owner stays"
+        "Make another member the owner first, or delete the account.";
+    LastAdministrator "last_administrator" CONFLICT "The last administrator stays"
+        "Make another user an administrator first.";
     LinkRequired "link_required" CONFLICT "Link the provider first"
         "A user with this address exists. Sign in as that user and link the provider there.";
     Gone "gone" GONE "Gone"

@@ -298,7 +298,7 @@ async fn hold(tx: &mut Tx, new: &NewSession) -> Result<Option<Timestamp>, StoreE
 
 /// When the session ends from which somebody asks; `None`: it has ended, or they may not: they are disabled, or no
 /// administrator where one is needed.
-pub(crate) async fn hold_asker(
+pub async fn hold_asker(
     tx: &mut Tx,
     asker: Asker,
     admin: bool,

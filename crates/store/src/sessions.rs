@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::Store;
 use crate::db::{Tx, affected, on, on_tx, row};
 use crate::error::StoreError;
-pub use crate::new_session::{ActingFrom, Asker, NewSession, create};
+pub use crate::new_session::{ActingFrom, Asker, NewSession, create, hold_asker};
 use crate::rotate::Rotate;
 pub use crate::session_rows::Judged;
 use crate::session_rows::{GrantRow, JudgedRow, grant_columns};

@@ -90,6 +90,7 @@ impl Default for Setup {
                     stale: Stale::Serve,
                 },
                 gateway_audiences: vec![],
+                deletion_grace: Duration::from_hours(30 * 24),
                 email: EmailSettings::at(issuer),
             },
             web: WebConfig {

@@ -1,6 +1,7 @@
 //! `portcullis user …`
 
 use portcullis_app::Cx;
+use portcullis_app::clients::By;
 use portcullis_app::operator::NewUserRequest;
 use portcullis_core::time::Timestamp;
 use portcullis_core::user::{Role, User};
@@ -32,6 +33,13 @@ pub(super) async fn run(loaded: &Loaded, command: UserCommand) -> Result<(), Fai
             let user = cx.find_user(&user).await?;
             let changed = cx.enable_user(user.id).await?;
             told(&cx, &user, changed, json, ("may sign in again", "was not disabled")).await
+        }
+        UserCommand::Delete(OneUser { user, json }) => {
+            let cx = node(loaded).await?;
+            let user = cx.find_user(&user).await?;
+            cx.delete_user(user.id, By::Operator).await?;
+            let text = format!("{} is deleted", user.email.as_str());
+            output::either(json, &json!({ "deleted": 1 }), text)
         }
         UserCommand::SetRole { user, role, json } => {
             let cx = node(loaded).await?;

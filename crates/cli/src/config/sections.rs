@@ -36,6 +36,8 @@ pub struct Config {
     pub bots: BotsConfig,
     /// `[impersonation]`
     pub impersonation: ImpersonationConfig,
+    /// `[deletion]`
+    pub deletion: DeletionConfig,
     /// `[forward_auth]`
     pub forward_auth: ForwardAuthConfig,
     /// `[gateway]`
@@ -290,6 +292,13 @@ pub struct ImpersonationConfig {
     pub max_duration: Duration,
     /// By mail, when it begins.
     pub notify: bool,
+}
+
+/// `[deletion]`
+#[derive(Debug, Clone, Copy)]
+pub struct DeletionConfig {
+    /// In which users may change their mind.
+    pub grace: Duration,
 }
 
 /// Whose headers forward-auth reads.

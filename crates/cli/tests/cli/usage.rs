@@ -77,6 +77,7 @@ fn the_page_describes_every_command() {
         "user list",
         "user disable",
         "user enable",
+        "user delete",
         "user set-role",
         "user set-password",
         "session list",

@@ -14,6 +14,7 @@ pub(crate) mod logout;
 pub(crate) mod me;
 pub(crate) mod metadata;
 pub(crate) mod openapi;
+pub(crate) mod own_data;
 pub(crate) mod page;
 pub(crate) mod password;
 pub(crate) mod password_reset;
@@ -28,6 +29,7 @@ pub(crate) mod status_list;
 pub(crate) mod token_response;
 pub(crate) mod tokens;
 pub(crate) mod user;
+pub(crate) mod users;
 pub(crate) mod verify;
 
 use axum::body::Body;

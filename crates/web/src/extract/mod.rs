@@ -7,7 +7,7 @@ mod client;
 mod id;
 
 pub(crate) use bearer::{
-    Acting, AnySession, Known, MustChangeToo, Own, OwnMustChangeToo, OwnSession, OwnSessionMustChangeToo,
+    Acting, AnySession, Known, MustChangeToo, Own, OwnMustChangeToo, OwnSession, OwnSessionMustChangeToo, Registrar,
     may_change_credentials, may_end_sessions, visitor,
 };
 pub(crate) use body::{BodyOrForm, FormBody, JsonBody, OptionalJson, RawJson, optional_json};

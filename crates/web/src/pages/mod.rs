@@ -15,6 +15,7 @@ pub(crate) mod forgot_password;
 mod form;
 pub(crate) mod home;
 mod html;
+pub(crate) mod keep_account;
 mod mailed;
 mod opened;
 pub(crate) mod password;

@@ -12,7 +12,7 @@ use std::path::Path;
 use super::entries::Entries;
 use super::error::{ConfigError, Problem};
 use super::sections::{
-    ApiTokensConfig, BotsConfig, Config, ImpersonationConfig, LogFormat, OutboundConfig, RateLimitConfig,
+    ApiTokensConfig, BotsConfig, Config, DeletionConfig, ImpersonationConfig, LogFormat, OutboundConfig, RateLimitConfig,
     RegistrationConfig, RegistrationMode, RevocationsConfig, StaleMode, TelemetryConfig,
 };
 use super::{network, text};
@@ -43,6 +43,7 @@ pub(super) fn config(entries: &mut Entries, cwd: &Path) -> Result<Config, Config
             max_duration: entries.duration("impersonation.max_duration"),
             notify: entries.boolean("impersonation.notify"),
         },
+        deletion: DeletionConfig { grace: entries.duration("deletion.grace") },
         revocations: revocations(entries)?,
         telemetry: telemetry(entries)?,
     })
