@@ -63,6 +63,8 @@ pub(crate) enum Measurement {
     Login,
     /// Refresh beside a flood of logins.
     Flood,
+    /// Whether answers tell who has an account.
+    Enumeration,
     /// The gateway beside nginx.
     Gateway,
 }
@@ -142,6 +144,11 @@ impl Options {
 
     pub(crate) fn settle(&self) -> Duration {
         Duration::from_secs_f64(self.settle.unwrap_or(if self.quick { 2.0 } else { 60.0 }))
+    }
+
+    /// Pairs of a known and an unknown address.
+    pub(crate) fn pairs(&self) -> usize {
+        if self.quick { 100 } else { 2_000 }
     }
 
     pub(crate) fn starts(&self) -> usize {

@@ -1,6 +1,7 @@
 //! One run: what is measured in which order, and what is compared with what.
 
 mod dear;
+mod enumeration;
 mod environment;
 mod light;
 
@@ -214,6 +215,9 @@ impl<'a> Bench<'a> {
             if wanted(&[Login, Flood]) {
                 self.dear(database, &wanted)?;
             }
+            if wanted(&[Measurement::Enumeration]) {
+                self.enumeration(database)?;
+            }
         }
         if wanted(&[Measurement::Gateway]) {
             self.gateway(&child)?;
@@ -248,6 +252,7 @@ impl<'a> Bench<'a> {
             dir,
             database_url: url,
             cheap_passwords: cheap,
+            verified_only: false,
             gateway: None,
         }
     }

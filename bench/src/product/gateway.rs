@@ -38,6 +38,7 @@ pub(crate) fn beside_nginx(app: &Child, options: &Options) -> Result<Option<Besi
         dir: dir.path(),
         database_url: None,
         cheap_passwords: true,
+        verified_only: false,
         gateway: Some(GatewayAt { listen, upstream: app.address }),
     })?;
     let requests = runtime()?.block_on(sign_in(&server, listen))?;

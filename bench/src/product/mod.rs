@@ -1,6 +1,7 @@
 //! The product: its release binary in a process of its own, called over HTTP as its clients do.
 
 mod callers;
+pub(crate) mod enumeration;
 pub(crate) mod feed;
 pub(crate) mod footprint;
 pub(crate) mod gateway;
@@ -73,6 +74,7 @@ pub(crate) fn capture(options: &Options) -> Result<Captured> {
         dir: dir.path(),
         database_url: None,
         cheap_passwords: true,
+        verified_only: false,
         gateway: None,
     })?;
     let captured = runtime()?.block_on(async {

@@ -31,6 +31,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) database_url: Option<&'a str>,
     /// Hashes that cost nothing, for what does not measure them.
     pub(crate) cheap_passwords: bool,
+    /// Nobody signs in before their address is verified.
+    pub(crate) verified_only: bool,
     /// A gateway beside it.
     pub(crate) gateway: Option<GatewayAt>,
 }
@@ -112,6 +114,9 @@ fn configure(command: &mut Command, setting: &Setting<'_>, address: SocketAddr) 
         .env("PORTCULLIS_TELEMETRY__LEVEL", "info");
     if setting.cheap_passwords {
         command.env("PORTCULLIS_PASSWORD__MEMORY_KIB", "8").env("PORTCULLIS_PASSWORD__ITERATIONS", "1");
+    }
+    if setting.verified_only {
+        command.env("PORTCULLIS_REGISTRATION__REQUIRE_EMAIL_VERIFICATION", "true");
     }
     if let Some(gateway) = setting.gateway {
         command

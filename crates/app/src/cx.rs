@@ -18,7 +18,7 @@ use crate::clients::KnownClient;
 use crate::hashing::Hasher;
 use crate::lifetime::LongestLifetime;
 use crate::limits::Memory;
-use crate::mail::Mailroom;
+use crate::mail::{MailParts, Mailroom};
 use crate::node::Walk;
 use crate::outbound::Outbound;
 use crate::revoked::Revoked;
@@ -49,6 +49,8 @@ pub struct Parts {
     pub hasher: Hasher,
     /// Fetches from elsewhere.
     pub outbound: Arc<dyn Outbound>,
+    /// Mail.
+    pub mail: MailParts,
     /// Settings.
     pub settings: Settings,
 }
@@ -101,7 +103,7 @@ impl Cx {
             revoked: Revoked::default(),
             hasher: parts.hasher,
             outbound: parts.outbound,
-            mailroom: Mailroom::default(),
+            mailroom: Mailroom::new(parts.mail.templates, parts.mail.mailer),
             scanning_keys: ScanningKeys::default(),
             keys: SigningKeys::default(),
             status_lists: StatusLists::default(),

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use portcullis_store::sessions::Slice;
-use portcullis_store::{api_tokens, clients, keys, limits, revocations, sessions};
+use portcullis_store::{api_tokens, clients, keys, limits, outbox, revocations, sessions};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -25,6 +25,11 @@ const LEASE: Duration = Duration::from_secs(150);
 const KEEP_SESSIONS: Duration = Duration::from_hours(7 * 24);
 /// Wrong passwords are forgotten after this long without another.
 const KEEP_ATTEMPTS: Duration = Duration::from_hours(24);
+/// Sent mails are kept this long; those that were given up, so that an operator may try them again; those that nobody
+/// needs any more, so that it can be seen that they were not sent.
+const KEEP_SENT: Duration = Duration::from_hours(7 * 24);
+const KEEP_FAILED: Duration = Duration::from_hours(30 * 24);
+const KEEP_EXPIRED: Duration = Duration::from_hours(24);
 /// How many sessions one step of the walk over all of them looks at, and how many steps a round takes.
 const SLICE: i64 = 2_000;
 const SLICES_A_ROUND: usize = 50;
@@ -119,15 +124,19 @@ impl Cx {
         loop {
             tokio::time::sleep(HOUSEKEEPING).await;
             self.tidy();
+            if let Err(error) = self.count_mail().await {
+                tracing::warn!(%error, "mails are not counted");
+            }
             if let Err(error) = self.keep_house_once(&self.node).await {
                 tracing::warn!(%error, "periodic work failed; it is tried again in a minute");
             }
         }
     }
 
-    /// What a node leaves behind that goes away: uses of API tokens are written, and periodic work is anybody's
+    /// What a node leaves behind that goes away: mails that are being sent get their time, uses of API tokens are written, and periodic work is anybody's
     /// again at once. What fails is said in the log.
     pub async fn leave(&self) {
+        self.mailroom.close().await;
         if let Err(error) = self.write_uses().await {
             tracing::warn!(%error, "the last uses of API tokens are not noted");
         }
@@ -186,7 +195,8 @@ impl Cx {
                 let entries = revocations::purge(tx, now).await?;
                 let counters = limits::purge(tx, now, now - KEEP_ATTEMPTS).await?;
                 let tokens = api_tokens::purge(tx, now - KEEP_SESSIONS).await?;
-                Ok(entries + counters + tokens + clients::purge(tx, now - KEEP_SESSIONS).await?)
+                let mails = outbox::purge(tx, now - KEEP_SENT, now - KEEP_FAILED, now - KEEP_EXPIRED).await?;
+                Ok(entries + counters + tokens + mails + clients::purge(tx, now - KEEP_SESSIONS).await?)
             })
         });
         Ok(gone.await?)

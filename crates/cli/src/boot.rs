@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use portcullis_app::hashing::{HashParams, Hasher, HasherConfig};
+use portcullis_app::mail::MailParts;
 use portcullis_app::{Cx, Parts};
 use portcullis_core::outbound::AddressBlock;
 use portcullis_store::{DatabaseOptions, Store, StoreError};
@@ -77,6 +78,7 @@ pub async fn prepare(loaded: &Loaded, how: How) -> Result<Node, Failure> {
         random: Arc::new(SystemRandom),
         hasher,
         outbound: Arc::new(outbound(config)),
+        mail: MailParts::default(),
         settings,
     };
     Ok(Node { cx: Arc::new(Cx::new(parts)), clock })

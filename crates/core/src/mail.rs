@@ -1,6 +1,7 @@
 //! What is mailed: which template, to whom, with what in it. Never a link: that is derived when the mail is made.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -108,6 +109,41 @@ impl Template {
     }
 }
 
+/// A mail that could not be sent for this long is tried no more.
+pub const GIVE_UP: Duration = Duration::from_hours(3 * 24);
+
+/// How long to wait after try number `attempts` (from 1) before the next: a minute, doubling up to an hour, and up to
+/// a quarter more by `jitter` (0 to 1), so that mails that failed together are not tried together.
+pub fn retry_after(attempts: u32, jitter: f64) -> Duration {
+    let minutes = 1_u64 << attempts.saturating_sub(1).min(6);
+    Duration::from_mins(minutes.min(60)).mul_f64(1.0 + jitter.clamp(0.0, 1.0) / 4.0)
+}
+
+/// Where a mail stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailState {
+    /// To be sent, or to be tried again.
+    Waiting,
+    /// The mail server has taken it.
+    Sent,
+    /// It is tried no more.
+    Failed,
+}
+
+impl MailState {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Waiting, Self::Sent, Self::Failed];
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// One mail that is to be sent.
 #[derive(Clone)]
 pub struct Mail {
@@ -140,6 +176,14 @@ impl fmt::Debug for Mail {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tries_come_further_and_further_apart() {
+        let minutes = |attempts, jitter| retry_after(attempts, jitter).as_secs() / 60;
+        let calm: Vec<u64> = (0..9).map(|attempts| minutes(attempts, 0.0)).collect();
+        assert_eq!(calm, [1, 1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!((minutes(4, 1.0), minutes(u32::MAX, 7.0)), (10, 75));
+    }
 
     #[test]
     fn every_template_has_a_name_of_its_own() {

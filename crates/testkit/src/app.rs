@@ -18,11 +18,12 @@ use std::time::Duration;
 
 use portcullis_app::forward_auth::{ForwardAuth, Stale};
 use portcullis_app::hashing::{HashParams, Hasher, HasherConfig};
-use portcullis_app::mail::EmailSettings;
+use portcullis_app::mail::{EmailSettings, MailParts, Mailer, Templates};
 use portcullis_app::node::StartError;
 use portcullis_app::settings::{ApiTokenRules, Lifetimes, Settings};
 use portcullis_app::{Cx, Parts};
 use portcullis_core::access::Rules;
+use portcullis_core::mail::Mail;
 use portcullis_core::password::PasswordPolicy;
 use portcullis_core::server_key::{KeyRing, ServerKey};
 use portcullis_core::time::Clock as _;
@@ -38,7 +39,7 @@ pub use browser::{Browser, OWN_ORIGIN};
 pub use jar::{Cookie, Jar};
 pub use reply::Reply;
 
-use crate::{Backend, Database, FakeOutbound, ManualClock, SeededRandom};
+use crate::{Backend, Database, FakeOutbound, ManualClock, RecordingMailer, SeededRandom, SentMail};
 
 /// The secret that forward-auth asks for in tests.
 pub const FORWARD_SECRET: &str = "forward-secret-of-the-tests";
@@ -53,6 +54,10 @@ pub struct Setup {
     pub server_keys: Vec<[u8; 32]>,
     /// Longest wait for a password hash.
     pub max_queue_wait: Duration,
+    /// What mails say.
+    pub mail_templates: Templates,
+    /// Whether mails are sent; else they are kept in the outbox.
+    pub sends_mail: bool,
 }
 
 impl Default for Setup {
@@ -114,6 +119,8 @@ impl Default for Setup {
             },
             server_keys: vec![[1; 32]],
             max_queue_wait: Duration::from_secs(20),
+            mail_templates: Templates::default(),
+            sends_mail: true,
         }
     }
 }
@@ -130,6 +137,8 @@ pub struct TestApp {
     pub database: Arc<Database>,
     /// What it finds outside.
     pub outbound: Arc<FakeOutbound>,
+    /// What its mails are sent through. They leave by [`TestApp::deliver_mail`].
+    pub mailer: Arc<RecordingMailer>,
     random: Arc<SeededRandom>,
     follower: JoinHandle<()>,
 }
@@ -190,6 +199,11 @@ impl TestApp {
         let workers = NonZeroUsize::new(2).expect("not zero");
         let hasher = HasherConfig { params, workers, max_queue_wait: setup.max_queue_wait };
         let outbound = Arc::new(FakeOutbound::default());
+        let mailer = Arc::new(RecordingMailer::default());
+        let mail = MailParts {
+            templates: setup.mail_templates,
+            mailer: setup.sends_mail.then(|| mailer.clone() as Arc<dyn Mailer>),
+        };
         let cx = Arc::new(Cx::new(Parts {
             store,
             ring,
@@ -197,12 +211,40 @@ impl TestApp {
             random: random.clone(),
             hasher: Hasher::start(hasher).expect("threads"),
             outbound: outbound.clone(),
+            mail,
             settings: setup.settings,
         }));
         cx.start().await?;
         let follower = tokio::spawn(cx.clone().follow());
         let app = portcullis_web::app(cx.clone(), setup.web).expect("the setup is usable");
-        Ok(Self { cx, app, clock, database, outbound, random, follower })
+        Ok(Self { cx, app, clock, database, outbound, mailer, random, follower })
+    }
+
+    /// Writes a mail into the outbox.
+    ///
+    /// # Panics
+    /// If the database cannot be reached.
+    pub async fn enqueue_mail(&self, mail: &Mail) {
+        let mail = mail.clone();
+        let written = self.cx.store.write(move |tx| {
+            let mail = mail.clone();
+            Box::pin(async move { portcullis_store::outbox::enqueue(tx, &mail).await })
+        });
+        written.await.expect("the outbox is written");
+    }
+
+    /// Sends what is due in the outbox: what a server does by itself, at once and here.
+    ///
+    /// # Panics
+    /// If the database cannot be reached.
+    pub async fn deliver_mail(&self) {
+        self.cx.deliver_mail().await.expect("the outbox is read");
+    }
+
+    /// Sends what is due, and all mails that this node has ever sent, in that order.
+    pub async fn mails(&self) -> Vec<SentMail> {
+        self.deliver_mail().await;
+        self.mailer.taken()
     }
 
     /// From now on it hears of nothing by itself, as a node that is cut off from its database.

@@ -58,7 +58,7 @@ async fn dispatch(loaded: &Loaded, command: Command) -> Result<(), Failure> {
         Command::Serve(serve) => serve::run(loaded, &serve).await,
         Command::Gateway(_) => gateway::run(loaded).await,
         Command::Migrate { dry_run, json } => migrate::run(loaded, dry_run, json).await,
-        Command::User(command) => user::run(loaded, command).await,
+        Command::User(command) => Box::pin(user::run(loaded, command)).await,
         Command::Session(command) => session::run(loaded, command).await,
         Command::Token(command) => token::run(loaded, command).await,
         Command::Client(command) => client::run(loaded, command).await,

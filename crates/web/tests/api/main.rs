@@ -8,6 +8,7 @@ mod auth;
 mod browsers;
 mod docs;
 mod health;
+mod mail;
 mod oauth;
 mod pages;
 mod support;

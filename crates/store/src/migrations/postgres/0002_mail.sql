@@ -16,10 +16,15 @@ CREATE TABLE outbox (
     created_at      BIGINT NOT NULL,
     -- Nobody needs it after this.
     expires_at      BIGINT,
+    -- Afterwards it is tried no more.
+    give_up_at      BIGINT NOT NULL,
     attempts        BIGINT NOT NULL,
     next_attempt_at BIGINT NOT NULL,
+    -- Who is sending it; after `claimed_until` anybody else may.
     claimed_by      TEXT,
     claimed_until   BIGINT,
+    -- Without a mail server: when the log said so.
+    kept_at         BIGINT,
     sent_at         BIGINT,
     failed_at       BIGINT,
     last_error      TEXT
