@@ -1,5 +1,7 @@
 mod bots;
 mod config;
+mod deletion;
+mod export;
 mod impersonation;
 mod login;
 mod login_slow_down;
