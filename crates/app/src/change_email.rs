@@ -18,7 +18,7 @@ use portcullis_store::{StoreError, api_tokens, audit, links, mail_requests, outb
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
-use crate::letters::user_of;
+use crate::links::user_of;
 use crate::reset_password::LinkError;
 
 impl Cx {
@@ -37,7 +37,7 @@ impl Cx {
         let (id, asked) = (link.facts.id, link.session);
         // Whatever proves the user may change as often as it likes: this one brings back what was.
         let undo = self.new_link(user.id.uuid(), LinkPurpose::UndoEmail, &user.email, 0);
-        let mail = self.letter_with(Template::EmailChanged, &undo, Some(&user));
+        let mail = self.mail_with(Template::EmailChanged, &undo, Some(&user));
         let written = self
             .store
             .write(move |tx| {

@@ -186,7 +186,7 @@ impl Cx {
         event.actor = Some(user.id);
         event.session = Some(session);
         event.address = Some(client.address);
-        let mail = self.letter(Template::PasswordChanged, &user.email, Some(user));
+        let mail = self.mail_to(Template::PasswordChanged, &user.email, Some(user));
         let written = self
             .store
             .write(move |tx| {

@@ -31,7 +31,7 @@ use crate::client::Client;
 use crate::clients::By;
 use crate::cx::Cx;
 use crate::fault::Fault;
-use crate::letters::user_of;
+use crate::links::user_of;
 use crate::limits::{LimitError, Limited};
 use crate::me::ProfileError;
 use crate::reset_password::LinkError;
@@ -167,7 +167,7 @@ impl Cx {
         let epoch = user.credential_epoch + 1;
         let link = self.new_link(user.id.uuid(), LinkPurpose::KeepAccount, &user.email, epoch);
         let link = Link { expires_at: due_at, ..link };
-        let mut mail = self.letter_with(Template::AccountDeletion, &link, Some(user));
+        let mut mail = self.mail_with(Template::AccountDeletion, &link, Some(user));
         let day: String = due_at.to_string().chars().take_while(|c| *c != 'T').collect();
         mail.parameters.insert("deletes_at".into(), day.into());
         (link, mail)

@@ -5,6 +5,7 @@
 //! 2. Every second whoever sends mails looks at what was asked for: finds the user, makes the link, and puts the mail
 //!    into the outbox, or does nothing ([`Cx::answer_mail_requests`]). One transaction each; of two nodes one does it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_core::audit::{Event, EventKind};
@@ -19,9 +20,11 @@ use portcullis_store::{audit, links, mail_requests, outbox};
 
 use crate::cx::Cx;
 use crate::fault::Fault;
-use crate::letters::asked_in;
 use crate::limits::LimitError;
+use crate::links::asked_in;
 
+/// How often is looked at what was asked for.
+const EVERY: Duration = Duration::from_secs(1);
 /// How many are answered in one round.
 const ROUND: i64 = 100;
 /// Most mails that strangers can have sent to one address.
@@ -56,6 +59,28 @@ impl Cx {
     pub(crate) fn mail_request(&self, purpose: LinkPurpose, email: Email, asker: Asker) -> MailRequest {
         let id = EventId::new(self.clock.now(), &*self.random).uuid();
         MailRequest { id, purpose, email, asker }
+    }
+
+    /// Answers what is asked for, every second, until the task is dropped. It waits out the rest of the second also when
+    /// there is more: whoever asks next must not see by the time whether this found somebody.
+    pub async fn answer_mail(self: Arc<Self>) {
+        let mut lost = false;
+        loop {
+            tokio::time::sleep(EVERY).await;
+            match self.answer_mail_requests().await {
+                Ok(answered) => {
+                    lost = false;
+                    if answered > 0 {
+                        self.mail_nudge();
+                    }
+                }
+                Err(error) if !lost => {
+                    lost = true;
+                    tracing::warn!(%error, "what mails are asked for cannot be read; they wait");
+                }
+                Err(_) => {}
+            }
+        }
     }
 
     /// Answers what was asked for; how many requests there were.
@@ -103,24 +128,24 @@ impl Cx {
         let link = self.link_of(owner, LinkPurpose::ResetPassword, &owner.email);
         let mut event = self.event(EventKind::PasswordResetRequested);
         event.user = Some(owner.id);
-        let mail = self.letter_with(Template::ResetPassword, &link, Some(owner));
+        let mail = self.mail_with(Template::ResetPassword, &link, Some(owner));
         Reply { link: Some(link), mail, event: Some(event) }
     }
 
     fn verification_mail(&self, owner: &User) -> Reply {
         let link = self.link_of(owner, LinkPurpose::VerifyEmail, &owner.email);
-        let mail = self.letter_with(Template::VerifyEmail, &link, Some(owner));
+        let mail = self.mail_with(Template::VerifyEmail, &link, Some(owner));
         Reply { link: Some(link), mail, event: None }
     }
 
     /// To the new address: it must be shown to be theirs. If it is somebody else's, they are told.
     fn change_mail(&self, user: &User, owner: Option<User>, wanted: &Email) -> Option<Reply> {
         if let Some(owner) = owner.filter(|owner| owner.id != user.id) {
-            let mail = self.letter(Template::ChangeEmailAttempt, &owner.email, Some(&owner));
+            let mail = self.mail_to(Template::ChangeEmailAttempt, &owner.email, Some(&owner));
             return Some(Reply { link: None, mail, event: None });
         }
         let link = self.link_of(user, LinkPurpose::ChangeEmail, wanted);
-        let mail = self.letter_with(Template::ChangeEmail, &link, Some(user));
+        let mail = self.mail_with(Template::ChangeEmail, &link, Some(user));
         (user.disabled_at.is_none()).then_some(Reply { link: Some(link), mail, event: None })
     }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use portcullis_store::sessions::Slice;
-use portcullis_store::{api_tokens, clients, keys, limits, outbox, revocations, sessions};
+use portcullis_store::{api_tokens, clients, keys, limits, links, outbox, revocations, sessions};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -196,7 +196,13 @@ impl Cx {
                 let counters = limits::purge(tx, now, now - KEEP_ATTEMPTS).await?;
                 let tokens = api_tokens::purge(tx, now - KEEP_SESSIONS).await?;
                 let mails = outbox::purge(tx, now - KEEP_SENT, now - KEEP_FAILED, now - KEEP_EXPIRED).await?;
-                Ok(entries + counters + tokens + mails + clients::purge(tx, now - KEEP_SESSIONS).await?)
+                let links = links::purge(tx, now).await?;
+                Ok(entries
+                    + counters
+                    + tokens
+                    + mails
+                    + links
+                    + clients::purge(tx, now - KEEP_SESSIONS).await?)
             })
         });
         Ok(gone.await?)

@@ -22,8 +22,8 @@ use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
 use crate::hashing::Lane;
-use crate::letters::user_of;
 use crate::limits::{LimitError, Limited};
+use crate::links::user_of;
 use crate::register::new_password;
 
 /// What to set.
@@ -120,7 +120,7 @@ impl Cx {
         event.user = Some(user.id);
         event.actor = Some(user.id);
         event.address = Some(client.address);
-        let (id, mail) = (link.facts.id, self.letter(Template::PasswordChanged, &user.email, Some(user)));
+        let (id, mail) = (link.facts.id, self.mail_to(Template::PasswordChanged, &user.email, Some(user)));
         let written = self
             .store
             .write(move |tx| {

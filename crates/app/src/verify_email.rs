@@ -15,8 +15,8 @@ use crate::bearer::Caller;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
-use crate::letters::user_of;
 use crate::limits::LimitError;
+use crate::links::user_of;
 use crate::reset_password::LinkError;
 
 /// Why no verification mail was asked for.

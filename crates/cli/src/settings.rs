@@ -63,8 +63,21 @@ pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, ConfigError> {
         forward_auth: forward_auth(config),
         gateway_audiences: gateway_audiences(config),
         deletion_grace: config.deletion.grace,
-        email: EmailSettings::at(&config.server.public_url.to_string()),
+        email: email(config),
     })
+}
+
+fn email(config: &Config) -> EmailSettings {
+    let (email, url) = (&config.email, &config.server.public_url);
+    let named = email.from.as_ref().and_then(|from| from.name.clone());
+    let host = || url.url().host_str().unwrap_or("Portcullis").to_owned();
+    EmailSettings {
+        product: named.unwrap_or_else(host),
+        default_locale: email.default_locale.clone(),
+        link_lifetimes: email.link_lifetimes,
+        links: config.links.clone(),
+        ..EmailSettings::at(&url.to_string())
+    }
 }
 
 fn status_lists(config: &Config) -> String {

@@ -410,3 +410,6 @@ pub fn example(template: Template) -> Map<String, Json> {
     let all = all.chain([("name", "Ada Lovelace")]).chain(known.iter().copied());
     all.map(|(name, value)| (name.to_owned(), Json::from(value))).collect()
 }
+
+#[cfg(test)]
+mod tests;

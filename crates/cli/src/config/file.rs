@@ -78,16 +78,20 @@ pub(super) fn apply(file: &ConfigFile, entries: &mut Entries) -> Result<(), Conf
     Ok(())
 }
 
+fn is_table(name: &str) -> bool {
+    KEYS.iter().any(|spec| spec.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
+}
+
 fn is_section(name: &str) -> bool {
     KEYS.iter().any(|spec| spec.section() == name)
 }
 
-/// Collects a section's values. Only `tokens.claims` is a table inside a section.
+/// Collects a section's values. `tokens.claims` is a table inside a section, and what else has a dot in its name.
 fn leaves<'a, 'i>(section: &str, table: &'a DeTable<'i>, found: &mut Vec<Found<'a, 'i>>) {
     for (key, value) in table {
         let name = format!("{section}.{}", key.get_ref());
         match value.get_ref() {
-            DeValue::Table(claims) if name == "tokens.claims" => leaves(&name, claims, found),
+            DeValue::Table(inner) if is_table(&name) => leaves(&name, inner, found),
             value => found.push(Found { name, value, at: key.span().start }),
         }
     }

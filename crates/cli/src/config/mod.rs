@@ -19,6 +19,7 @@ mod error;
 mod file;
 mod flags;
 mod keys;
+mod mail_server;
 mod masked;
 mod network;
 mod origin;
@@ -45,15 +46,16 @@ pub use claims::ClaimSource;
 pub use database_url::{DatabaseKind, DatabaseUrl};
 pub use error::{ConfigError, Problem};
 pub use keys::{KeySpec, Kind, Secrecy};
+pub use mail_server::{MailServer, MailTls, Mailbox};
 pub use network::AddressRange;
 pub use origin::Origin;
 pub use public_url::PublicUrl;
 pub use rate::Rate;
 pub use secret_key::{SecretKey, parse_secret_key};
 pub use sections::{
-    ApiTokensConfig, BotsConfig, Config, CookiesConfig, CsrfConfig, DatabaseConfig, ForwardAuthConfig,
-    ForwardAuthStyle, GatewayConfig, GatewayCsrf, ImpersonationConfig, LogFormat, OutboundConfig,
-    PasswordBlocklist, PasswordConfig, RateLimitConfig, RegistrationConfig, RegistrationMode,
+    ApiTokensConfig, BotsConfig, Config, CookiesConfig, CsrfConfig, DatabaseConfig, EmailConfig,
+    ForwardAuthConfig, ForwardAuthStyle, GatewayConfig, GatewayCsrf, ImpersonationConfig, LogFormat,
+    OutboundConfig, PasswordBlocklist, PasswordConfig, RateLimitConfig, RegistrationConfig, RegistrationMode,
     RevocationsConfig, SameSitePolicy, ServerConfig, SigningAlgorithm, StaleMode, TelemetryConfig,
     TokensConfig,
 };

@@ -21,6 +21,7 @@ pub(super) struct Expect {
 
 pub(super) const SECRET: Expect = Expect { limit: MIB, text: "write bytes as text: base64:… or hex:…" };
 pub(super) const CONFIG: Expect = Expect { limit: MIB, text: "save it as UTF-8" };
+pub(super) const TEMPLATE: Expect = Expect { limit: MIB, text: "save it as UTF-8" };
 pub(super) const BLOCKLIST: Expect =
     Expect { limit: 256 * MIB, text: "save it as UTF-8, one password a line" };
 

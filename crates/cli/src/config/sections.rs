@@ -6,10 +6,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use portcullis_app::mail::{LinkLifetimes, Links, OverrideFile};
 use portcullis_core::access::Rule;
 use secrecy::SecretString;
 
-use super::{AddressRange, ClaimSource, DatabaseUrl, PublicUrl, Rate, SecretKey, Upstream};
+use super::{
+    AddressRange, ClaimSource, DatabaseUrl, MailServer, Mailbox, PublicUrl, Rate, SecretKey, Upstream,
+};
 
 /// Everything an operator can set. Debug shows no secret.
 #[derive(Debug, Clone)]
@@ -46,6 +49,10 @@ pub struct Config {
     pub revocations: RevocationsConfig,
     /// `[outbound]`
     pub outbound: OutboundConfig,
+    /// `[email]`
+    pub email: EmailConfig,
+    /// `[links]`
+    pub links: Links,
     /// `[telemetry]`
     pub telemetry: TelemetryConfig,
 }
@@ -387,6 +394,32 @@ pub struct RevocationsConfig {
     pub max_staleness: Duration,
     /// For forward-auth and the gateway, in that case.
     pub stale: StaleMode,
+}
+
+/// `[email]`
+#[derive(Clone)]
+pub struct EmailConfig {
+    /// None: mails are kept in the outbox.
+    pub server: Option<MailServer>,
+    /// There if `server` is.
+    pub from: Option<Mailbox>,
+    /// None: answers go to `from`.
+    pub reply_to: Option<Mailbox>,
+    /// The folder's files, read and not looked at yet.
+    pub templates: Vec<OverrideFile>,
+    /// BCP 47.
+    pub default_locale: String,
+    /// By what links do.
+    pub link_lifetimes: LinkLifetimes,
+}
+
+impl fmt::Debug for EmailConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmailConfig")
+            .field("server", &self.server)
+            .field("from", &self.from)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The form of the log.

@@ -17,6 +17,7 @@ mod follow;
 mod keys;
 mod leases;
 mod limits;
+mod links;
 mod maintenance;
 mod migrations;
 mod new_session;

@@ -263,3 +263,13 @@ pub(crate) async fn events(app: &TestApp, kind: &str) -> Vec<Value> {
     });
     shown.collect()
 }
+
+/// Answers what was asked for by address, sends what is in the outbox, and opens the last mail to `address` that has a
+/// link: its token.
+pub(crate) async fn mailed(app: &TestApp, address: &str) -> String {
+    app.cx.answer_mail_requests().await.expect("the database is there");
+    let mails = app.mails().await;
+    let last = mails.iter().rev().find(|mail| mail.to == address && mail.token().is_some());
+    let last = last.unwrap_or_else(|| panic!("no link was mailed to {address}"));
+    last.token().expect("looked for").to_owned()
+}

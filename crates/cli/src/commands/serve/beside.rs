@@ -38,6 +38,7 @@ pub(super) fn start(node: &Node, metrics: Option<Metrics>) -> JoinSet<()> {
     tasks.spawn(node.cx.clone().keep_house());
     tasks.spawn(node.cx.clone().write_behind());
     tasks.spawn(node.cx.clone().send_mail());
+    tasks.spawn(node.cx.clone().answer_mail());
     if node.cx.store.engine() == "postgres" {
         let (cx, clock) = (node.cx.clone(), node.clock.clone());
         tasks.spawn(async move { clock.keep_right(&cx.store).await });

@@ -1,6 +1,7 @@
 //! From entries to [`Config`]: each section's own parsers, and the rules between keys.
 
 mod browsers;
+mod email;
 mod forward_auth;
 mod gateway;
 mod password;
@@ -23,7 +24,10 @@ pub(super) fn config(entries: &mut Entries, cwd: &Path) -> Result<Config, Config
     let server = server::server(entries)?;
     let tokens = tokens::tokens(entries, &server.public_url)?;
     let (cookies, csrf) = browsers::browsers(entries, &server)?;
+    let links = email::links(entries, &server.public_url)?;
     Ok(Config {
+        links,
+        email: email::email(entries, cwd)?,
         cookies,
         csrf,
         forward_auth: forward_auth::forward_auth(entries, &tokens.issuer)?,

@@ -1,13 +1,16 @@
 mod bots;
 mod config;
 mod deletion;
+mod email;
 mod export;
 mod impersonation;
+mod links;
 mod login;
 mod login_slow_down;
 mod logout;
 mod me;
 mod password_change;
+mod password_reset;
 mod refresh;
 mod refresh_refusals;
 mod register;

@@ -31,7 +31,7 @@ impl Cx {
     }
 
     /// A mail without a link.
-    pub(crate) fn letter(&self, template: Template, to: &Email, user: Option<&User>) -> Mail {
+    pub(crate) fn mail_to(&self, template: Template, to: &Email, user: Option<&User>) -> Mail {
         let now = self.clock.now();
         let mut parameters = Map::new();
         if let Some(name) = user.and_then(|user| user.profile.name.as_deref()) {
@@ -51,11 +51,11 @@ impl Cx {
     }
 
     /// The mail that brings `link`.
-    pub(crate) fn letter_with(&self, template: Template, link: &Link, user: Option<&User>) -> Mail {
+    pub(crate) fn mail_with(&self, template: Template, link: &Link, user: Option<&User>) -> Mail {
         Mail {
             link: Some((link.facts.clone(), self.ring.current().id())),
             expires_at: Some(link.expires_at),
-            ..self.letter(template, &link.email, user)
+            ..self.mail_to(template, &link.email, user)
         }
     }
 

@@ -1,0 +1,145 @@
+//! `/auth/email/…` and a new `email` at `PATCH /auth/me`
+
+use portcullis_testkit::{Backend, PASSWORD, TestApp};
+use serde_json::json;
+
+use crate::on_both;
+use crate::support::{claims_of, credentials, mailed, private, refused};
+
+on_both! {
+    async fn an_address_is_verified(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let ada = app.sign_up("ada").await;
+        assert_eq!(ada.get("/auth/me").await.json["email_verified"], false);
+        let reply = ada.send(http::Method::POST, "/auth/email/send-verification", None).await;
+        private(&reply, 202);
+        let token = mailed(&app, "ada@example.org").await;
+        assert_eq!(app.anon().post("/auth/email/verify", &json!({"token": token})).await.status, 204);
+        assert_eq!(ada.get("/auth/me").await.json["email_verified"], true);
+        refused(&ada.post("/auth/email/send-verification", &json!({})).await, 409, "already_verified");
+        let reply = app.anon().post("/auth/email/send-verification", &json!({"email": "ada@example.org"})).await;
+        assert_eq!(reply.status, 202, "nobody else is told");
+    }
+
+    async fn where_it_is_off_nobody_verifies(backend: Backend) {
+        let app = TestApp::with(backend, |setup| setup.settings.email_verification = false).await;
+        let ada = app.sign_up("ada").await;
+        assert_eq!(app.anon().get("/auth/email/verification-status").await.json, json!({"enabled": false}));
+        refused(&ada.post("/auth/email/send-verification", &json!({})).await, 403, "verification_disabled");
+        let body = json!({"email": "nobody@example.org"});
+        refused(&app.anon().post("/auth/email/send-verification", &body).await, 403, "verification_disabled");
+    }
+
+    async fn where_it_is_required_nobody_signs_in_before(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        app.sign_up("ada").await;
+        let strict = app.another(|setup| setup.settings.require_email_verification = true).await;
+        let login = credentials("ada", PASSWORD);
+        refused(&strict.anon().post("/auth/login", &login).await, 403, "email_not_verified");
+        refused(&strict.anon().post("/auth/login", &credentials("ada", "wrong")).await, 401, "invalid_credentials");
+        let by_password = json!({"email": "ada@example.org", "password": PASSWORD, "name": "script"});
+        refused(&strict.anon().post("/auth/tokens", &by_password).await, 403, "email_not_verified");
+        let reply = strict.anon().post("/auth/email/send-verification", &json!({"email": "ada@example.org"})).await;
+        assert_eq!(reply.status, 202);
+        let token = mailed(&strict, "ada@example.org").await;
+        assert_eq!(strict.anon().post("/auth/email/verify", &json!({"token": token})).await.status, 204);
+        assert_eq!(strict.anon().post("/auth/login", &login).await.status, 200);
+    }
+
+    /// 000-11: the new address is proved, the old one told, and each mail is good once.
+    async fn another_address_counts_when_it_is_proved(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let other = app.another(|_| {}).await;
+        let mut ada = app.sign_up("ada").await;
+        let tablet = app.sign_in("ada").await.at(&other);
+        let body = json!({"name": "Ada", "email": "Ada@New.example", "current_password": PASSWORD});
+        let reply = ada.patch("/auth/me", &body).await;
+        assert_eq!((&reply.json["email"], &reply.json["name"]), (&json!("ada@example.org"), &json!("Ada")));
+        let token = mailed(&app, "Ada@New.example").await;
+        assert_eq!(app.anon().post("/auth/login", &credentials("ada", PASSWORD)).await.status, 200, "still the old one");
+        assert_eq!(app.anon().post("/auth/email/verify", &json!({"token": token})).await.status, 204);
+
+        let me = ada.get("/auth/me").await.json;
+        assert_eq!((&me["email"], &me["email_verified"]), (&json!("Ada@New.example"), &json!(true)));
+        tablet.until_refused("/auth/me").await;
+        assert_eq!(ada.refresh().await.status, 200, "the session that asked goes on");
+        refused(&app.anon().post("/auth/login", &credentials("ada", PASSWORD)).await, 401, "invalid_credentials");
+        let body = json!({"email": "ada@new.example", "password": PASSWORD});
+        assert_eq!(app.anon().post("/auth/login", &body).await.status, 200);
+        let told = app.mails().await.pop().unwrap();
+        assert!(told.to == "ada@example.org" && told.token().is_some(), "{told:?}");
+    }
+
+    async fn undoing_brings_the_old_one_back_and_shuts_out_whoever_changed_it(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let ada = app.sign_up("ada").await;
+        let api = ada.post("/auth/tokens", &json!({"name": "script"})).await;
+        let api = ada.bearing(api.json["token"].as_str());
+        let body = json!({"email": "eve@example.org", "current_password": PASSWORD});
+        assert_eq!(ada.patch("/auth/me", &body).await.status, 200);
+        let token = mailed(&app, "eve@example.org").await;
+        assert_eq!(app.anon().post("/auth/email/verify", &json!({"token": token})).await.status, 204);
+        let undo = mailed(&app, "ada@example.org").await;
+        assert_eq!(app.anon().post("/auth/email/undo", &json!({"token": undo})).await.status, 204);
+
+        refused(&ada.get("/auth/me").await, 401, "invalid_token");
+        api.until_refused("/auth/me").await;
+        for login in ["ada@example.org", "eve@example.org"] {
+            let body = json!({"email": login, "password": PASSWORD});
+            refused(&app.anon().post("/auth/login", &body).await, 401, "invalid_credentials");
+        }
+        let token = mailed(&app, "ada@example.org").await;
+        let body = json!({"token": token, "new_password": PASSWORD});
+        assert_eq!(app.anon().post("/auth/password/reset", &body).await.status, 204, "a mail came by itself");
+        assert_eq!(app.anon().post("/auth/login", &credentials("ada", PASSWORD)).await.status, 200);
+    }
+
+    async fn an_address_that_is_taken_is_not_told_and_its_owner_is(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let ada = app.sign_up("ada").await;
+        app.sign_up("bob").await;
+        let ask = |email: &str| json!({"email": email, "current_password": PASSWORD});
+        let taken = ada.patch("/auth/me", &ask("bob@example.org")).await;
+        let free = ada.patch("/auth/me", &ask("free@example.org")).await;
+        assert_eq!((taken.status, &taken.json), (200, &free.json));
+        app.cx.answer_mail_requests().await.unwrap();
+        let told = app.mails().await;
+        let told: Vec<_> = told.iter().map(|mail| (mail.to.as_str(), mail.token().is_some())).collect();
+        assert!(told.contains(&("bob@example.org", false)) && told.contains(&("free@example.org", true)), "{told:?}");
+    }
+
+    async fn an_address_that_somebody_else_gets_first_is_refused(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let ada = app.sign_up("ada").await;
+        let body = json!({"email": "bob@example.org", "current_password": PASSWORD});
+        assert_eq!(ada.patch("/auth/me", &body).await.status, 200);
+        let token = mailed(&app, "bob@example.org").await;
+        app.sign_up("bob").await;
+        refused(&app.anon().post("/auth/email/verify", &json!({"token": token})).await, 409, "email_taken");
+        assert_eq!(ada.get("/auth/me").await.json["email"], "ada@example.org");
+    }
+
+    async fn another_address_needs_the_password(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let ada = app.sign_up("ada").await;
+        let body = json!({"email": "ada@new.example", "current_password": "wrong"});
+        refused(&ada.patch("/auth/me", &body).await, 403, "wrong_password");
+        let api = ada.post("/auth/tokens", &json!({"name": "script"})).await;
+        let body = json!({"email": "ada@new.example", "current_password": PASSWORD});
+        refused(&ada.bearing(api.json["token"].as_str()).patch("/auth/me", &body).await, 403, "session_required");
+        app.cx.answer_mail_requests().await.unwrap();
+        assert!(app.mails().await.iter().all(|mail| mail.to != "ada@new.example"));
+        assert!(claims_of(&ada)["sub"].is_string());
+    }
+
+    /// 004-5: addresses that differ in case only are one.
+    async fn another_case_is_no_other_user(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let ada = app.sign_up("ada").await;
+        let body = json!({"email": "ADA@example.org", "current_password": PASSWORD});
+        assert_eq!(ada.patch("/auth/me", &body).await.status, 200);
+        let token = mailed(&app, "ADA@example.org").await;
+        assert_eq!(app.anon().post("/auth/email/verify", &json!({"token": token})).await.status, 204);
+        assert_eq!(ada.get("/auth/me").await.json["email"], "ADA@example.org");
+    }
+}

@@ -1,0 +1,50 @@
+//! `/forgot-password` and the pages behind mailed links
+
+use portcullis_testkit::{Backend, PASSWORD, TestApp};
+use serde_json::json;
+
+use super::{Page, open, submit};
+use crate::on_both;
+use crate::support::{OTHER_PASSWORD, credentials, mailed};
+
+on_both! {
+    /// The whole way, as a person goes it.
+    async fn a_lost_password(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        app.sign_up("ada").await;
+        let browser = app.browser();
+        assert!(open(&browser, "/sign-in").await.links().contains(&"/forgot-password"));
+        let known = submit(&browser, "/forgot-password", &[("email", "ada@example.org")]).await;
+        let unknown = submit(&browser, "/forgot-password", &[("email", "eve@example.org")]).await;
+        assert_eq!((known.status, known.text()), (200, unknown.text()));
+        let link = format!("/reset-password?token={}", mailed(&app, "ada@example.org").await);
+        let page = Page::of(submit(&browser, &link, &[("new_password", "short")]).await, 422);
+        assert!(page.is_wrong("new_password"));
+        let reply = submit(&browser, &link, &[("new_password", OTHER_PASSWORD)]).await;
+        assert!(Page::of(reply, 200).links().contains(&"/sign-in"));
+        assert_eq!(app.anon().post("/auth/login", &credentials("ada", OTHER_PASSWORD)).await.status, 200);
+        for reply in [browser.get(&link).await, browser.get("/reset-password").await] {
+            assert_eq!(Page::of(reply, 400).code(), "invalid_link");
+        }
+    }
+
+    async fn an_address_is_verified_and_changed_and_brought_back(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let ada = app.sign_up("ada").await;
+        let browser = app.browser();
+        assert_eq!(ada.post("/auth/email/send-verification", &json!({})).await.status, 202);
+        let link = format!("/verify-email?token={}", mailed(&app, "ada@example.org").await);
+        Page::of(submit(&browser, &link, &[]).await, 200);
+        assert_eq!(ada.get("/auth/me").await.json["email_verified"], true);
+        assert_eq!(Page::of(submit(&browser, &link, &[]).await, 400).code(), "invalid_link");
+
+        let body = json!({"email": "ada@new.example", "current_password": PASSWORD});
+        assert_eq!(ada.patch("/auth/me", &body).await.status, 200);
+        let link = format!("/verify-email?token={}", mailed(&app, "ada@new.example").await);
+        Page::of(submit(&browser, &link, &[]).await, 200);
+        assert_eq!(ada.get("/auth/me").await.json["email"], "ada@new.example");
+        let link = format!("/undo-email?token={}", mailed(&app, "ada@example.org").await);
+        Page::of(submit(&browser, &link, &[]).await, 200);
+        assert_eq!(ada.get("/auth/me").await.status, 401);
+    }
+}
