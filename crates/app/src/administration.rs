@@ -55,13 +55,19 @@ pub enum RegisterForError {
     Fault(#[from] Fault),
 }
 
+impl Caller {
+    /// A user asks, and no service client in its own name.
+    pub const fn asks_as_user(&self) -> bool {
+        !matches!(self.credential, Credential::Client)
+    }
+}
+
 impl Cx {
     /// Users by id, after one, bots among them.
     pub async fn list_users(&self, after: Option<UserId>, limit: i64) -> Result<Vec<Administered>, Fault> {
         let users = self.store.users(after, limit).await?;
         let (Some(first), Some(last)) = (users.first(), users.last()) else { return Ok(Vec::new()) };
-        let due: HashMap<_, _> =
-            self.store.deletions_due((first.id, last.id)).await?.into_iter().collect();
+        let due: HashMap<_, _> = self.store.deletions_due((first.id, last.id)).await?.into_iter().collect();
         let seen = |user: User| Administered { deletion_due: due.get(&user.id).copied(), user };
         Ok(users.into_iter().map(seen).collect())
     }
@@ -133,7 +139,7 @@ impl Cx {
         caller: &Caller,
         client: &Client,
     ) -> Result<(User, Option<Tokens>), RegisterForError> {
-        let by_service = matches!(caller.credential, Credential::Client);
+        let by_service = !caller.asks_as_user();
         if session && self.runtime().require_email_verification {
             return Err(RegisterForError::Unverified);
         }

@@ -31,8 +31,8 @@ use crate::client::Client;
 use crate::clients::By;
 use crate::cx::Cx;
 use crate::fault::Fault;
-use crate::links::user_of;
 use crate::limits::{LimitError, Limited};
+use crate::links::user_of;
 use crate::me::ProfileError;
 use crate::reset_password::LinkError;
 
@@ -55,7 +55,9 @@ pub enum DeletionError {
     #[error("the last administrator stays; make another one first")]
     LastAdministrator,
     /// They own an account that others belong to, and nobody else does.
-    #[error("the user is the last owner of an account that others belong to; make another member the owner first")]
+    #[error(
+        "the user is the last owner of an account that others belong to; make another member the owner first"
+    )]
     LastOwner,
     /// There is no such user.
     #[error("there is no such user")]
@@ -126,7 +128,8 @@ impl Cx {
         self.prove_again(caller, &found, current_password).await?;
         let user = found.user;
         let now = self.clock.now();
-        let wish = Wish { asker, epoch: user.credential_epoch, now, due_at: now + self.settings.deletion_grace };
+        let wish =
+            Wish { asker, epoch: user.credential_epoch, now, due_at: now + self.settings.deletion_grace };
         let mut event = self.event(EventKind::DeletionRequested);
         (event.user, event.actor) = (Some(user.id), Some(user.id));
         (event.session, event.address) = (Some(asker.session), Some(client.address));
@@ -166,7 +169,7 @@ impl Cx {
         // The epoch as the wish leaves it.
         let epoch = user.credential_epoch + 1;
         let link = self.new_link(user.id.uuid(), LinkPurpose::KeepAccount, &user.email, epoch);
-        let link = Link { expires_at: due_at, ..link };
+        let link = Link { expires_at: link.expires_at.min(due_at), ..link };
         let mut mail = self.mail_with(Template::AccountDeletion, &link, Some(user));
         let day: String = due_at.to_string().chars().take_while(|c| *c != 'T').collect();
         mail.parameters.insert("deletes_at".into(), day.into());

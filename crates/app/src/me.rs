@@ -184,7 +184,11 @@ impl Cx {
         current: Option<Password>,
     ) -> Result<(), ProfileError> {
         if found.password_hash.is_none() {
-            return if caller.is_fresh(self.clock.now()) { Ok(()) } else { Err(ProfileError::FreshLoginRequired) };
+            return if caller.is_fresh(self.clock.now()) {
+                Ok(())
+            } else {
+                Err(ProfileError::FreshLoginRequired)
+            };
         }
         let current = current.ok_or_else(|| {
             let message = "Give the current password, too.";

@@ -68,8 +68,7 @@ impl Cx {
             return Err(ExportError::FreshLoginRequired { by_password: found.password_hash.is_some() });
         }
         let bots = self.store.bots(caller.user).await.map_err(Fault::from)?;
-        let mut data =
-            self.store.own_data(caller.user, MOST_EVENTS as i64 + 1).await.map_err(Fault::from)?;
+        let mut data = self.store.own_data(caller.user, MOST_EVENTS as i64 + 1).await.map_err(Fault::from)?;
         let more_events = data.events.len() > MOST_EVENTS;
         data.events.truncate(MOST_EVENTS);
         let mut event = self.event(EventKind::DataExported);

@@ -18,10 +18,12 @@ use crate::{Store, sessions};
 
 const ACCOUNTS: &str = "SELECT account_id FROM memberships WHERE user_id = $1 ORDER BY account_id";
 const HOLD_ACCOUNT: &str = "UPDATE accounts SET name = name WHERE id = $1";
-const HOLD_USER: &str = "UPDATE users SET version = version WHERE id = $1 AND owner_id IS NULL RETURNING role";
+const HOLD_USER: &str =
+    "UPDATE users SET version = version WHERE id = $1 AND owner_id IS NULL RETURNING role";
 const HOLD_BOTS: &str = "UPDATE users SET credential_epoch = credential_epoch + 1 WHERE owner_id = $1";
 const DUE_AT: &str = "SELECT due_at FROM deletions WHERE user_id = $1";
-const OTHER_ADMINS: &str = "SELECT COUNT(*) FROM users WHERE role = 'admin' AND id <> $1 AND disabled_at IS NULL";
+const OTHER_ADMINS: &str =
+    "SELECT COUNT(*) FROM users WHERE role = 'admin' AND id <> $1 AND disabled_at IS NULL";
 /// Other people than $1 who belong to an account, bots aside.
 macro_rules! others {
     ($account:literal) => {
@@ -49,7 +51,8 @@ const NOTE: &str = "INSERT INTO deletions (user_id, requested_at, due_at, also_d
 const HOLD_STANDING: &str = "UPDATE users SET version = version WHERE id = $1 AND email_key = $2 \
     AND credential_epoch = $3";
 const FORGET: &str = "DELETE FROM deletions WHERE user_id = $1 RETURNING also_disabled";
-const ENABLE: &str = "UPDATE users SET disabled_at = NULL, version = version + 1, updated_at = $2 WHERE id = $1";
+const ENABLE: &str =
+    "UPDATE users SET disabled_at = NULL, version = version + 1, updated_at = $2 WHERE id = $1";
 const ALSO_DISABLE: &str =
     "UPDATE deletions SET also_disabled = TRUE WHERE user_id = $1 AND also_disabled = FALSE";
 const DUE: &str = "SELECT user_id FROM deletions WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
@@ -60,7 +63,8 @@ const HEIR: &str = "SELECT o.user_id FROM memberships AS o JOIN users AS u ON u.
     ORDER BY CASE o.role WHEN 'owner' THEN 0 WHEN 'admin' THEN 1 ELSE 2 END, \
     CASE WHEN EXISTS (SELECT 1 FROM deletions AS d WHERE d.user_id = o.user_id) THEN 1 ELSE 0 END, \
     o.created_at, o.user_id LIMIT 1";
-const INHERIT: &str = "UPDATE memberships SET role = 'owner' WHERE user_id = $1 AND account_id = $2 AND role <> 'owner'";
+const INHERIT: &str =
+    "UPDATE memberships SET role = 'owner' WHERE user_id = $1 AND account_id = $2 AND role <> 'owner'";
 const INHERIT_USER: &str = "UPDATE users SET account_role = 'owner', version = version + 1, updated_at = $3 \
     WHERE id = $1 AND account_id = $2";
 const INHERIT_SESSIONS: &str = "UPDATE sessions SET account_role = 'owner' \
@@ -167,8 +171,7 @@ pub async fn is_administered_without(tx: &mut Tx, user: UserId) -> Result<bool, 
 
 /// Holds the accounts of a user. Whoever changes who belongs to one holds it, too.
 async fn hold_accounts(tx: &mut Tx, user: UserId) -> Result<Vec<Uuid>, StoreError> {
-    let accounts: Vec<Uuid> =
-        on_tx!(tx, db => sqlx::query_scalar(ACCOUNTS).bind(user.uuid()).fetch_all(db))?;
+    let accounts: Vec<Uuid> = on_tx!(tx, db => sqlx::query_scalar(ACCOUNTS).bind(user.uuid()).fetch_all(db))?;
     for account in &accounts {
         affected!(tx, sqlx::query(HOLD_ACCOUNT).bind(*account))?;
     }
@@ -218,8 +221,7 @@ pub async fn keep(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     // First the user's row: whoever deletes them holds it, too.
-    let held =
-        affected!(tx, sqlx::query(HOLD_STANDING).bind(user.uuid()).bind(email.key()).bind(epoch))? > 0;
+    let held = affected!(tx, sqlx::query(HOLD_STANDING).bind(user.uuid()).bind(email.key()).bind(epoch))? > 0;
     Ok(held && withdraw(tx, user, now).await?)
 }
 

@@ -17,7 +17,8 @@ const TOKENS: &str = "SELECT id, name, description, key_prefix, scopes, created_
 /// From where somebody else acted on the user is theirs, not the user's.
 const EVENTS: &str = "SELECT id, at, kind, (actor_id IS NULL OR actor_id = $1) AS own, session_id, address, detail \
     FROM audit_events WHERE user_id = $1 ORDER BY at DESC, id DESC LIMIT $2";
-const MAILS: &str = "SELECT template, recipient, created_at, sent_at FROM outbox WHERE user_id = $1 ORDER BY id DESC";
+const MAILS: &str =
+    "SELECT template, recipient, created_at, sent_at FROM outbox WHERE user_id = $1 ORDER BY id DESC";
 
 row! {
     struct MembershipRow { account_id: Uuid, name: String, display_code: String, role: String, created_at: i64 }

@@ -5,10 +5,10 @@ use portcullis_core::time::Timestamp;
 use portcullis_core::user::{Email, Login, Profile, Role, User, Username};
 use uuid::Uuid;
 
-use crate::{Store, deletions};
 use crate::db::{Tx, affected, on, on_tx, row};
 use crate::error::{StoreError, lost_a_race};
 use crate::session_rows::account;
+use crate::{Store, deletions};
 
 macro_rules! columns {
     () => {

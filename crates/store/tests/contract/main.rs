@@ -13,6 +13,7 @@ mod bots;
 mod chain;
 mod clients;
 mod credentials;
+mod deletions;
 mod follow;
 mod keys;
 mod leases;

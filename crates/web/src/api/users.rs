@@ -88,9 +88,7 @@ impl From<RegisterForError> for Failure {
                 Code::EmailNotVerified,
                 "Nobody signs in here before their address is verified: leave `session` out.",
             ),
-            RegisterForError::Moved => {
-                Self::logged(Code::InvalidToken, "whoever asks has changed meanwhile")
-            }
+            RegisterForError::Moved => Self::logged(Code::InvalidToken, "whoever asks has changed meanwhile"),
         }
     }
 }
@@ -131,10 +129,12 @@ pub(crate) async fn create(
     Registrar(caller): Registrar,
     JsonBody(body): JsonBody<UserCreate>,
 ) -> Answer {
+    if caller.asks_as_user() && !caller.role.is_admin() {
+        return Err(Failure::new(Code::Forbidden));
+    }
     let UserCreate { email, name, username, role, session } = body;
     let role = role.unwrap_or_else(|| web.cx.runtime().default_role.as_str().to_owned());
-    let request =
-        NewUserRequest { email, name, username, role, password: None, must_change_password: false };
+    let request = NewUserRequest { email, name, username, role, password: None, must_change_password: false };
     let (user, tokens) = web.cx.register_for(request, session, &caller, &client).await?;
     let body = match tokens {
         // A token response has the user in it.

@@ -178,8 +178,8 @@ fn may_write(caller: &Caller, method: &Method) -> Result<(), Failure> {
     Ok(())
 }
 
-/// An administrator in a session of their own, or a service client with the scope to register users; with a token for us
-/// alone.
+/// A user in a session of their own, who may be an administrator, or a service client with the scope to register users;
+/// with a token for us alone.
 pub(crate) struct Registrar(pub(crate) Known);
 
 impl FromRequestParts<Web> for Registrar {
@@ -187,12 +187,13 @@ impl FromRequestParts<Web> for Registrar {
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Failure> {
         let known = known(web, parts).await?;
-        if !matches!(known.credential, Credential::Client) {
+        if known.asks_as_user() {
             let Own(known) = Own::from_request_parts(parts, web).await?;
-            return if known.role.is_admin() { Ok(Self(known)) } else { Err(Failure::new(Code::Forbidden)) };
+            return Ok(Self(known));
         }
         let needed = Scopes::from_stored(REGISTERS);
-        let has = known.claims.scope.as_deref().is_some_and(|text| needed.is_within(&Scopes::from_stored(text)));
+        let has =
+            known.claims.scope.as_deref().is_some_and(|text| needed.is_within(&Scopes::from_stored(text)));
         if !has {
             return Err(Problem::insufficient_scope(REGISTERS).into());
         }

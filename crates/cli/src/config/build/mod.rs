@@ -13,8 +13,8 @@ use std::path::Path;
 use super::entries::Entries;
 use super::error::{ConfigError, Problem};
 use super::sections::{
-    ApiTokensConfig, BotsConfig, Config, DeletionConfig, ImpersonationConfig, LogFormat, OutboundConfig, RateLimitConfig,
-    RegistrationConfig, RegistrationMode, RevocationsConfig, StaleMode, TelemetryConfig,
+    ApiTokensConfig, BotsConfig, Config, DeletionConfig, ImpersonationConfig, LogFormat, OutboundConfig,
+    RateLimitConfig, RegistrationConfig, RegistrationMode, RevocationsConfig, StaleMode, TelemetryConfig,
 };
 use super::{network, text};
 

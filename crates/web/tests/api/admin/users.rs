@@ -103,7 +103,7 @@ on_both! {
         private(&reply, 201);
         assert_eq!(reply.json["user"]["role"], "user");
         let said = claims(reply.json["access_token"].as_str().unwrap());
-        assert_eq!(said["amr"], json!([]));
+        assert!(said.get("amr").is_none(), "nothing has proved who they are");
         let mut bob = app.anon();
         bob.take_tokens(&reply);
         assert_eq!(bob.refresh().await.status, 200);
@@ -121,7 +121,7 @@ on_both! {
         private(&reply, 201);
         private(&app.anon().bearing(reply.json["access_token"].as_str()).get("/auth/me").await, 200);
         let registered = events(&app, "user.registered").await;
-        assert_eq!(registered.last().unwrap()["detail"]["client"], json!(id));
+        assert!(registered.iter().any(|event| event["detail"]["client"] == json!(id)), "{registered:?}");
         refused(&billing.post(USERS, &json!({"email": "eve@example.org", "role": "admin"})).await, 403, "forbidden");
         // Nothing else is for it.
         refused(&billing.get(USERS).await, 403, "session_required");
@@ -190,7 +190,12 @@ async fn wrong_fields_are_named() {
         invalid(&root.post(USERS, &body).await, &[(field, code)]);
     }
     // Nobody signs in there before their address is verified.
-    root.send(http::Method::PUT, "/admin/api/settings/require_email_verification", Some(&json!({"value": true}))).await;
+    root.send(
+        http::Method::PUT,
+        "/admin/api/settings/require_email_verification",
+        Some(&json!({"value": true})),
+    )
+    .await;
     let reply = root.post(USERS, &json!({"email": "a@example.org", "session": true})).await;
     refused(&reply, 403, "email_not_verified");
     private(&root.post(USERS, &json!({"email": "a@example.org"})).await, 201);
