@@ -11,8 +11,9 @@ use portcullis_core::server_key::KeyId;
 use portcullis_core::session::Delivery;
 use portcullis_core::time::Timestamp;
 use portcullis_core::user::{Email, Role};
+use portcullis_store::accounts::NewAccount;
 use portcullis_store::sessions::{self, NewSession};
-use portcullis_store::users::{self, Insert, NewUser};
+use portcullis_store::users::{self, Home, Insert, NewUser};
 use portcullis_store::{DatabaseOptions, Store};
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -77,9 +78,12 @@ fn rows(random: &Counter, number: usize) -> Result<(NewUser, NewSession)> {
         role: Role::from_stored(Role::USER),
         password_hash: None,
         must_change_password: false,
-        account: AccountId::new(NOW, random),
-        account_name: format!("u{number}'s Account"),
-        display_codes: (0..4).map(|_| portcullis_core::random::display_code(random)).collect(),
+        home: Home::Own(NewAccount {
+            id: AccountId::new(NOW, random),
+            name: format!("u{number}'s Account"),
+            display_codes: (0..4).map(|_| portcullis_core::random::display_code(random)).collect(),
+            subscription: None,
+        }),
         now: NOW,
     };
     let session = NewSession {

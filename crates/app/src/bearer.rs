@@ -200,15 +200,15 @@ impl Cx {
             self.callers.invalidate(&key);
             return Err(BearerError::Invalid("unknown API token"));
         };
-        let caller = Arc::new(self.token_caller(&presented));
+        let caller = Arc::new(self.token_caller(&presented).await?);
         self.callers.insert(key, caller.clone());
         Ok(caller)
     }
 
     /// What an access token exchanged for the API token would say.
-    fn token_caller(&self, presented: &Presented) -> Caller {
-        let claims = self.api_token_claims(presented);
-        Caller {
+    async fn token_caller(&self, presented: &Presented) -> Result<Caller, Fault> {
+        let claims = self.api_token_claims(presented).await?;
+        Ok(Caller {
             user: presented.user.id,
             sid: presented.id.uuid(),
             role: presented.user.role.clone(),
@@ -218,7 +218,7 @@ impl Cx {
             credential: Credential::ApiToken(TokenUse::new(presented)),
             claims,
             upstream: UpstreamTokens::default(),
-        }
+        })
     }
 
     async fn verify_anew(

@@ -122,7 +122,7 @@ impl Cx {
         let device = portcullis_core::ids::DeviceId::new(span.now, &*self.random);
         let epoch = user.credential_epoch;
         let device_token = portcullis_core::device_token::issue(user.id, device, epoch, &self.ring);
-        let tokens = self.first_tokens(grant, secret, caller.claims.aud.clone(), user)?;
+        let tokens = self.first_tokens(grant, secret, caller.claims.aud.clone(), user).await?;
         Ok(Tokens { device_token: Some(device_token), ..tokens })
     }
 

@@ -4,6 +4,8 @@
 //! exhaustively. What may not live here: HTTP, SQL, a clock, a source of randomness.
 
 pub mod administration;
+pub mod accounts;
+pub mod admission;
 pub mod api_tokens;
 pub mod attempts;
 pub mod bearer;
@@ -21,6 +23,7 @@ pub mod feed;
 pub mod forward_auth;
 pub mod hashing;
 pub mod impersonate;
+pub mod invites;
 pub mod leaked_tokens;
 pub mod lifetime;
 pub mod limits;
@@ -38,6 +41,7 @@ pub mod own;
 pub mod own_data;
 pub mod refresh;
 pub mod register;
+pub mod registration_hook;
 pub mod reset_password;
 pub mod revoked;
 pub mod rotate_keys;
@@ -50,6 +54,7 @@ pub mod settings;
 pub mod sign_in;
 pub mod signing_keys;
 pub mod status_lists;
+pub mod subscriptions;
 pub mod token_use;
 pub mod tokens;
 mod turn;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use portcullis_store::sessions::Slice;
-use portcullis_store::{api_tokens, clients, keys, limits, links, outbox, revocations, sessions};
+use portcullis_store::{api_tokens, clients, invites, keys, limits, links, outbox, revocations, sessions};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -195,14 +195,11 @@ impl Cx {
                 let entries = revocations::purge(tx, now).await?;
                 let counters = limits::purge(tx, now, now - KEEP_ATTEMPTS).await?;
                 let tokens = api_tokens::purge(tx, now - KEEP_SESSIONS).await?;
+                let invites = invites::purge(tx, now - KEEP_SESSIONS).await?;
                 let mails = outbox::purge(tx, now - KEEP_SENT, now - KEEP_FAILED, now - KEEP_EXPIRED).await?;
                 let links = links::purge(tx, now).await?;
-                Ok(entries
-                    + counters
-                    + tokens
-                    + mails
-                    + links
-                    + clients::purge(tx, now - KEEP_SESSIONS).await?)
+                let clients = clients::purge(tx, now - KEEP_SESSIONS).await?;
+                Ok(entries + counters + tokens + invites + mails + links + clients)
             })
         });
         Ok(gone.await?)

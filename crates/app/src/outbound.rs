@@ -20,8 +20,36 @@ pub enum OutboundError {
 /// What came back, later.
 pub type Fetched<'a> = Pin<Box<dyn Future<Output = Result<Bytes, OutboundError>> + Send + 'a>>;
 
+/// Something to be sent to somebody, as JSON.
+#[derive(Clone, Debug)]
+pub struct Post<'a> {
+    /// To whom.
+    pub url: &'a str,
+    /// Headers beside those of every request.
+    pub headers: &'a [(&'static str, String)],
+    /// The body.
+    pub body: Bytes,
+    /// Longest body of an answer, in bytes; 0: nobody wants to read it.
+    pub most: usize,
+}
+
+/// An answer, whatever it says. Nothing is followed to another place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// 200, for instance.
+    pub status: u16,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// What was answered, later.
+pub type Answered<'a> = Pin<Box<dyn Future<Output = Result<Answer, OutboundError>> + Send + 'a>>;
+
 /// The one way out.
 pub trait Outbound: Send + Sync {
     /// The body of a 200 to `GET url`, at most `most` bytes.
     fn get<'a>(&'a self, url: &'a str, most: usize) -> Fetched<'a>;
+
+    /// The answer to `POST`.
+    fn post<'a>(&'a self, request: Post<'a>) -> Answered<'a>;
 }

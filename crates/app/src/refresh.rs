@@ -122,7 +122,7 @@ impl Cx {
         let (grant, key) = self.rotate(&token, request.carrier, client).await?;
         // 4.
         let refresh_token = token.successor().to_text(key, &self.ring).ok_or(Fault::ServerKeyMissing(key))?;
-        let (access_token, expires_in) = self.sign_access(&grant, audiences)?;
+        let (access_token, expires_in) = self.sign_access(&grant, audiences).await?;
         // Deleted since the row was read, and the session with them.
         let user = self
             .store

@@ -1,21 +1,26 @@
-//! Signing up. Every user gets an account of their own.
+//! Signing up: admission ([`crate::admission`]), then everything that is made in one transaction: user, account or
+//! membership, the invite spent, the events. Nobody is made without their invite spent, none is spent without a user.
 
 use portcullis_core::audit::EventKind;
 use portcullis_core::ids::{AccountId, UserId};
 use portcullis_core::password::{Password, PasswordPolicy};
 use portcullis_core::random;
 use portcullis_core::registration::Mode;
+use portcullis_core::subscription::Subscription;
 use portcullis_core::user::{Email, Profile, Role, User, Username};
 use portcullis_core::validation::{FieldError, line};
-use portcullis_store::audit;
-use portcullis_store::users::{self, Insert, NewUser};
+use portcullis_store::StoreError;
+use portcullis_store::accounts::NewAccount;
+use portcullis_store::users::{self, Home, Insert, NewUser};
 use thiserror::Error;
 
+use crate::admission::{Admission, AdmissionError, Codes, NotAdmitted};
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
 use crate::hashing::Lane;
 use crate::limits::{LimitError, Limited};
+use crate::registration_hook::Candidate;
 use crate::sign_in::{Handover, Proof, SignInError, Wish};
 use crate::tokens::Tokens;
 
@@ -32,6 +37,8 @@ pub struct Registration {
     pub name: Option<String>,
     /// User name.
     pub username: Option<String>,
+    /// Invites.
+    pub codes: Codes,
 }
 
 /// Why nobody was signed up.
@@ -46,9 +53,15 @@ pub enum RegisterError {
     /// Somebody has the user name.
     #[error("the user name is taken")]
     UsernameTaken,
-    /// Nobody may.
-    #[error("registration is closed")]
-    Closed,
+    /// They may not.
+    #[error(transparent)]
+    NotAdmitted(#[from] NotAdmitted),
+    /// The operator's service cannot be asked: why, for the log.
+    #[error("registration.hook_url: {0}")]
+    HookUnavailable(String),
+    /// They were made, and may not sign in any more.
+    #[error("the new user may not sign in")]
+    NotSignedIn,
     /// The link is wrong, spent or out of date.
     #[error("the link is not good")]
     InvalidLink,
@@ -69,8 +82,18 @@ impl From<LimitError> for RegisterError {
     }
 }
 
-impl From<portcullis_store::StoreError> for RegisterError {
-    fn from(error: portcullis_store::StoreError) -> Self {
+impl From<AdmissionError> for RegisterError {
+    fn from(error: AdmissionError) -> Self {
+        match error {
+            AdmissionError::Not(not) => Self::NotAdmitted(not),
+            AdmissionError::HookUnavailable(why) => Self::HookUnavailable(why),
+            AdmissionError::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+impl From<StoreError> for RegisterError {
+    fn from(error: StoreError) -> Self {
         Self::Fault(error.into())
     }
 }
@@ -128,35 +151,52 @@ pub(crate) fn new_password(
 impl Cx {
     /// Signs somebody up.
     pub async fn register(&self, registration: Registration, client: &Client) -> Result<User, RegisterError> {
-        if self.runtime().registration_mode != Mode::Open {
-            return Err(RegisterError::Closed);
+        // Where nobody may, nothing is looked at, and nothing counted.
+        if self.runtime().registration_mode == Mode::Closed {
+            return Err(NotAdmitted::Closed.into());
         }
         self.limit("register", self.settings.rates.map(|rates| rates.register), client).await?;
+        let codes = registration.codes.clone();
         let checked = registration.check(&self.settings.password_policy).map_err(RegisterError::Invalid)?;
+        let Checked { email, name, username, .. } = &checked;
+        let who = Candidate { email, name: name.as_deref(), username: username.as_ref() };
+        let admission = self.admit_registration(who, &codes, client).await?;
         let standing = Standing { role: self.runtime().default_role.clone(), must_change_password: false };
-        let new = self.new_user(checked, standing).await?;
+        let mut new = self.new_user(checked, standing).await?;
+        admission.settle(&mut new);
+        self.make_admitted(new, admission, client).await
+    }
+
+    /// Makes a user who may register, and spends what lets them.
+    pub(crate) async fn make_admitted(
+        &self,
+        new: NewUser,
+        admission: Admission,
+        client: &Client,
+    ) -> Result<User, RegisterError> {
         let mut event = self.event(EventKind::UserRegistered);
-        event.user = Some(new.id);
-        event.actor = Some(new.id);
-        event.address = Some(client.address);
-        let wanted = new.clone();
+        (event.user, event.actor, event.address) = (Some(new.id), Some(new.id), Some(client.address));
+        let events = admission.events(self, event);
+        let (wanted, spent) = (new.clone(), admission.clone());
         let done = self
             .store
             .write(move |tx| {
-                let (new, event) = (wanted.clone(), event.clone());
+                let (new, admission, events) = (wanted.clone(), spent.clone(), events.clone());
                 Box::pin(async move {
                     let done = users::insert(tx, &new).await?;
                     if done == Insert::Done {
-                        audit::append(tx, &event).await?;
+                        admission.spend(tx, new.id, &events, new.now).await?;
                     }
                     Ok(done)
                 })
             })
-            .await?;
+            .await;
         match done {
-            Insert::Done => Ok(made(&new)),
-            Insert::EmailTaken => Err(RegisterError::EmailTaken),
-            Insert::UsernameTaken => Err(RegisterError::UsernameTaken),
+            Ok(Insert::Done) => Ok(made(&new)),
+            Ok(Insert::EmailTaken) => Err(RegisterError::EmailTaken),
+            Ok(Insert::UsernameTaken) => Err(RegisterError::UsernameTaken),
+            Err(StoreError::Refused) => Err(self.why_not_spent(&admission, &new.email).await.into()),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -172,7 +212,7 @@ impl Cx {
         self.sign_in(proof, wish, client).await.map_err(|error| match error {
             SignInError::Fault(fault) => RegisterError::Fault(fault),
             SignInError::Refused | SignInError::Unverified | SignInError::FactorOwed(_) => {
-                RegisterError::Closed
+                RegisterError::NotSignedIn
             }
         })
     }
@@ -199,11 +239,19 @@ impl Cx {
             role: standing.role,
             password_hash,
             must_change_password: standing.must_change_password,
-            account: AccountId::new(now, &*self.random),
-            account_name: format!("{owner}'s Account"),
-            display_codes: (0..CODES).map(|_| random::display_code(&*self.random)).collect(),
+            home: Home::Own(self.new_account(format!("{owner}'s Account"), self.first_subscription(None))),
             now,
         })
+    }
+
+    /// The row of an account that is to be made.
+    pub(crate) fn new_account(&self, name: String, subscription: Option<Subscription>) -> NewAccount {
+        NewAccount {
+            id: AccountId::new(self.clock.now(), &*self.random),
+            name,
+            display_codes: (0..CODES).map(|_| random::display_code(&*self.random)).collect(),
+            subscription,
+        }
     }
 }
 
@@ -216,7 +264,7 @@ pub(crate) fn made(new: &NewUser) -> User {
         username: new.username.clone(),
         profile: Profile { name: new.name.clone(), ..Profile::default() },
         role: new.role.clone(),
-        account: Some((new.account, Role::from_stored(Role::OWNER))),
+        account: Some(new.home.membership()),
         must_change_password: new.must_change_password,
         credential_epoch: users::FIRST_EPOCH,
         version: users::FIRST_VERSION,

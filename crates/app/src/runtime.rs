@@ -9,7 +9,6 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use portcullis_core::audit::EventKind;
-use portcullis_core::registration::Mode;
 use portcullis_core::runtime::{Runtime, SETTINGS, Setting, setting};
 use portcullis_core::validation::FieldError;
 use portcullis_store::audit;
@@ -39,7 +38,7 @@ impl InForce {
 /// What the configuration says.
 fn configured(settings: &Settings) -> Runtime {
     Runtime {
-        registration_mode: if settings.registration_open { Mode::Open } else { Mode::Closed },
+        registration_mode: settings.registration.mode,
         email_verification_enabled: settings.email_verification,
         require_email_verification: settings.require_email_verification,
         default_role: settings.default_role.clone(),

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use portcullis_core::password::PasswordPolicy;
 use portcullis_core::rate::Rate;
+use portcullis_core::registration::{Domain, Mode};
 use portcullis_core::session::RotationRules;
+use portcullis_core::standard_webhook::WebhookSecret;
+use portcullis_core::subscription::Plan;
 use portcullis_core::user::Role;
 use portcullis_jose::{Algorithm, SigningKey};
 use serde_json::{Map, Value};
@@ -21,6 +24,8 @@ pub struct Settings {
     pub audiences: Vec<String>,
     /// Claims of the operator's own, the same in every token.
     pub claims: Map<String, Value>,
+    /// Claims that say what the account in use has subscribed to.
+    pub plan_claims: Vec<(String, PlanClaim)>,
     /// Algorithm of generated signing keys.
     pub algorithm: Algorithm,
     /// A signing key of the operator's.
@@ -29,8 +34,8 @@ pub struct Settings {
     pub key_rotation: Option<Duration>,
     /// Lifetimes.
     pub lifetimes: Lifetimes,
-    /// Whether anybody may register.
-    pub registration_open: bool,
+    /// Who may register.
+    pub registration: RegistrationRules,
     /// Whether people are asked to show that an address is theirs.
     pub email_verification: bool,
     /// Whether nobody signs in before they have.
@@ -63,6 +68,41 @@ pub struct Settings {
     pub deletion_grace: Duration,
     /// Mail.
     pub email: EmailSettings,
+}
+
+/// What a claim says of the account in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlanClaim {
+    /// The plan, while it has not expired.
+    Plan,
+    /// How far the subscription is, `expired` too.
+    Status,
+}
+
+/// Who may register, and what they get.
+#[derive(Clone, Debug)]
+pub struct RegistrationRules {
+    /// Who may.
+    pub mode: Mode,
+    /// Only addresses of these domains; none: of all.
+    pub allowed_domains: Vec<Domain>,
+    /// No addresses of these domains.
+    pub refused_domains: Vec<Domain>,
+    /// What the account of whoever registers subscribes to, unless an invite says otherwise.
+    pub default_plan: Option<Plan>,
+    /// Days for which that is on trial; `None`: it is active at once.
+    pub trial_days: Option<u32>,
+    /// The service that is asked before anybody is made.
+    pub hook: Option<RegistrationHook>,
+}
+
+/// A service of the operator's that says who may register.
+#[derive(Clone, Debug)]
+pub struct RegistrationHook {
+    /// Where it is asked.
+    pub url: String,
+    /// By which it knows us.
+    pub secret: WebhookSecret,
 }
 
 /// How many API tokens there may be, and how long they live.

@@ -124,7 +124,7 @@ impl Cx {
         }
         // Nobody else's device becomes known to the user.
         let device_token = grant.acting.is_none().then(|| self.device_token(&user, proof.device));
-        let tokens = self.first_tokens(grant, secret, wish.audiences, user)?;
+        let tokens = self.first_tokens(grant, secret, wish.audiences, user).await?;
         Ok(Tokens { device_token, ..tokens })
     }
 
@@ -134,14 +134,14 @@ impl Cx {
     }
 
     /// Tokens for a chain that has just got a secret.
-    pub(crate) fn first_tokens(
+    pub(crate) async fn first_tokens(
         &self,
         grant: Grant,
         secret: SessionSecret,
         audiences: Vec<String>,
         user: User,
     ) -> Result<Tokens, Fault> {
-        let (access_token, expires_in) = self.sign_access(&grant, audiences)?;
+        let (access_token, expires_in) = self.sign_access(&grant, audiences).await?;
         let refresh = RefreshToken { session: grant.session, generation: grant.generation, secret };
         let key = self.ring.current().id();
         let refresh_token = refresh.to_text(key, &self.ring).ok_or(Fault::ServerKeyMissing(key))?;

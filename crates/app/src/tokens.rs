@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
+use portcullis_core::ids::AccountId;
 use portcullis_core::random;
 use portcullis_core::session::{ActingMode, Grant};
+use portcullis_core::subscription::Status;
 use portcullis_core::user::User;
 use portcullis_jose::{AccessClaims, Actor};
 use portcullis_store::api_tokens::Presented;
+use serde_json::{Map, Value};
 
 use crate::cx::Cx;
 use crate::fault::Fault;
+use crate::settings::PlanClaim;
 
 /// `client_id` of tokens that a user got from us directly, through no client of their own (RFC 9068 §2.2).
 pub const FIRST_PARTY: &str = "portcullis";
@@ -54,7 +58,7 @@ impl Cx {
     }
 
     /// Signs the access token of `grant`.
-    pub(crate) fn sign_access(
+    pub(crate) async fn sign_access(
         &self,
         grant: &Grant,
         audiences: Vec<String>,
@@ -87,7 +91,7 @@ impl Cx {
             bot: grant.acting.is_some_and(|acting| acting.mode == ActingMode::Bot),
             read_only: grant.acting.is_some_and(|acting| acting.mode == ActingMode::Read),
             status: self.token_status(grant),
-            extra: self.settings.claims.clone(),
+            extra: self.operators_claims(grant.account.as_ref().map(|(account, _)| *account)).await?,
             ..AccessClaims::default()
         };
         self.signed(&claims)
@@ -101,10 +105,11 @@ impl Cx {
     }
 
     /// The claims of an API token, until it expires. Whoever signs them shortens that.
-    pub(crate) fn api_token_claims(&self, presented: &Presented) -> AccessClaims {
+    pub(crate) async fn api_token_claims(&self, presented: &Presented) -> Result<AccessClaims, Fault> {
         let now = self.clock.now();
         let user = &presented.user;
-        AccessClaims {
+        let account = user.account.as_ref().map(|(account, _)| *account);
+        Ok(AccessClaims {
             iss: self.settings.issuer.clone(),
             sub: user.id.to_string(),
             aud: vec![self.settings.issuer.clone()],
@@ -119,9 +124,29 @@ impl Cx {
             account_role: user.account.as_ref().map(|(_, role)| role.as_str().to_owned()),
             client_id: API_TOKEN.to_owned(),
             scope: presented.scopes.as_ref().map(ToString::to_string),
-            extra: self.settings.claims.clone(),
+            extra: self.operators_claims(account).await?,
             ..AccessClaims::default()
+        })
+    }
+
+    /// The operator's claims in a token for this account. Read only if one of them says what it has subscribed to.
+    async fn operators_claims(&self, account: Option<AccountId>) -> Result<Map<String, Value>, Fault> {
+        let mut claims = self.settings.claims.clone();
+        let Some(account) = account.filter(|_| !self.settings.plan_claims.is_empty()) else {
+            return Ok(claims);
+        };
+        let Some(subscription) = self.store.subscription(account).await? else { return Ok(claims) };
+        let status = subscription.status(self.clock.now());
+        for (name, claim) in &self.settings.plan_claims {
+            let value = match claim {
+                // Whoever asks for a plan by its name finds none that has expired.
+                PlanClaim::Plan if status == Status::Expired => continue,
+                PlanClaim::Plan => subscription.plan.as_str(),
+                PlanClaim::Status => status.as_str(),
+            };
+            claims.insert(name.clone(), value.into());
         }
+        Ok(claims)
     }
 
     /// A new `jti`.

@@ -48,7 +48,8 @@ pub struct Node {
 
 /// A node that has read what it must know.
 pub async fn node(loaded: &Loaded, how: How) -> Result<Node, Failure> {
-    let node = prepare(loaded, how).await?;
+    // Boxed: all settings go through it, and would be part of whatever waits for a node.
+    let node = Box::pin(prepare(loaded, how)).await?;
     if !how.migrate {
         refuse_old_schema(&node.cx.store).await?;
     }

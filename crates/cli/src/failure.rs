@@ -8,6 +8,7 @@ use portcullis_app::clients::ClientError;
 use portcullis_app::deletion::DeletionError;
 use portcullis_app::fault::Fault;
 use portcullis_app::hashing::HasherStartError;
+use portcullis_app::invites::InviteError;
 use portcullis_app::node::StartError;
 use portcullis_app::operator::OperatorError;
 use portcullis_app::rotate_keys::KeyError;
@@ -174,6 +175,17 @@ impl From<DeletionError> for Failure {
             | DeletionError::Oneself
             | DeletionError::Moved
             | DeletionError::Limited(_) => Self::new(error),
+        }
+    }
+}
+
+impl From<InviteError> for Failure {
+    fn from(error: InviteError) -> Self {
+        match error {
+            InviteError::Fault(fault) => fault.into(),
+            InviteError::NotFound => Self::mend(error, "portcullis invite list shows all"),
+            InviteError::Spent(state) => Self::new(format!("the invite is {} already", state.as_str())),
+            InviteError::Invalid(_) | InviteError::Moved => Self::new(error),
         }
     }
 }

@@ -10,12 +10,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, HOST, USER_AGENT};
-use http::{Request, StatusCode};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use portcullis_app::outbound::{Fetched, Outbound, OutboundError};
+use portcullis_app::outbound::{Answer, Answered, Fetched, Outbound, OutboundError, Post};
 use portcullis_core::outbound::{AddressBlock, Reach, reach};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
@@ -56,6 +56,17 @@ impl Client {
     }
 
     async fn fetch(&self, url: &str, most: usize) -> Result<Bytes, OutboundError> {
+        let asked = Post { url, headers: &[], body: Bytes::new(), most };
+        let answer = self.ask(Method::GET, asked).await?;
+        if answer.status == StatusCode::OK.as_u16() {
+            Ok(answer.body)
+        } else {
+            Err(failed(format_args!("answered {}", answer.status)))
+        }
+    }
+
+    async fn ask(&self, method: Method, asked: Post<'_>) -> Result<Answer, OutboundError> {
+        let (url, most) = (asked.url, asked.most);
         let url = Url::parse(url).map_err(|error| OutboundError::Failed(format!("{url}: {error}")))?;
         let secure = match url.scheme() {
             "https" => true,
@@ -65,13 +76,13 @@ impl Client {
         // 1. and 2.
         let tcp = connect(&self.checked(&url, secure).await?).await?;
         if !secure {
-            return exchange(tcp, &url, most).await;
+            return exchange(tcp, request(&url, method, asked)?, most).await;
         }
         let config = self.tls.get_or_init(|| tls(system_roots())).clone().map_err(OutboundError::Failed)?;
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let name = ServerName::try_from(host).map_err(failed)?;
         let stream = TlsConnector::from(config).connect(name, tcp).await.map_err(failed)?;
-        exchange(stream, &url, most).await
+        exchange(stream, request(&url, method, asked)?, most).await
     }
 
     /// The addresses of a URL's host, all of which may be connected to.
@@ -105,6 +116,13 @@ impl Outbound for Client {
             done.await.unwrap_or_else(|_| Err(OutboundError::Failed("no answer in time".into())))
         })
     }
+
+    fn post<'a>(&'a self, request: Post<'a>) -> Answered<'a> {
+        let done = tokio::time::timeout(self.limit, self.ask(Method::POST, request));
+        Box::pin(async {
+            done.await.unwrap_or_else(|_| Err(OutboundError::Failed("no answer in time".into())))
+        })
+    }
 }
 
 fn failed(error: impl std::fmt::Display) -> OutboundError {
@@ -123,26 +141,35 @@ async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, OutboundError> {
     Err(last)
 }
 
+fn request(url: &Url, method: Method, asked: Post<'_>) -> Result<Request<Full<Bytes>>, OutboundError> {
+    let mut request = Request::builder()
+        .uri(&url[url::Position::BeforePath..url::Position::AfterQuery])
+        .header(HOST, &url[url::Position::BeforeHost..url::Position::AfterPort])
+        .header(ACCEPT, "application/json")
+        .header(USER_AGENT, concat!("portcullis/", env!("CARGO_PKG_VERSION")));
+    if method == Method::POST {
+        request = request.header(CONTENT_TYPE, "application/json");
+    }
+    for (name, value) in asked.headers {
+        request = request.header(*name, value);
+    }
+    request.method(method).body(Full::new(asked.body)).map_err(failed)
+}
+
 /// One request on a connection of its own.
-async fn exchange<S>(stream: S, url: &Url, most: usize) -> Result<Bytes, OutboundError>
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>, most: usize) -> Result<Answer, OutboundError>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
     let asked = async {
-        let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
-        let request = Request::get(target)
-            .header(HOST, &url[url::Position::BeforeHost..url::Position::AfterPort])
-            .header(ACCEPT, "application/json")
-            .header(USER_AGENT, concat!("portcullis/", env!("CARGO_PKG_VERSION")))
-            .body(Empty::<Bytes>::new())
-            .map_err(failed)?;
         let response = sender.send_request(request).await.map_err(failed)?;
-        if response.status() != StatusCode::OK {
-            return Err(failed(format_args!("answered {}", response.status().as_u16())));
+        let status = response.status().as_u16();
+        if most == 0 {
+            return Ok(Answer { status, body: Bytes::new() });
         }
         let body = Limited::new(response.into_body(), most).collect().await.map_err(failed)?;
-        Ok(body.to_bytes())
+        Ok(Answer { status, body: body.to_bytes() })
     };
     // Both here, so that the connection ends with whoever waits for it.
     tokio::pin!(asked);

@@ -2,10 +2,11 @@
 
 use portcullis_app::forward_auth::{ForwardAuth, Stale};
 use portcullis_app::mail::EmailSettings;
-use portcullis_app::settings::{ApiTokenRules, Lifetimes, Rates, Settings};
+use portcullis_app::settings::{ApiTokenRules, Lifetimes, PlanClaim, Rates, RegistrationRules, Settings};
 use portcullis_core::access::Rules;
 use portcullis_core::password::PasswordPolicy;
 use portcullis_core::rate::Rate;
+use portcullis_core::registration::Mode;
 use portcullis_core::user::Role;
 use portcullis_jose::{Algorithm, SigningKey};
 use portcullis_web::paths;
@@ -30,6 +31,7 @@ pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, ConfigError> {
         issuer: config.tokens.issuer.clone(),
         audiences: config.tokens.audience.clone(),
         claims: claims(loaded)?,
+        plan_claims: plan_claims(config),
         algorithm: own.unwrap_or_else(|| algorithm(config.tokens.algorithm)),
         private_key,
         key_rotation: config.tokens.key_rotation,
@@ -39,7 +41,7 @@ pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, ConfigError> {
             session: config.tokens.session_max_age,
             grace: config.tokens.refresh_grace,
         },
-        registration_open: config.registration.mode == RegistrationMode::Open,
+        registration: registration(config),
         email_verification: config.registration.email_verification,
         require_email_verification: config.registration.require_email_verification,
         default_role: Role::parse("role", &config.registration.default_role).map_err(|error| {
@@ -65,6 +67,32 @@ pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, ConfigError> {
         deletion_grace: config.deletion.grace,
         email: email(config),
     })
+}
+
+fn registration(config: &Config) -> RegistrationRules {
+    let registration = &config.registration;
+    RegistrationRules {
+        mode: match registration.mode {
+            RegistrationMode::Open => Mode::Open,
+            RegistrationMode::Invite => Mode::Invite,
+            RegistrationMode::Closed => Mode::Closed,
+        },
+        allowed_domains: registration.allowed_domains.clone(),
+        refused_domains: registration.refused_domains.clone(),
+        default_plan: registration.default_plan.clone(),
+        trial_days: registration.trial_days,
+        hook: registration.hook.clone(),
+    }
+}
+
+/// Claims that say what the account in use has subscribed to.
+fn plan_claims(config: &Config) -> Vec<(String, PlanClaim)> {
+    let claims = config.tokens.claims.iter().filter_map(|(name, source)| match source {
+        ClaimSource::AccountPlan => Some((name.clone(), PlanClaim::Plan)),
+        ClaimSource::AccountPlanStatus => Some((name.clone(), PlanClaim::Status)),
+        _ => None,
+    });
+    claims.collect()
 }
 
 fn email(config: &Config) -> EmailSettings {
@@ -149,7 +177,8 @@ fn claims(loaded: &Loaded) -> Result<Map<String, Value>, ConfigError> {
             ClaimSource::Text(text) => Value::from(text.clone()),
             ClaimSource::Integer(number) => Value::from(*number),
             ClaimSource::Boolean(value) => Value::from(*value),
-            ClaimSource::LegacyId | ClaimSource::LegacyIdNumber | ClaimSource::AccountPlan => {
+            ClaimSource::AccountPlan | ClaimSource::AccountPlanStatus => continue,
+            ClaimSource::LegacyId | ClaimSource::LegacyIdNumber => {
                 let key = format!("tokens.claims.{name}");
                 let problem = "is a source that comes in a later version";
                 return Err(refused(loaded, &key, problem, "leave it out, or give a static value"));

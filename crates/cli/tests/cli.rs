@@ -16,6 +16,8 @@ mod doctor;
 mod first_start;
 #[path = "cli/gateway.rs"]
 mod gateway;
+#[path = "cli/invites.rs"]
+mod invites;
 #[path = "cli/keys.rs"]
 mod keys;
 #[path = "cli/postgres.rs"]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use portcullis::outbound::Client;
-use portcullis_app::outbound::{Outbound, OutboundError};
+use portcullis_app::outbound::{Outbound, OutboundError, Post};
 use portcullis_core::outbound::AddressBlock;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -138,4 +138,58 @@ async fn a_certificate_must_be_trusted_and_name_the_host() {
         let answer = get(&client, &format!("https://{address}/keys")).await;
         assert_eq!(answer.is_ok(), good, "{answer:?}");
     }
+}
+
+/// A server that answers one connection with `answer` and tells what it was sent.
+async fn told(answer: &'static str) -> (SocketAddr, tokio::task::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let asked = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"{\"a\":1}") {
+            assert!(stream.read_buf(&mut request).await.unwrap() > 0);
+        }
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        String::from_utf8(request).unwrap()
+    });
+    (address, asked)
+}
+
+fn post<'a>(url: &'a str, headers: &'a [(&'static str, String)], most: usize) -> Post<'a> {
+    Post { url, headers, body: "{\"a\":1}".into(), most }
+}
+
+#[tokio::test]
+async fn what_is_sent_arrives_with_its_headers_and_the_answer_is_told() {
+    for (answer, most, expected) in [
+        (OK, 100, Some((200, "hi"))),
+        (OK, 1, None),
+        (OK, 0, Some((200, ""))),
+        ("HTTP/1.1 500 Oh\r\nContent-Length: 3\r\n\r\nbad", 100, Some((500, "bad"))),
+        // Nothing is followed.
+        ("HTTP/1.1 307 There\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n", 100, Some((307, ""))),
+        ("garbage\r\n\r\n", 100, None),
+    ] {
+        let (address, asked) = told(answer).await;
+        let (url, headers) = (format!("http://{address}/hook?x=1"), [("webhook-id", "one".to_owned())]);
+        let answered = to_loopback().post(post(&url, &headers, most)).await;
+        let request = asked.await.unwrap().to_ascii_lowercase();
+        assert!(request.starts_with("post /hook?x=1 http/1.1\r\n"), "{request}");
+        for line in ["webhook-id: one", "content-type: application/json", "content-length: 7"] {
+            assert!(request.contains(&format!("\r\n{line}\r\n")), "{request}");
+        }
+        let answered = answered.ok().map(|answer| (answer.status, answer.body));
+        assert_eq!(answered, expected.map(|(status, body)| (status, body.into())), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_sent_to_what_is_not_public() {
+    let (address, count) = server(OK).await;
+    for url in [format!("http://{address}/"), format!("https://{address}/"), "http://1.1.1.1/".to_owned()] {
+        let error = Client::new(Vec::new()).post(post(&url, &[], 100)).await.unwrap_err();
+        assert!(matches!(error, OutboundError::Refused(_)), "{url}: {error}");
+    }
+    assert_eq!(count.load(Ordering::SeqCst), 0);
 }

@@ -80,6 +80,30 @@ pub enum EventKind {
     UserDeleted,
     /// A user's own data were exported.
     DataExported,
+    /// An invite was made.
+    InviteCreated,
+    /// An invite was taken back.
+    InviteRevoked,
+    /// An invite was mailed once more.
+    InviteResent,
+    /// Somebody used an invite.
+    InviteUsed,
+    /// An account was made beside the user's first one.
+    AccountCreated,
+    /// An account's name changed.
+    AccountUpdated,
+    /// An account was deleted.
+    AccountDeleted,
+    /// Somebody joined an account.
+    MemberJoined,
+    /// A member's role in an account changed.
+    MemberRoleChanged,
+    /// A member left an account, or was removed from it.
+    MemberRemoved,
+    /// A session, or a user, went over to another account of theirs.
+    AccountSwitched,
+    /// What an account has subscribed to changed.
+    SubscriptionChanged,
 }
 
 impl EventKind {
@@ -121,6 +145,18 @@ impl EventKind {
             Self::DeletionCancelled => "user.deletion_cancelled",
             Self::UserDeleted => "user.deleted",
             Self::DataExported => "user.data_exported",
+            Self::InviteCreated => "invite.created",
+            Self::InviteRevoked => "invite.revoked",
+            Self::InviteResent => "invite.resent",
+            Self::InviteUsed => "invite.used",
+            Self::AccountCreated => "account.created",
+            Self::AccountUpdated => "account.updated",
+            Self::AccountDeleted => "account.deleted",
+            Self::MemberJoined => "member.joined",
+            Self::MemberRoleChanged => "member.role_changed",
+            Self::MemberRemoved => "member.removed",
+            Self::AccountSwitched => "account.switched",
+            Self::SubscriptionChanged => "subscription.changed",
         }
     }
 }

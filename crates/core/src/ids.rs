@@ -67,6 +67,8 @@ ids! {
     MailId,
     /// A link in a mail.
     LinkId,
+    /// What lets somebody register or join an account.
+    InviteId,
 }
 
 fn uuid_v7(now: Timestamp, random: &dyn Random) -> Uuid {

@@ -5,6 +5,7 @@
 //! (both are arguments). Every function can be tested by a table.
 
 pub mod access;
+pub mod account;
 pub mod address;
 pub mod audit;
 pub mod base62;
@@ -12,6 +13,7 @@ pub mod client;
 pub mod csrf_token;
 pub mod device_token;
 pub mod ids;
+pub mod invite;
 pub mod link;
 pub mod mail;
 pub mod outbound;
@@ -31,7 +33,9 @@ pub mod set_up;
 pub mod sign_in;
 pub mod signing_key;
 pub mod slow_down;
+pub mod standard_webhook;
 pub mod status_list;
+pub mod subscription;
 pub mod time;
 pub mod user;
 pub mod validation;

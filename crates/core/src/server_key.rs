@@ -50,6 +50,8 @@ pub enum Purpose {
     AccessCode,
     /// Links in mails.
     Link,
+    /// Codes of invites.
+    Invite,
 }
 
 /// A server key is too short to be safe.
@@ -73,7 +75,7 @@ pub struct ServerKey {
     id: KeyId,
     check: [u8; 32],
     gateway: Zeroizing<[u8; 32]>,
-    macs: [hmac::Key; 8],
+    macs: [hmac::Key; 9],
     seal: LessSafeKey,
 }
 
@@ -117,6 +119,7 @@ impl ServerKey {
                 mac("gateway csrf"),
                 mac("access code"),
                 mac("link"),
+                mac("invite"),
             ],
             seal: LessSafeKey::new(seal),
         })

@@ -23,6 +23,11 @@ impl Timestamp {
         Self(seconds * 1_000_000)
     }
 
+    /// RFC 3339, with any offset.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse::<jiff::Timestamp>().ok().map(|time| Self(time.as_microsecond()))
+    }
+
     /// Microseconds since the Unix epoch.
     pub const fn micros(self) -> i64 {
         self.0

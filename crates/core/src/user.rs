@@ -164,6 +164,8 @@ impl Role {
     pub const USER: &'static str = "user";
     /// Owns an account.
     pub const OWNER: &'static str = "owner";
+    /// Belongs to an account, and may change nothing about it.
+    pub const MEMBER: &'static str = "member";
 
     /// 1 to 32 of `a-z 0-9 _ -`.
     pub fn parse(field: &'static str, text: &str) -> Result<Self, FieldError> {

@@ -56,6 +56,12 @@ codes! {
         "The body is not a URL-encoded form in UTF-8 in which each field stands once.";
     InvalidLink "invalid_link" BAD_REQUEST "Link not valid"
         "This link is wrong, used or too old. Ask for a new one.";
+    InvalidInvite "invalid_invite" BAD_REQUEST "Invite not valid"
+        "There is no such invite, or it was taken back. Check the code, or ask for a new one.";
+    InviteUsed "invite_used" BAD_REQUEST "Invite used"
+        "This invite was used already. Ask for a new one.";
+    InviteExpired "invite_expired" BAD_REQUEST "Invite expired"
+        "This invite is too old. Ask for a new one.";
     ProviderError "provider_error" BAD_REQUEST "Sign-in with the provider failed"
         "The provider's answer could not be used. Start again.";
 
@@ -107,6 +113,17 @@ codes! {
     VerificationDisabled "verification_disabled" FORBIDDEN "E-mail verification is off"
         "This server does not verify e-mail addresses.";
 
+    RegistrationClosed "registration_closed" FORBIDDEN "Registration is closed"
+        "Nobody can sign up here by themselves. Ask the operator for an account.";
+    InviteRequired "invite_required" FORBIDDEN "Invite required"
+        "Send `invite_code` or `account_invite_code`. Whoever runs this server, or owns an account here, gives them out.";
+    InviteEmailMismatch "invite_email_mismatch" FORBIDDEN "Invite for another address"
+        "This invite is for another e-mail address. Use the address that it was sent to.";
+    EmailDomainNotAllowed "email_domain_not_allowed" FORBIDDEN "E-mail domain not allowed"
+        "Addresses of this domain cannot register here. Use another address, or ask the operator.";
+    RegistrationRefused "registration_refused" FORBIDDEN "Registration refused"
+        "Whoever runs this server does not let this user register. Ask them.";
+
     NotFound "not_found" NOT_FOUND "Not found"
         "There is nothing here, or nothing you may see.";
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "Method not allowed"
@@ -128,8 +145,14 @@ codes! {
         "Revoke a token that is no longer needed first.";
     TooManyBots "too_many_bots" CONFLICT "Too many bots"
         "Delete a bot that is no longer needed first.";
+    TooManyAccounts "too_many_accounts" CONFLICT "Too many accounts"
+        "Delete an account that is no longer needed, or hand it over, first.";
     LastOwner "last_owner" CONFLICT "The last owner stays"
         "Make another member the owner first, or delete the account.";
+    AccountHasMembers "account_has_members" CONFLICT "The account has other members"
+        "Remove the other members first, or hand the account over to one of them.";
+    AlreadyMember "already_member" CONFLICT "A member already"
+        "The user belongs to this account; nothing is left to do.";
     LastAdministrator "last_administrator" CONFLICT "The last administrator stays"
         "Make another user an administrator first.";
     LinkRequired "link_required" CONFLICT "Link the provider first"
@@ -157,6 +180,8 @@ codes! {
         "Try again in a moment.";
     KeyUnavailable "key_unavailable" SERVICE_UNAVAILABLE "Key unavailable"
         "This server lacks a key that the request needs. The operator finds it with `portcullis doctor`.";
+    RegistrationUnavailable "registration_unavailable" SERVICE_UNAVAILABLE "Registration unavailable"
+        "Nobody can register just now. Try again in a moment.";
     IssuerUnavailable "issuer_unavailable" SERVICE_UNAVAILABLE "Issuer unavailable"
         "Another service cannot ask this server about the token. Try again in a moment.";
     BadGateway "bad_gateway" BAD_GATEWAY "The service behind does not answer"

@@ -85,7 +85,11 @@ fn is_outage(code: Option<&str>) -> bool {
 /// Somebody else's row came in between a look and a write: run again, and look again.
 pub(crate) fn lost_a_race(error: sqlx::Error) -> StoreError {
     match &error {
-        sqlx::Error::Database(database) if database.is_unique_violation() => StoreError::RunAgain,
+        sqlx::Error::Database(database)
+            if database.is_unique_violation() || database.is_foreign_key_violation() =>
+        {
+            StoreError::RunAgain
+        }
         _ => error.into(),
     }
 }

@@ -26,22 +26,26 @@ mod status_indexes;
 mod user_reads;
 mod writer;
 
+pub mod accounts;
 pub mod addresses;
 pub mod api_tokens;
 pub mod audit;
 pub mod bots;
 pub mod clients;
 pub mod deletions;
+pub mod invites;
 pub mod keys;
 pub mod limits;
 pub mod links;
 pub mod mail_requests;
+pub mod members;
 pub mod outbox;
 pub mod own_data;
 pub mod revocations;
 pub mod runtime_settings;
 pub mod sessions;
 pub mod set_up;
+pub mod subscriptions;
 pub mod token_uses;
 pub mod users;
 

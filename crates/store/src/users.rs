@@ -1,14 +1,15 @@
-//! Users, and the account each gets of its own.
+//! Users.
 
 use portcullis_core::ids::{AccountId, UserId};
 use portcullis_core::time::Timestamp;
 use portcullis_core::user::{Email, Login, Profile, Role, User, Username};
 use uuid::Uuid;
 
+use crate::accounts::{self, NewAccount};
 use crate::db::{Tx, affected, on, on_tx, row};
 use crate::error::{StoreError, lost_a_race};
 use crate::session_rows::account;
-use crate::{Store, deletions};
+use crate::{Store, deletions, members};
 
 macro_rules! columns {
     () => {
@@ -34,13 +35,9 @@ const CREDENTIALS: &str = concat!("SELECT ", columns!(), ", password_hash FROM u
 const LIST: &str = concat!("SELECT ", columns!(), " FROM users WHERE id > $1 ORDER BY id LIMIT $2");
 const INSERT: &str = "INSERT INTO users (id, email, email_key, email_verified_at, username, username_key, name, \
     role, account_id, account_role, password_hash, must_change_password, credential_epoch, version, created_at, \
-    updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'owner', $10, $11, $13, $14, $12, $12) \
+    updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $15, $10, $11, $13, $14, $12, $12) \
     ON CONFLICT DO NOTHING";
 const EMAIL_TAKEN: &str = "SELECT COUNT(*) FROM users WHERE email_key = $1";
-const INSERT_ACCOUNT: &str = "INSERT INTO accounts (id, name, display_code, created_at) \
-    VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
-const INSERT_MEMBERSHIP: &str = "INSERT INTO memberships (user_id, account_id, role, created_at) \
-    VALUES ($1, $2, 'owner', $3)";
 const UPDATE_PROFILE: &str = "UPDATE users SET name = $3, phone = $4, job_title = $5, timezone = $6, \
     locale = $7, username = $8, username_key = $9, version = version + 1, updated_at = $10 \
     WHERE id = $1 AND version = $2";
@@ -126,7 +123,26 @@ pub const FIRST_EPOCH: i64 = 1;
 /// Version of a new user's row.
 pub const FIRST_VERSION: i64 = 1;
 
-/// A user to be made, with an account of their own.
+/// The account that a new user starts in.
+#[derive(Clone, Debug)]
+pub enum Home {
+    /// One of their own.
+    Own(NewAccount),
+    /// One that is there, with a role in it.
+    Joined(AccountId, Role),
+}
+
+impl Home {
+    /// The account, and the role in it.
+    pub fn membership(&self) -> (AccountId, Role) {
+        match self {
+            Self::Own(account) => (account.id, Role::from_stored(Role::OWNER)),
+            Self::Joined(account, role) => (*account, role.clone()),
+        }
+    }
+}
+
+/// A user to be made.
 #[derive(Clone)]
 pub struct NewUser {
     /// Id.
@@ -145,12 +161,8 @@ pub struct NewUser {
     pub password_hash: Option<String>,
     /// The password must be changed before anything else.
     pub must_change_password: bool,
-    /// Their account.
-    pub account: AccountId,
-    /// Name of the account.
-    pub account_name: String,
-    /// Display codes to try, in turn, until one is free.
-    pub display_codes: Vec<String>,
+    /// The account they start in.
+    pub home: Home,
     /// Now.
     pub now: Timestamp,
 }
@@ -197,8 +209,10 @@ impl Store {
     }
 }
 
-/// Makes a user with an account and a membership as its owner. Of two with one address one wins here.
+/// Makes a user, and the account or the membership they start in. Of two with one address one wins here.
+/// [`StoreError::Refused`]: the account that they were to join is gone.
 pub async fn insert(tx: &mut Tx, new: &NewUser) -> Result<Insert, StoreError> {
+    let (account, role) = new.home.membership();
     let made = affected!(
         tx,
         sqlx::query(INSERT)
@@ -210,44 +224,29 @@ pub async fn insert(tx: &mut Tx, new: &NewUser) -> Result<Insert, StoreError> {
             .bind(new.username.as_ref().map(Username::key))
             .bind(&new.name)
             .bind(new.role.as_str())
-            .bind(new.account.uuid())
+            .bind(account.uuid())
             .bind(&new.password_hash)
             .bind(new.must_change_password)
             .bind(new.now.micros())
             .bind(FIRST_EPOCH)
             .bind(FIRST_VERSION)
+            .bind(role.as_str())
     )?;
     if made == 0 {
         let taken: i64 =
             on_tx!(tx, db => sqlx::query_scalar(EMAIL_TAKEN).bind(new.email.key()).fetch_one(db))?;
         return Ok(if taken > 0 { Insert::EmailTaken } else { Insert::UsernameTaken });
     }
-    insert_account(tx, new).await?;
-    Ok(Insert::Done)
-}
-
-async fn insert_account(tx: &mut Tx, new: &NewUser) -> Result<(), StoreError> {
-    for code in &new.display_codes {
-        let made = affected!(
-            tx,
-            sqlx::query(INSERT_ACCOUNT)
-                .bind(new.account.uuid())
-                .bind(&new.account_name)
-                .bind(code)
-                .bind(new.now.micros())
-        )?;
-        if made > 0 {
-            affected!(
-                tx,
-                sqlx::query(INSERT_MEMBERSHIP)
-                    .bind(new.id.uuid())
-                    .bind(new.account.uuid())
-                    .bind(new.now.micros())
-            )?;
-            return Ok(());
+    match &new.home {
+        Home::Own(home) => accounts::insert(tx, home, new.id, new.now).await?,
+        Home::Joined(..) => {
+            // It has gone away, and whatever let them in with it.
+            if !members::join(tx, (account, new.id), &role, new.now).await? {
+                return Err(StoreError::Refused);
+            }
         }
     }
-    Err(StoreError::Statement("no display code was free".into()))
+    Ok(Insert::Done)
 }
 
 /// What became of a change of profile.

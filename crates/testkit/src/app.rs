@@ -20,11 +20,12 @@ use portcullis_app::forward_auth::{ForwardAuth, Stale};
 use portcullis_app::hashing::{HashParams, Hasher, HasherConfig};
 use portcullis_app::mail::{EmailSettings, MailParts, Mailer, Templates};
 use portcullis_app::node::StartError;
-use portcullis_app::settings::{ApiTokenRules, Lifetimes, Settings};
+use portcullis_app::settings::{ApiTokenRules, Lifetimes, RegistrationRules, Settings};
 use portcullis_app::{Cx, Parts};
 use portcullis_core::access::Rules;
 use portcullis_core::mail::Mail;
 use portcullis_core::password::PasswordPolicy;
+use portcullis_core::registration::Mode;
 use portcullis_core::server_key::{KeyRing, ServerKey};
 use portcullis_core::time::Clock as _;
 use portcullis_core::user::Role;
@@ -68,6 +69,7 @@ impl Default for Setup {
                 issuer: issuer.into(),
                 audiences: vec![issuer.into()],
                 claims: Map::new(),
+                plan_claims: vec![],
                 algorithm: Algorithm::Es256,
                 private_key: None,
                 key_rotation: None,
@@ -77,7 +79,14 @@ impl Default for Setup {
                     session: Duration::from_hours(180 * 24),
                     grace: Duration::from_mins(1),
                 },
-                registration_open: true,
+                registration: RegistrationRules {
+                    mode: Mode::Open,
+                    allowed_domains: vec![],
+                    refused_domains: vec![],
+                    default_plan: None,
+                    trial_days: None,
+                    hook: None,
+                },
                 email_verification: true,
                 require_email_verification: false,
                 default_role: Role::from_stored(Role::USER),

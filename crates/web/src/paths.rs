@@ -65,6 +65,28 @@ paths! {
     BOT = "/auth/bots/{id}",
     /// Sign in as a bot.
     BOT_TOKENS = "/auth/bots/{id}/tokens",
+    /// Accounts that the caller belongs to.
+    ACCOUNTS = "/auth/accounts",
+    /// One of them.
+    ACCOUNT = "/auth/accounts/{id}",
+    /// Go over to it.
+    ACCOUNT_SWITCH = "/auth/accounts/{id}/switch",
+    /// Leave it.
+    ACCOUNT_LEAVE = "/auth/accounts/{id}/leave",
+    /// Hand it over.
+    ACCOUNT_TRANSFER = "/auth/accounts/{id}/transfer",
+    /// Who belongs to it.
+    ACCOUNT_MEMBERS = "/auth/accounts/{id}/members",
+    /// One of those.
+    ACCOUNT_MEMBER = "/auth/accounts/{id}/members/{user}",
+    /// Who may come.
+    ACCOUNT_INVITES = "/auth/accounts/{id}/invites",
+    /// One of those.
+    ACCOUNT_INVITE = "/auth/accounts/{id}/invites/{invite}",
+    /// Renew it.
+    ACCOUNT_INVITE_RESEND = "/auth/accounts/{id}/invites/{invite}/resend",
+    /// Join an account.
+    INVITE_ACCEPT = "/auth/invites/accept",
     /// Stop acting as another user.
     IMPERSONATION_STOP = "/auth/impersonation/stop",
     /// Act as another user.
@@ -85,6 +107,16 @@ paths! {
     ADMIN_SETTINGS = "/admin/api/settings",
     /// One of them.
     ADMIN_SETTING = "/admin/api/settings/{name}",
+    /// All accounts.
+    ADMIN_ACCOUNTS = "/admin/api/accounts",
+    /// One of them.
+    ADMIN_ACCOUNT = "/admin/api/accounts/{id}",
+    /// What it has subscribed to.
+    ADMIN_SUBSCRIPTION = "/admin/api/accounts/{id}/subscription",
+    /// Invites, to the server or to accounts.
+    ADMIN_INVITES = "/admin/api/invites",
+    /// One of them.
+    ADMIN_INVITE = "/admin/api/invites/{id}",
     /// Get a token (RFC 6749, RFC 8693).
     OAUTH_TOKEN = "/oauth/token",
     /// Ask about a token (RFC 7662).
@@ -115,6 +147,8 @@ paths! {
     VERIFY_EMAIL_PAGE = "/verify-email",
     /// The page behind a link that undoes a change of address.
     UNDO_EMAIL_PAGE = "/undo-email",
+    /// The page behind the link of an invite.
+    INVITE_PAGE = "/invite",
     /// What a sign-in page needs to know.
     CONFIG = "/auth/config",
     /// Forward-auth.
@@ -147,14 +181,14 @@ paths! {
 
 /// The pattern that `path` fits, as its place in [`ALL`].
 pub fn position(path: &str) -> Option<usize> {
-    ALL.iter().position(|pattern| match pattern.split_once('{') {
-        None => *pattern == path,
-        Some((prefix, behind)) => {
-            let suffix = behind.split_once('}').map_or("", |(_, suffix)| suffix);
-            let inside = path.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(suffix));
-            inside.is_some_and(|inside| !inside.is_empty() && !inside.contains('/'))
-        }
-    })
+    ALL.iter().position(|pattern| fits(pattern, path))
+}
+
+fn fits(pattern: &str, path: &str) -> bool {
+    let Some((before, behind)) = pattern.split_once('{') else { return pattern == path };
+    let Some(rest) = path.strip_prefix(before) else { return false };
+    let (inside, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    !inside.is_empty() && fits(behind.split_once('}').map_or("", |(_, behind)| behind), rest)
 }
 
 #[cfg(test)]
@@ -171,6 +205,10 @@ mod tests {
         assert_eq!(at("/auth/tokens/current"), Some(TOKEN_CURRENT));
         assert_eq!(at("/auth/bots/123/tokens"), Some(BOT_TOKENS));
         assert_eq!(at("/auth/bots//tokens"), None);
+        assert_eq!(at("/auth/accounts/1/invites/2"), Some(ACCOUNT_INVITE));
+        assert_eq!(at("/auth/accounts/1/invites/2/resend"), Some(ACCOUNT_INVITE_RESEND));
+        assert_eq!(at("/auth/accounts/1/invites//resend"), None);
+        assert_eq!(at("/auth/accounts/1/invites/2/resend/3"), None);
         assert_eq!(at("/nothing"), None);
     }
 }

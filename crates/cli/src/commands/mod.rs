@@ -6,6 +6,7 @@ mod completions;
 mod config;
 mod doctor;
 mod gateway;
+mod invite;
 mod key;
 mod migrate;
 mod purge;
@@ -63,6 +64,7 @@ async fn dispatch(loaded: &Loaded, command: Command) -> Result<(), Failure> {
         Command::Token(command) => token::run(loaded, command).await,
         Command::Client(command) => client::run(loaded, command).await,
         Command::Settings(command) => settings::run(loaded, command).await,
+        Command::Invite(command) => invite::run(loaded, command).await,
         Command::Key(command) => key::run(loaded, command).await,
         Command::Purge { json } => purge::run(loaded, json).await,
         Command::Backup { file, json } => backup::run(&loaded.config, &file, json).await,

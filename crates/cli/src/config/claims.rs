@@ -20,14 +20,17 @@ pub enum ClaimSource {
     LegacyId,
     /// The user's imported id as a number (`user.legacy_id:number`).
     LegacyIdNumber,
-    /// The plan of the session's account (`account.plan`).
+    /// The plan of the account in use, while it has not expired (`account.plan`).
     AccountPlan,
+    /// How far the subscription of the account in use is (`account.plan_status`).
+    AccountPlanStatus,
 }
 
-const SOURCES: [(&str, ClaimSource); 3] = [
+const SOURCES: [(&str, ClaimSource); 4] = [
     ("user.legacy_id", ClaimSource::LegacyId),
     ("user.legacy_id:number", ClaimSource::LegacyIdNumber),
     ("account.plan", ClaimSource::AccountPlan),
+    ("account.plan_status", ClaimSource::AccountPlanStatus),
 ];
 
 /// Registered claims (RFC 7800, 8693, 9068 and others) that mean something to who reads them, beside those that

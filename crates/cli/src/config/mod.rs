@@ -63,6 +63,11 @@ pub use show::{Loaded, ShownKey};
 pub use table::KEYS;
 pub use upstreams::Upstream;
 
+/// A duration as it is written in the configuration; the error says how.
+pub(crate) fn read_duration(text: &str) -> Result<std::time::Duration, String> {
+    duration::parse(text).map_err(|problem| format!("{} {}; {}", text, problem.problem, problem.remedy))
+}
+
 /// What [`Config::load`] reads from.
 #[derive(Debug)]
 pub struct LoadInput<'a, E> {

@@ -7,7 +7,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use portcullis_app::mail::{LinkLifetimes, Links, OverrideFile};
+use portcullis_app::settings::RegistrationHook;
 use portcullis_core::access::Rule;
+use portcullis_core::registration::Domain;
+use portcullis_core::subscription::Plan;
 use secrecy::SecretString;
 
 use super::{
@@ -183,6 +186,8 @@ pub struct CsrfConfig {
 pub enum RegistrationMode {
     /// Everyone.
     Open,
+    /// Whoever has an invite.
+    Invite,
     /// No one.
     Closed,
 }
@@ -198,6 +203,16 @@ pub struct RegistrationConfig {
     pub email_verification: bool,
     /// Never `admin`.
     pub default_role: String,
+    /// None: all.
+    pub allowed_domains: Vec<Domain>,
+    /// Also if they are allowed.
+    pub refused_domains: Vec<Domain>,
+    /// Of the account of whoever registers.
+    pub default_plan: Option<Plan>,
+    /// For which it is on trial.
+    pub trial_days: Option<u32>,
+    /// The service that is asked before anybody is made.
+    pub hook: Option<RegistrationHook>,
 }
 
 /// Passwords that are refused, beside the built-in list.

@@ -92,7 +92,7 @@ pub const KEYS: &[KeySpec] = &[
         "domain of our cookies; without it they stay with the host of server.public_url",
     ),
     key("csrf.trusted_origins", List, "", "further origins whose pages may change something by cookie"),
-    key("registration.mode", Text, "open", "who may register: open or closed"),
+    key("registration.mode", Text, "open", "who may register: open, invite or closed"),
     key(
         "registration.require_email_verification",
         Boolean,
@@ -106,6 +106,17 @@ pub const KEYS: &[KeySpec] = &[
         "people are asked by mail to show that their address is theirs",
     ),
     key("registration.default_role", Text, "user", "role of those who register"),
+    key("registration.allowed_domains", List, "", "only addresses of these domains may register; all"),
+    key("registration.refused_domains", List, "", "addresses of these domains may not register"),
+    unset(
+        "registration.default_plan",
+        Text,
+        "plan of the account of whoever registers without an invite to one",
+    ),
+    unset("registration.trial_days", Integer(1, 3_650), "days for which that plan is on trial; it is active"),
+    unset("registration.hook_url", Text, "a service of yours that is asked before anybody is made"),
+    unset("registration.hook_secret", Text, "whsec_…, by which that service knows who asks")
+        .secrecy(Secrecy::Secret),
     key("password.min_length", Integer(8, 64), "15", "characters a new password needs"),
     key("password.max_length", Integer(64, 256), "128", "characters a new password may have"),
     unset(

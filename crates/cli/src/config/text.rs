@@ -1,5 +1,9 @@
 //! Small written forms: one of several words, a role's name, a log level.
 
+use portcullis_core::registration::Domain;
+use portcullis_core::standard_webhook::WebhookSecret;
+use portcullis_core::subscription::Plan;
+
 use super::error::Problem;
 use super::suggest;
 
@@ -15,6 +19,25 @@ pub(super) fn one_of<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, Pr
         None => allowed,
     };
     Err(Problem::new("is not known here", remedy))
+}
+
+/// A domain of e-mail addresses.
+pub(super) fn email_domain(text: &str) -> Result<Domain, Problem> {
+    let problem =
+        || Problem::new("is no domain", r#"write it as "example.org", or "*.example.org" for all below it"#);
+    Domain::parse(text).ok_or_else(problem)
+}
+
+/// A secret of messages that we sign.
+pub(super) fn webhook_secret(text: &str) -> Result<WebhookSecret, Problem> {
+    let remedy = "make one with: echo whsec_$(head -c 32 /dev/urandom | base64)";
+    WebhookSecret::parse(text).map_err(|_| Problem::new("is not whsec_ and base64 of 24 to 64 bytes", remedy))
+}
+
+/// The name of a plan.
+pub(super) fn plan(text: &str) -> Result<Plan, Problem> {
+    let problem = |_| Problem::new("is no name of a plan", "use up to 64 of A-Z, a-z, 0-9, dot, _ and -");
+    Plan::parse("plan", text).map_err(problem)
 }
 
 /// The role that everyone who registers gets.

@@ -29,6 +29,7 @@ mod descriptors;
 mod endings;
 mod forward_auth;
 mod gateway;
+mod invites;
 mod load;
 mod many_starts;
 mod outage;

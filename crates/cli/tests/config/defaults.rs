@@ -52,6 +52,8 @@ fn registration_and_password() {
     assert_eq!(config.registration.mode, RegistrationMode::Open);
     assert!(!config.registration.require_email_verification);
     assert_eq!(config.registration.default_role, "user");
+    assert!(config.registration.allowed_domains.is_empty() && config.registration.refused_domains.is_empty());
+    assert!(config.registration.default_plan.is_none() && config.registration.trial_days.is_none());
     let password = config.password;
     assert_eq!((password.min_length, password.max_length), (15, 128));
     assert_eq!((password.memory_kib, password.iterations, password.parallelism), (19_456, 2, 1));

@@ -62,6 +62,22 @@ fn every_example_loads() {
         // A cookie's domain is one of the public URL's.
         let cookie = name.starts_with("cookies.");
         let given = if cookie { given.flag("server.public_url", "https://auth.example.com") } else { given };
+        let given = if name == "registration.hook_url" {
+            given.flag("registration.hook_secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+        } else {
+            given
+        };
+        let given = if name == "registration.allowed_domains" {
+            given.flag("registration.require_email_verification", "true")
+        } else {
+            given
+        };
+        // A trial is one of a plan.
+        let given = if name == "registration.trial_days" {
+            given.flag("registration.default_plan", "a")
+        } else {
+            given
+        };
         let shown = given.load().unwrap_or_else(|error| panic!("{example}: {error}")).show();
         let set = shown.iter().any(|key| key.origin.to_string().ends_with(":2"));
         assert!(set, "{example} sets nothing");

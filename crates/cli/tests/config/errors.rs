@@ -198,17 +198,38 @@ fn bad_values() {
         (
             "tokens.claims.id",
             "user.id",
-            "\"user.id\": is no source of a claim; allowed: user.legacy_id, user.legacy_id:number, account.plan",
+            "\"user.id\": is no source of a claim; allowed: user.legacy_id, user.legacy_id:number, account.plan, account.plan_status",
         ),
         (
-            "registration.mode",
-            "invite",
-            "\"invite\": comes with invites in a later version; until then use \"closed\" and portcullis user create",
+            "registration.allowed_domains",
+            "example.org",
+            "[\"example.org\"]: holds nobody off who may claim any address; \
+             set registration.require_email_verification to true, too",
+        ),
+        (
+            "registration.refused_domains",
+            "*.",
+            "\"*.\": is no domain; write it as \"example.org\", or \"*.example.org\" for all below it",
+        ),
+        (
+            "registration.default_plan",
+            "a b",
+            "\"a b\": is no name of a plan; use up to 64 of A-Z, a-z, 0-9, dot, _ and -",
+        ),
+        (
+            "registration.hook_url",
+            "https://hook.example/",
+            "\"https://hook.example/\": would not know who asks it; set registration.hook_secret, too",
+        ),
+        (
+            "registration.trial_days",
+            "14",
+            "14: is a trial of nothing; name the plan in registration.default_plan",
         ),
         (
             "registration.mode",
             "opne",
-            "\"opne\": is not known here; did you mean open? allowed: open, closed",
+            "\"opne\": is not known here; did you mean open? allowed: open, invite, closed",
         ),
         (
             "registration.require_email_verification",

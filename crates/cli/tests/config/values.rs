@@ -73,8 +73,11 @@ fn database_and_tokens() {
 fn registration_and_password() {
     let config = Given::toml(
         r#"[registration]
-        mode = "closed"
+        mode = "invite"
         default_role = "guest"
+        refused_domains = ["trash.example", "*.trash.example"]
+        default_plan = "starter"
+        trial_days = 14
         [password]
         min_length = 8
         max_length = 64
@@ -86,7 +89,10 @@ fn registration_and_password() {
     )
     .with("words", "sesame\nopen\n")
     .good();
-    assert_eq!(config.registration.mode, RegistrationMode::Closed);
+    let registration = &config.registration;
+    assert_eq!((registration.mode, registration.refused_domains.len()), (RegistrationMode::Invite, 2));
+    assert_eq!(registration.default_plan.as_ref().map(ToString::to_string).as_deref(), Some("starter"));
+    assert_eq!(registration.trial_days, Some(14));
     assert_eq!(config.registration.default_role, "guest");
     let password = config.password;
     assert_eq!((password.min_length, password.max_length), (8, 64));

@@ -8,8 +8,9 @@ use portcullis_core::refresh_token::{SecretHash, SessionSecret};
 use portcullis_core::server_key::KeyId;
 use portcullis_core::session::{Delivery, Grant};
 use portcullis_core::user::{Email, Role, User, Username};
+use portcullis_store::accounts::NewAccount;
 use portcullis_store::sessions::{self, Judged, NewSession};
-use portcullis_store::users::{self, Insert, NewUser};
+use portcullis_store::users::{self, Home, Insert, NewUser};
 use portcullis_store::{Rotate, Store, StoreError, Tx};
 use portcullis_testkit::TestStore;
 use tokio::task::JoinSet;
@@ -104,6 +105,16 @@ pub(crate) async fn count(tx: &mut Tx, sql: &'static str) -> Result<i64, StoreEr
     })
 }
 
+/// An account that is not made yet.
+pub(crate) fn new_account(t: &TestStore, name: &str) -> NewAccount {
+    NewAccount {
+        id: AccountId::new(t.now(), &*t.random),
+        name: name.into(),
+        display_codes: vec![random::display_code(&*t.random)],
+        subscription: None,
+    }
+}
+
 /// A user named `name`, with an address and a user name of that name.
 pub(crate) fn new_user(t: &TestStore, name: &str) -> NewUser {
     NewUser {
@@ -115,9 +126,7 @@ pub(crate) fn new_user(t: &TestStore, name: &str) -> NewUser {
         role: Role::from_stored(Role::USER),
         password_hash: Some("$argon2id$of-old".into()),
         must_change_password: false,
-        account: AccountId::new(t.now(), &*t.random),
-        account_name: format!("{name}'s Account"),
-        display_codes: vec![random::display_code(&*t.random)],
+        home: Home::Own(new_account(t, &format!("{name}'s Account"))),
         now: t.now(),
     }
 }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use portcullis_core::ids::UserId;
 use portcullis_core::user::{Login, Profile, Role, User, Username};
-use portcullis_store::users::{self, Insert, ProfileUpdate};
+use portcullis_store::accounts::NewAccount;
+use portcullis_store::users::{self, Home, Insert, ProfileUpdate};
 use portcullis_store::{Store, StoreError};
 use portcullis_testkit::TestStore;
 
-use crate::support::{insert, make_user, new_user, number, parallel};
+use crate::support::{insert, make_user, new_account, new_user, number, parallel};
 
 contract! {
     async fn a_new_user_reads_back_as_written(t: &TestStore) {
@@ -25,7 +26,7 @@ contract! {
         assert_eq!(user.username, new.username);
         assert_eq!(user.profile, Profile { name: new.name, ..Profile::default() });
         assert_eq!((user.role.as_str(), user.must_change_password), (Role::USER, true));
-        assert_eq!(user.account, Some((new.account, Role::from_stored(Role::OWNER))));
+        assert_eq!(user.account, Some(new.home.membership()));
         assert_eq!((user.credential_epoch, user.version), (1, 1));
         assert_eq!((user.disabled_at, user.created_at, user.last_login_at), (None, t.now(), None));
         let credentials = t.store.credentials(new.id).await.expect("read").expect("there");
@@ -124,16 +125,20 @@ contract! {
     }
 
     async fn a_taken_display_code_gives_way_to_the_next(t: &TestStore) {
-        let codes = |codes: &[&str]| codes.iter().map(|code| (*code).to_owned()).collect::<Vec<_>>();
-        let ada = users::NewUser { display_codes: codes(&["AAAAAAAA"]), ..new_user(t, "ada") };
+        let with_codes = |name: &str, codes: &[&str]| {
+            let display_codes = codes.iter().map(|code| (*code).to_owned()).collect();
+            let home = Home::Own(NewAccount { display_codes, ..new_account(t, name) });
+            users::NewUser { home, ..new_user(t, name) }
+        };
+        let ada = with_codes("ada", &["AAAAAAAA"]);
         insert(&t.store, &ada).await.expect("inserted");
-        let bob = users::NewUser { display_codes: codes(&["AAAAAAAA", "BBBBBBBB"]), ..new_user(t, "bob") };
+        let bob = with_codes("bob", &["AAAAAAAA", "BBBBBBBB"]);
         assert_eq!(insert(&t.store, &bob).await.expect("inserted"), Insert::Done);
         assert_eq!(
             number(&t.store, "SELECT COUNT(*) FROM accounts WHERE display_code = 'BBBBBBBB'").await,
             1
         );
-        let eve = users::NewUser { display_codes: codes(&["AAAAAAAA", "BBBBBBBB"]), ..new_user(t, "eve") };
+        let eve = with_codes("eve", &["AAAAAAAA", "BBBBBBBB"]);
         let error = insert(&t.store, &eve).await.expect_err("no code is free");
         assert!(matches!(error, StoreError::Statement(_)), "{error}");
         assert!(t.store.user(eve.id).await.expect("read").is_none(), "nothing of her stays");

@@ -33,6 +33,11 @@ impl Reply {
         (self.status, self.code())
     }
 
+    /// The same, to be kept.
+    pub fn outcome_owned(&self) -> (u16, String) {
+        (self.status, self.code().to_owned())
+    }
+
     /// One header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()

@@ -29,7 +29,9 @@ pub(crate) struct ConfigBody {
 /// Who may sign up.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RegistrationBody {
+    /// Everybody may.
     open: bool,
+    /// Whoever has an invite may.
     invite_required: bool,
     email_verification_required: bool,
 }

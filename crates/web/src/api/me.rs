@@ -2,14 +2,17 @@
 
 use axum::extract::State;
 use http::StatusCode;
+use portcullis_app::bearer::Caller;
 use portcullis_app::me::{Change, NewAddress, ProfileChange, ProfileError};
 use portcullis_core::password::Password;
+use portcullis_core::user::User;
 use portcullis_edge::code::Code;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::own_data::fresh_login_required;
 use super::private_json;
+use super::subscription::SubscriptionBody;
 use super::user::UserBody;
 use crate::extract::{Acting, ClientInfo, JsonBody, MustChangeToo, may_change_credentials};
 use crate::failure::{Answer, Failure};
@@ -45,6 +48,16 @@ pub(crate) struct MePatch {
     current_password: Option<String>,
 }
 
+/// The user, and what their account has subscribed to.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Me)]
+pub(crate) struct MeBody {
+    #[serde(flatten)]
+    user: UserBody,
+    /// Of the account in use.
+    subscription: Option<SubscriptionBody>,
+}
+
 /// Tells `null` from absent: only called for what was sent.
 pub(crate) fn sent<'de, D: Deserializer<'de>>(value: D) -> Result<Change, D::Error> {
     Ok(Option::deserialize(value)?.map_or(Change::Clear, Change::Set))
@@ -66,17 +79,27 @@ impl From<ProfileError> for Failure {
 
 /// The user's own data.
 #[utoipa::path(get, path = paths::ME, tag = "me", security(("bearer" = [])),
-    responses((status = 200, description = "The user", body = UserBody)))]
+    responses((status = 200, description = "The user", body = MeBody)))]
 pub(crate) async fn get_me(State(web): State<Web>, MustChangeToo(caller): MustChangeToo) -> Answer {
     let user = web.cx.me(caller.user).await?;
     let user = user.ok_or_else(|| Failure::logged(Code::InvalidToken, "the user is gone"))?;
-    Ok(private_json(StatusCode::OK, &UserBody::from(&user)))
+    me(&web, &caller, &user).await
+}
+
+async fn me(web: &Web, caller: &Caller, user: &User) -> Answer {
+    let subscription = match &caller.account {
+        Some((account, _)) => web.cx.account(*account).await?.and_then(|account| account.subscription),
+        None => None,
+    };
+    let subscription = subscription.map(|one| SubscriptionBody::new(&one, web.cx.clock.now()));
+    let user = UserBody::in_account(user, caller.account.as_ref());
+    Ok(private_json(StatusCode::OK, &MeBody { user, subscription }))
 }
 
 /// Change the fields that are sent. Another address needs a session of one's own and the current password; whether it is
 /// taken is not said.
 #[utoipa::path(patch, path = paths::ME, tag = "me", request_body = MePatch, security(("bearer" = [])),
-    responses((status = 200, description = "The user as changed", body = UserBody)))]
+    responses((status = 200, description = "The user as changed", body = MeBody)))]
 pub(crate) async fn patch_me(
     State(web): State<Web>,
     ClientInfo(client): ClientInfo,
@@ -97,5 +120,5 @@ pub(crate) async fn patch_me(
             web.cx.update_me_and_address(&caller, change, new, &client).await?
         }
     };
-    Ok(private_json(StatusCode::OK, &UserBody::from(&user)))
+    me(&web, &caller, &user).await
 }

@@ -1,5 +1,7 @@
 //! The JSON API: one file per noun. A handler takes the request apart, calls one use case and answers.
 
+pub(crate) mod accounts;
+pub(crate) mod all_accounts;
 pub(crate) mod bots;
 pub(crate) mod clients;
 pub(crate) mod config;
@@ -8,10 +10,12 @@ pub(crate) mod email;
 pub(crate) mod forget;
 pub(crate) mod health;
 pub(crate) mod impersonation;
+pub(crate) mod invites;
 pub(crate) mod jwks;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod me;
+pub(crate) mod members;
 pub(crate) mod metadata;
 pub(crate) mod openapi;
 pub(crate) mod own_data;
@@ -26,6 +30,7 @@ pub(crate) mod sessions;
 pub(crate) mod settings;
 pub(crate) mod setup;
 pub(crate) mod status_list;
+pub(crate) mod subscription;
 pub(crate) mod token_response;
 pub(crate) mod tokens;
 pub(crate) mod user;

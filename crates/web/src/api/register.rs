@@ -2,8 +2,10 @@
 
 use axum::extract::State;
 use http::{HeaderMap, StatusCode};
+use portcullis_app::admission::{AdmissionError, Codes, NotAdmitted};
 use portcullis_app::client::Client;
 use portcullis_app::register::{RegisterError, Registration};
+use portcullis_core::invite::Refusal;
 use portcullis_core::session::Delivery;
 use portcullis_core::user::User;
 use portcullis_edge::code::Code;
@@ -25,6 +27,10 @@ pub(crate) struct RegisterRequest {
     password: String,
     name: Option<String>,
     username: Option<String>,
+    /// Of an invite to this server; in any case, with or without hyphens.
+    invite_code: Option<String>,
+    /// Of an invite to an account, which has priority: the user joins it and gets none of their own.
+    account_invite_code: Option<String>,
     /// Signs in at once, with this delivery.
     delivery: Option<String>,
 }
@@ -45,13 +51,45 @@ impl From<RegisterError> for Failure {
             RegisterError::Invalid(errors) => Self::fields(errors),
             RegisterError::EmailTaken => Self::new(Code::EmailTaken),
             RegisterError::UsernameTaken => Self::new(Code::UsernameTaken),
-            RegisterError::Closed => {
-                Self::told(Code::Forbidden, "Nobody can sign up here. Ask the operator.")
-            }
+            RegisterError::NotAdmitted(not) => not.into(),
+            RegisterError::HookUnavailable(why) => hook_unavailable(&why),
+            RegisterError::NotSignedIn => Self::new(Code::Forbidden),
             RegisterError::InvalidLink => Self::new(Code::InvalidLink),
             RegisterError::Limited(limited) => limited.into(),
             RegisterError::Fault(fault) => fault.into(),
         }
+    }
+}
+
+fn hook_unavailable(why: &str) -> Failure {
+    Failure::logged(Code::RegistrationUnavailable, format!("registration.hook_url: {why}"))
+}
+
+impl From<AdmissionError> for Failure {
+    fn from(error: AdmissionError) -> Self {
+        match error {
+            AdmissionError::Not(not) => not.into(),
+            AdmissionError::HookUnavailable(why) => hook_unavailable(&why),
+            AdmissionError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<NotAdmitted> for Failure {
+    fn from(not: NotAdmitted) -> Self {
+        if let NotAdmitted::Refused(Some(text)) = &not {
+            return Self::told(Code::RegistrationRefused, text);
+        }
+        Self::new(match not {
+            NotAdmitted::Closed => Code::RegistrationClosed,
+            NotAdmitted::InviteRequired => Code::InviteRequired,
+            NotAdmitted::Invite(Refusal::Invalid) => Code::InvalidInvite,
+            NotAdmitted::Invite(Refusal::Used) => Code::InviteUsed,
+            NotAdmitted::Invite(Refusal::Expired) => Code::InviteExpired,
+            NotAdmitted::Invite(Refusal::EmailMismatch) => Code::InviteEmailMismatch,
+            NotAdmitted::Domain => Code::EmailDomainNotAllowed,
+            NotAdmitted::Refused(_) => Code::RegistrationRefused,
+        })
     }
 }
 
@@ -92,7 +130,9 @@ pub(crate) async fn register(
     JsonBody(request): JsonBody<RegisterRequest>,
 ) -> Answer {
     let newcomer = Newcomer::wants(&web, &headers, request.delivery.as_deref()).await?;
-    let RegisterRequest { email, password, name, username, .. } = request;
-    let user = web.cx.register(Registration { email, password, name, username }, &client).await?;
+    let RegisterRequest { email, password, name, username, invite_code, account_invite_code, .. } = request;
+    let codes = Codes { platform: invite_code, account: account_invite_code };
+    let registration = Registration { email, password, name, username, codes };
+    let user = web.cx.register(registration, &client).await?;
     newcomer.created(&web, user, &client).await
 }

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use http::HeaderMap;
+use portcullis_app::admission::Codes;
 use portcullis_app::register::Registration;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -36,7 +37,7 @@ pub(crate) async fn setup(
 ) -> Answer {
     let newcomer = Newcomer::wants(&web, &headers, request.delivery.as_deref()).await?;
     let SetupRequest { token, email, password, name, username, .. } = request;
-    let registration = Registration { email, password, name, username };
+    let registration = Registration { email, password, name, username, codes: Codes::default() };
     let user = web.cx.complete_set_up(&token, registration, &client).await?;
     newcomer.created(&web, user, &client).await
 }

@@ -62,7 +62,7 @@ impl From<Tokens> for TokenBody {
             refresh_expires_in: tokens.refresh_expires_in.as_secs(),
             session_id: tokens.grant.session.uuid(),
             must_change_password: tokens.grant.must_change_password,
-            user: UserBody::from(&tokens.user),
+            user: UserBody::in_account(&tokens.user, tokens.grant.account.as_ref()),
             device_token: tokens.device_token.and_then(if_body),
         }
     }

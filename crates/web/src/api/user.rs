@@ -1,7 +1,7 @@
 //! A user as the API shows them.
 
-use portcullis_core::ids::UserId;
-use portcullis_core::user::{User, Username};
+use portcullis_core::ids::{AccountId, UserId};
+use portcullis_core::user::{Role, User, Username};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -40,6 +40,14 @@ pub(crate) struct AccountBody {
     id: Uuid,
     /// The user's role in it.
     role: String,
+}
+
+impl UserBody {
+    /// The user in a session, whose account may be another than the one that new sessions begin in.
+    pub(crate) fn in_account(user: &User, account: Option<&(AccountId, Role)>) -> Self {
+        let account = account.map(|(id, role)| AccountBody { id: id.uuid(), role: role.as_str().to_owned() });
+        Self { account, ..Self::from(user) }
+    }
 }
 
 impl From<&User> for UserBody {

@@ -202,6 +202,35 @@ impl FromRequestParts<Web> for Registrar {
     }
 }
 
+/// Whoever looks after all accounts: an administrator as with [`Own`], or a service client with a token for us alone and
+/// the scope for it: `accounts:write`, or to look `accounts:read`.
+pub(crate) struct Steward(Known);
+
+impl FromRequestParts<Web> for Steward {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Failure> {
+        let caller = known(web, parts).await?;
+        if matches!(caller.credential, Credential::Client) {
+            caller.for_us_alone()?;
+            let scopes = caller.claims.scope.as_deref().unwrap_or_default();
+            let has = |wanted: &str| scopes.split(' ').any(|scope| scope == wanted);
+            let wanted = if parts.method.is_safe() { "accounts:read" } else { "accounts:write" };
+            let may = has(wanted) || has("accounts:write");
+            return if may { Ok(Self(caller)) } else { Err(Problem::insufficient_scope(wanted).into()) };
+        }
+        Own::from_request_parts(parts, web).await.map(|Own(caller)| Self(caller))
+    }
+}
+
+impl Steward {
+    /// That it is no other user. Asked when the request has been read, as everywhere.
+    pub(crate) fn checked(self) -> Result<Known, Failure> {
+        let is_client = matches!(self.0.credential, Credential::Client);
+        if is_client || self.0.role.is_admin() { Ok(self.0) } else { Err(Failure::new(Code::Forbidden)) }
+    }
+}
+
 /// Makes an extractor of its checks.
 macro_rules! caller_who {
     ($($name:ident: |$caller:ident, $parts:ident| $checks:block)+) => {$(

@@ -24,6 +24,24 @@ impl<T: FromStr + Send> FromRequestParts<Web> for PathId<T> {
     }
 }
 
+/// The two ids in the path, in their order.
+pub(crate) struct PathIds<A, B>(pub(crate) A, pub(crate) B);
+
+impl<A: FromStr + Send, B: FromStr + Send> FromRequestParts<Web> for PathIds<A, B> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Failure> {
+        let params = RawPathParams::from_request_parts(parts, web).await;
+        let params = params.map_err(|_| Failure::new(Code::NotFound))?;
+        let mut values = params.iter().map(|(_, value)| value);
+        let ids = values
+            .next()
+            .and_then(|one| one.parse().ok())
+            .zip(values.next().and_then(|two| two.parse().ok()));
+        ids.map(|(one, two)| Self(one, two)).ok_or_else(|| Failure::new(Code::NotFound))
+    }
+}
+
 /// The query.
 pub(crate) struct QueryString<T>(pub(crate) T);
 

@@ -8,9 +8,9 @@ mod id;
 
 pub(crate) use bearer::{
     Acting, AnySession, Known, MustChangeToo, Own, OwnMustChangeToo, OwnSession, OwnSessionMustChangeToo,
-    Registrar, may_change_credentials, may_end_sessions, visitor,
+    Registrar, Steward, may_change_credentials, may_end_sessions, visitor,
 };
 pub(crate) use body::{BodyOrForm, FormBody, JsonBody, OptionalJson, RawJson, optional_json};
 pub(crate) use browser::{Admitted, Browser, handover};
 pub(crate) use client::{ClientInfo, Disbelieved, address};
-pub(crate) use id::{PathId, QueryString};
+pub(crate) use id::{PathId, PathIds, QueryString};

@@ -143,6 +143,12 @@ impl Form {
         self
     }
 
+    /// A field that is not always there.
+    pub(super) fn fields(mut self, fields: impl IntoIterator<Item = Field>) -> Self {
+        self.fields.extend(fields);
+        self
+    }
+
     pub(super) fn link(mut self, text: &'static str, place: impl Into<String>) -> Self {
         self.links.push(Link::new(text, place));
         self
@@ -187,7 +193,10 @@ impl Form {
     fn place_errors(&mut self, problem: &Problem) -> bool {
         let whole = |field| vec![(field, message(problem, &http::HeaderMap::new()).text)];
         let errors = match problem.code() {
-            Code::EmailTaken => whole("email"),
+            Code::EmailTaken | Code::InviteEmailMismatch | Code::EmailDomainNotAllowed => whole("email"),
+            Code::InviteRequired | Code::InvalidInvite | Code::InviteUsed | Code::InviteExpired => {
+                whole("invite_code")
+            }
             Code::WrongPassword => whole("current_password"),
             Code::PasswordUnchanged => whole("new_password"),
             _ => problem

@@ -16,6 +16,7 @@ mod form;
 pub(crate) mod home;
 mod html;
 pub(crate) mod keep_account;
+pub(crate) mod invite;
 mod mailed;
 mod opened;
 pub(crate) mod password;

@@ -28,6 +28,8 @@ pub(crate) struct PageQuery {
     max_age: Option<String>,
     /// `no`: it was tried to renew the tokens, in vain.
     renewed: Option<String>,
+    /// The code of an invite, for the page that signs people up.
+    invite: Option<String>,
 }
 
 /// A page that is opened, or on which a button is pressed.
@@ -42,6 +44,8 @@ pub(crate) struct Opened {
     pub(super) max_age: Option<Duration>,
     /// Whether it was tried already to renew the tokens.
     pub(super) tried: bool,
+    /// The code of an invite.
+    pub(super) invite: Option<String>,
     /// The path, and what of the query the next page needs.
     path: String,
 }
@@ -50,7 +54,7 @@ impl FromRequestParts<Web> for Opened {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Refused> {
-        let QueryString(PageQuery { return_to, max_age, renewed }) =
+        let QueryString(PageQuery { return_to, max_age, renewed, invite }) =
             QueryString::from_request_parts(parts, web).await?;
         let place = return_to.map(|text| Place::read(web, &text).ok_or_else(leads_away)).transpose()?;
         let seconds = max_age.map(|text| text.parse().map_err(|_| bad_age())).transpose()?;
@@ -64,6 +68,7 @@ impl FromRequestParts<Web> for Opened {
             place,
             max_age: seconds.map(Duration::from_secs),
             tried: renewed.is_some(),
+            invite,
             path: parts.uri.path().to_owned(),
         })
     }

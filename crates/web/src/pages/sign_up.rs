@@ -1,5 +1,6 @@
 //! `/sign-up`: signs up, and in.
 
+use portcullis_app::admission::Codes;
 use portcullis_app::register::Registration;
 use portcullis_core::registration::Mode;
 use portcullis_edge::code::Code;
@@ -25,6 +26,9 @@ pub(crate) struct SignUpForm {
     email: String,
     #[serde(default)]
     password: String,
+    /// Of either kind of invite.
+    #[serde(default)]
+    invite_code: String,
     #[serde(default)]
     csrf_token: String,
 }
@@ -42,7 +46,7 @@ pub(crate) async fn show(opened: Opened) -> PageAnswer {
 async fn shown(opened: &Opened, visit: &Visit) -> Answer {
     match (&visit.user, known(opened, visit).await?) {
         (Some(caller), Some(user)) => signed_in(opened, caller, &user),
-        _ if opened.web.cx.runtime().registration_mode != Mode::Open => closed(opened),
+        _ if is_closed(opened) => closed(opened),
         _ => form(opened, visit.csrf_token(opened)).shown(),
     }
 }
@@ -54,13 +58,12 @@ async fn shown(opened: &Opened, visit: &Visit) -> Answer {
 pub(crate) async fn submit(opened: Opened, Pressed(sent): Pressed<SignUpForm>) -> PageAnswer {
     match sign_up(&opened, &sent).await {
         Ok(response) => Ok(response),
-        Err(failure) if opened.web.cx.runtime().registration_mode != Mode::Open => {
-            Ok(refused(failure, |_, _| closed(&opened))?)
-        }
+        Err(failure) if is_closed(&opened) => Ok(refused(failure, |_, _| closed(&opened))?),
         Err(failure) => {
             let mut form = form(&opened, opened.csrf_token().await?);
             form.keep("name", &sent.name);
             form.keep("email", &sent.email);
+            form.keep("invite_code", &sent.invite_code);
             Ok(form.refused(failure)?)
         }
     }
@@ -75,6 +78,7 @@ async fn sign_up(opened: &Opened, sent: &SignUpForm) -> Answer {
         password: sent.password.clone(),
         name: Some(sent.name.clone()).filter(|name| !name.trim().is_empty()),
         username: None,
+        codes: Codes::typed(&sent.invite_code),
     };
     let user = web.cx.register(registration, &opened.client).await?;
     let tokens = web.cx.sign_in_new(user, handover(delivery, Some(&admitted)), &opened.client).await?;
@@ -88,12 +92,23 @@ fn form(opened: &Opened, csrf_token: String) -> Form {
         "At least {} characters. A few unrelated words in a row are easy to remember.",
         opened.web.config.password_min_length
     );
+    let required = opened.web.cx.runtime().registration_mode == Mode::Invite;
+    let invite = (required || opened.invite.is_some()).then(|| {
+        let field = Field::new("invite_code", "Invite code", Kind::Name, "off");
+        let field = field.value(opened.invite.as_deref().unwrap_or_default());
+        if required { field } else { field.optional() }
+    });
     Form::new("Sign up", "Sign up", csrf_token)
         .leading_on(opened)
         .field(Field::new("name", "Name (if you like)", Kind::Text, "name").optional())
         .field(Field::new("email", "E-mail address", Kind::Email, "username"))
         .field(Field::new("password", "Password", Kind::Password, "new-password").hint(at_least))
+        .fields(invite)
         .link("I have an account: sign in", opened.by_way_of(paths::SIGN_IN_PAGE))
+}
+
+fn is_closed(opened: &Opened) -> bool {
+    opened.web.cx.runtime().registration_mode == Mode::Closed
 }
 
 fn closed(opened: &Opened) -> Result<axum::response::Response, Failure> {
@@ -101,7 +116,7 @@ fn closed(opened: &Opened) -> Result<axum::response::Response, Failure> {
     let links = vec![Link::new("Sign in", opened.by_way_of(paths::SIGN_IN_PAGE))];
     page(&Notice {
         title: "Sign-up is closed",
-        code: Some(Code::Forbidden.as_str()),
+        code: Some(Code::RegistrationClosed.as_str()),
         text: text.to_owned(),
         links,
     })

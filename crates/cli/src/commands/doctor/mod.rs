@@ -32,7 +32,7 @@ pub(super) async fn run(loaded: &Loaded, json: bool) -> Result<(), Failure> {
 
 /// What the database and the node itself say. A node that cannot even be made is the first thing to mend.
 async fn node(loaded: &Loaded) -> Vec<Check> {
-    let node = match boot::prepare(loaded, How::COMMAND).await {
+    let node = match Box::pin(boot::prepare(loaded, How::COMMAND)).await {
         Ok(node) => node,
         Err(failure) => return vec![not_started(&failure)],
     };

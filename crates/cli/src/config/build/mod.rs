@@ -10,6 +10,8 @@ mod tokens;
 
 use std::path::Path;
 
+use portcullis_app::settings::RegistrationHook;
+
 use super::entries::Entries;
 use super::error::{ConfigError, Problem};
 use super::sections::{
@@ -54,13 +56,15 @@ pub(super) fn config(entries: &mut Entries, cwd: &Path) -> Result<Config, Config
 }
 
 fn registration(entries: &Entries) -> Result<RegistrationConfig, ConfigError> {
-    let mode = entries.parse("registration.mode", |mode| match mode {
-        "invite" => Err(Problem::new(
-            "comes with invites in a later version",
-            r#"until then use "closed" and portcullis user create"#,
-        )),
-        _ => text::one_of(mode, &[("open", RegistrationMode::Open), ("closed", RegistrationMode::Closed)]),
-    })?;
+    const ALLOWED_DOMAINS: &str = "registration.allowed_domains";
+    const HOOK_URL: &str = "registration.hook_url";
+    const TRIAL_DAYS: &str = "registration.trial_days";
+    let modes = [
+        ("open", RegistrationMode::Open),
+        ("invite", RegistrationMode::Invite),
+        ("closed", RegistrationMode::Closed),
+    ];
+    let mode = entries.parse("registration.mode", |mode| text::one_of(mode, &modes))?;
     let email_verification = entries.boolean("registration.email_verification");
     let require_email_verification = entries.boolean("registration.require_email_verification");
     if require_email_verification && !email_verification {
@@ -68,7 +72,36 @@ fn registration(entries: &Entries) -> Result<RegistrationConfig, ConfigError> {
         let remedy = "set that to true, or this to false";
         return Err(entries.fault("registration.require_email_verification", Problem::new(problem, remedy)));
     }
+    let allowed_domains = entries.parse_list(ALLOWED_DOMAINS, text::email_domain)?;
+    if !allowed_domains.is_empty() && !require_email_verification {
+        let problem = Problem::new(
+            "holds nobody off who may claim any address",
+            "set registration.require_email_verification to true, too",
+        );
+        return Err(entries.fault(ALLOWED_DOMAINS, problem));
+    }
+    let default_plan = entries.parse_optional("registration.default_plan", text::plan)?;
+    let trial_days = entries.optional_integer(TRIAL_DAYS);
+    if trial_days.is_some() && default_plan.is_none() {
+        let problem = Problem::new("is a trial of nothing", "name the plan in registration.default_plan");
+        return Err(entries.fault(TRIAL_DAYS, problem));
+    }
+    let url = entries.parse_optional(HOOK_URL, network::fetched_url)?;
+    let secret = entries.parse_optional("registration.hook_secret", text::webhook_secret)?;
+    let hook = match (url, secret) {
+        (Some(url), Some(secret)) => Some(RegistrationHook::new(url, secret)),
+        (Some(_), None) => {
+            let problem = Problem::new("would not know who asks it", "set registration.hook_secret, too");
+            return Err(entries.fault(HOOK_URL, problem));
+        }
+        (None, _) => None,
+    };
     Ok(RegistrationConfig {
+        hook,
+        allowed_domains,
+        refused_domains: entries.parse_list("registration.refused_domains", text::email_domain)?,
+        default_plan,
+        trial_days,
         mode,
         require_email_verification,
         email_verification,

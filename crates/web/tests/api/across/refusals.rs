@@ -78,12 +78,19 @@ const fn administered(method: &'static str, path: &'static str) -> Operation {
     Operation { wrong_user: Some((403, "forbidden")), ..op(method, path, Nothing, MISSING) }
 }
 
+/// What is for administrators alone, whatever it names.
+const fn for_administrators(method: &'static str, path: &'static str, takes: Takes) -> Operation {
+    Operation { wrong_user: Some((403, "forbidden")), ..op(method, path, takes, MISSING) }
+}
+
 const OPEN: (u16, &str) = (200, "");
 const MISSING: (u16, &str) = (401, "missing_token");
 const FIELDS: (u16, &str) = (422, "validation_failed");
 const FORGED: (u16, &str) = (403, "csrf_failed");
 /// Of a page behind a mailed link, without one.
 const NO_LINK: (u16, &str) = (400, "invalid_link");
+/// Of the page behind the link of an invite, without one.
+const NO_INVITE: (u16, &str) = (400, "invalid_invite");
 /// Of a page that is somebody's own.
 const TO_SIGN_IN: (u16, &str) = (303, "");
 
@@ -104,6 +111,8 @@ const TABLE: &[Operation] = &[
     op("POST", paths::FORGOT_PASSWORD_PAGE, Form, FORGED),
     op("GET", paths::RESET_PASSWORD_PAGE, Nothing, NO_LINK),
     op("POST", paths::RESET_PASSWORD_PAGE, Form, FORGED),
+    op("GET", paths::INVITE_PAGE, Nothing, NO_INVITE),
+    op("POST", paths::INVITE_PAGE, Form, FORGED),
     op("GET", paths::VERIFY_EMAIL_PAGE, Nothing, OPEN),
     op("POST", paths::VERIFY_EMAIL_PAGE, Form, FORGED),
     op("GET", paths::UNDO_EMAIL_PAGE, Nothing, OPEN),
@@ -137,6 +146,22 @@ const TABLE: &[Operation] = &[
     owned("PATCH", paths::BOT, Json),
     owned("DELETE", paths::BOT, Nothing),
     owned("POST", paths::BOT_TOKENS, Json),
+    op("GET", paths::ACCOUNTS, Nothing, MISSING),
+    op("POST", paths::ACCOUNTS, Json, MISSING),
+    owned("GET", paths::ACCOUNT, Nothing),
+    owned("PATCH", paths::ACCOUNT, Json),
+    owned("DELETE", paths::ACCOUNT, Nothing),
+    owned("POST", paths::ACCOUNT_SWITCH, Json),
+    owned("POST", paths::ACCOUNT_LEAVE, Nothing),
+    owned("POST", paths::ACCOUNT_TRANSFER, Json),
+    owned("GET", paths::ACCOUNT_MEMBERS, Nothing),
+    owned("PATCH", paths::ACCOUNT_MEMBER, Json),
+    owned("DELETE", paths::ACCOUNT_MEMBER, Nothing),
+    owned("GET", paths::ACCOUNT_INVITES, Nothing),
+    owned("POST", paths::ACCOUNT_INVITES, Json),
+    owned("DELETE", paths::ACCOUNT_INVITE, Nothing),
+    owned("POST", paths::ACCOUNT_INVITE_RESEND, Nothing),
+    op("POST", paths::INVITE_ACCEPT, Json, MISSING),
     op("POST", paths::IMPERSONATION_STOP, Nothing, MISSING),
     Operation { wrong_user: Some((403, "forbidden")), ..op("POST", paths::ADMIN_IMPERSONATE, Json, MISSING) },
     op("GET", paths::ADMIN_USERS, Nothing, MISSING),
@@ -151,6 +176,16 @@ const TABLE: &[Operation] = &[
     op("GET", paths::ADMIN_SETTINGS, Nothing, MISSING),
     op("PUT", paths::ADMIN_SETTING, Json, MISSING),
     op("DELETE", paths::ADMIN_SETTING, Nothing, MISSING),
+    op("GET", paths::ADMIN_ACCOUNTS, Nothing, MISSING),
+    for_administrators("GET", paths::ADMIN_ACCOUNT, Nothing),
+    for_administrators("PATCH", paths::ADMIN_ACCOUNT, Json),
+    for_administrators("GET", paths::ADMIN_SUBSCRIPTION, Nothing),
+    for_administrators("PUT", paths::ADMIN_SUBSCRIPTION, Json),
+    for_administrators("DELETE", paths::ADMIN_SUBSCRIPTION, Nothing),
+    op("GET", paths::ADMIN_INVITES, Nothing, MISSING),
+    op("POST", paths::ADMIN_INVITES, Json, MISSING),
+    for_administrators("GET", paths::ADMIN_INVITE, Nothing),
+    for_administrators("DELETE", paths::ADMIN_INVITE, Nothing),
     without_cookies(paths::OAUTH_TOKEN, JsonOrForm, (400, "invalid_request")),
     without_cookies(paths::OAUTH_INTROSPECT, JsonOrForm, (401, "invalid_client")),
     without_cookies(paths::OAUTH_REVOKE, JsonOrForm, (400, "invalid_request")),
@@ -182,7 +217,8 @@ const TABLE: &[Operation] = &[
 impl Operation {
     /// The path as somebody asks for it.
     fn asked(&self, session: &str) -> String {
-        self.path.replace("{id}", session).replace("{name}", "portcullis.css").replace("{list}", "0")
+        let path = self.path.replace("{id}", session).replace("{user}", session).replace("{invite}", session);
+        path.replace("{name}", "portcullis.css").replace("{list}", "0")
     }
 
     /// Answers in the form of RFC 6749.
@@ -220,7 +256,7 @@ fn came_to(reply: &Reply, (status, code): (u16, &str), operation: &Operation) {
         // What is no parameter list is an invalid request there, whatever is wrong with it.
         return oauth_refused(reply, status, if status == 415 { "invalid_request" } else { code });
     }
-    if operation.takes == Form || (status, code) == NO_LINK {
+    if operation.takes == Form || [NO_LINK, NO_INVITE].contains(&(status, code)) {
         let page = Page::of(reply.clone(), status);
         return assert_eq!(page.code(), code, "{}", operation.path);
     }
@@ -292,7 +328,8 @@ async fn as_the_wrong_user() {
         if let Some(refusal) = row.wrong_user {
             let path = row.asked(bob.session.as_deref().unwrap());
             // All that these operations must be told, so that only the owner is wrong.
-            let body = r#"{"name": "a name", "reason": "a reason"}"#;
+            let body = r#"{"name": "a name", "reason": "a reason", "role": "member", "email": "a@example.org",
+                "user_id": "00000000-0000-7000-8000-000000000000", "plan": "pro"}"#;
             came_to(&row.ask_with(&ada, &path, JSON, body).await, refusal, row);
             asked += 1;
         }

@@ -36,12 +36,17 @@ fn readable() -> impl Iterator<Item = String> {
         paths::EMAIL_UNDO,
         // Only with a mailed link.
         paths::RESET_PASSWORD_PAGE,
+        paths::INVITE_PAGE,
+        // Only by a code.
+        paths::INVITE_ACCEPT,
         // Only for whoever is signed in by cookie.
         paths::ACCOUNT_PAGE,
         paths::RENEW,
         paths::PASSWORD_PAGE,
         // Only for administrators.
         paths::ADMIN_CLIENTS,
+        paths::ADMIN_ACCOUNTS,
+        paths::ADMIN_INVITES,
         // Only for an API token.
         paths::TOKEN_CURRENT,
     ];

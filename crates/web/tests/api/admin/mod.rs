@@ -1,3 +1,4 @@
+mod accounts;
 mod clients;
 mod settings;
 mod users;

@@ -1,3 +1,4 @@
+use portcullis_core::registration::Mode;
 use portcullis_testkit::{Backend, TestApp};
 use serde_json::json;
 
@@ -22,7 +23,7 @@ async fn says_what_a_sign_in_page_needs() {
 
 #[tokio::test]
 async fn says_that_registration_is_closed() {
-    let app = TestApp::with(Backend::Sqlite, |setup| setup.settings.registration_open = false).await;
+    let app = TestApp::with(Backend::Sqlite, |setup| setup.settings.registration.mode = Mode::Closed).await;
     let reply = app.anon().get("/auth/config").await;
     assert_eq!(reply.json["registration"]["open"], false);
 }

@@ -1,6 +1,6 @@
 //! `/auth/email/…` and a new `email` at `PATCH /auth/me`
 
-use portcullis_testkit::{Backend, PASSWORD, TestApp};
+use portcullis_testkit::{PASSWORD, TestApp};
 use serde_json::json;
 
 use crate::on_both;

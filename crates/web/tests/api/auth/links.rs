@@ -1,7 +1,7 @@
 //! Every kind of mailed link, and how it is refused. Requirements 000-11, 000-12, 004-7 and 004-8 among them.
 
 use http::{Method, Request};
-use portcullis_testkit::{Actor, Backend, PASSWORD, Reply, TestApp};
+use portcullis_testkit::{Actor, PASSWORD, Reply, TestApp};
 use serde_json::json;
 
 use crate::on_both;

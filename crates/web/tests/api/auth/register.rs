@@ -1,3 +1,4 @@
+use portcullis_core::registration::Mode;
 use portcullis_testkit::{Backend, PASSWORD, TestApp};
 use serde_json::json;
 
@@ -100,7 +101,7 @@ async fn an_unknown_delivery_is_refused_before_anybody_is_made() {
 
 #[tokio::test]
 async fn nobody_registers_where_it_is_closed() {
-    let app = TestApp::with(Backend::Sqlite, |setup| setup.settings.registration_open = false).await;
+    let app = TestApp::with(Backend::Sqlite, |setup| setup.settings.registration.mode = Mode::Closed).await;
     let reply = app.anon().post("/auth/register", &credentials("ada", PASSWORD)).await;
-    refused(&reply, 403, "forbidden");
+    refused(&reply, 403, "registration_closed");
 }

@@ -1,6 +1,6 @@
 //! `/forgot-password` and the pages behind mailed links
 
-use portcullis_testkit::{Backend, PASSWORD, TestApp};
+use portcullis_testkit::{PASSWORD, TestApp};
 use serde_json::json;
 
 use super::{Page, open, submit};

@@ -5,6 +5,7 @@ mod assets;
 mod csrf;
 mod forward_auth;
 mod html;
+mod invite;
 mod mailed;
 mod password;
 mod refusals;

@@ -1,5 +1,6 @@
 //! `/sign-up`
 
+use portcullis_core::registration::Mode;
 use portcullis_testkit::{Backend, PASSWORD, TestApp};
 
 use super::{Page, open, send, sent_on, sign_in_at, submit};
@@ -59,7 +60,7 @@ on_both! {
 
 #[tokio::test]
 async fn a_closed_one_says_so() {
-    let app = TestApp::with(Backend::Sqlite, |setup| setup.settings.registration_open = false).await;
+    let app = TestApp::with(Backend::Sqlite, |setup| setup.settings.registration.mode = Mode::Closed).await;
     let browser = app.browser();
     assert!(!open(&browser, "/sign-in").await.links().contains(&"/sign-up"));
     let page = open(&browser, "/sign-up?return_to=/docs").await;
@@ -67,6 +68,6 @@ async fn a_closed_one_says_so() {
     assert_eq!(page.links(), ["/sign-in?return_to=%2Fdocs"]);
     let fields = [("email", "ada@example.org"), ("password", PASSWORD)];
     let page = Page::of(send(&browser, "/sign-up", &fields).await, 403);
-    assert_eq!(page.code(), "forbidden");
+    assert_eq!(page.code(), "registration_closed");
     assert!(browser.jar().names().is_empty());
 }
