@@ -3,8 +3,8 @@
 //! What lives here: [`Cx`], the context of every use case, and one error enum per use case, which `web` matches
 //! exhaustively. What may not live here: HTTP, SQL, a clock, a source of randomness.
 
-pub mod administration;
 pub mod accounts;
+pub mod administration;
 pub mod admission;
 pub mod api_tokens;
 pub mod attempts;

@@ -8,7 +8,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use portcullis_core::audit::EventKind;
+use portcullis_core::audit::{Event, EventKind};
 use portcullis_core::runtime::{Runtime, SETTINGS, Setting, setting};
 use portcullis_core::validation::FieldError;
 use portcullis_store::audit;
@@ -143,7 +143,8 @@ impl Cx {
             By::Operator => None,
         };
         let change = Change { name: setting.name, value, asker, now: self.clock.now() };
-        match self.write_setting(setting, change, &default, &now, by).await? {
+        let event = self.setting_event(setting, &change, &now, by);
+        match self.write_setting(change, event, setting.value(&default)).await? {
             Changed::NoAsker => return Err(SettingError::Moved),
             Changed::From(_) | Changed::Not => {}
         }
@@ -155,14 +156,8 @@ impl Cx {
         views.into_iter().find(|view| view.setting.name == name).ok_or(SettingError::Unknown)
     }
 
-    async fn write_setting(
-        &self,
-        setting: &'static Setting,
-        change: Change,
-        default: &Runtime,
-        now: &Runtime,
-        by: By<'_>,
-    ) -> Result<Changed, Fault> {
+    /// What the audit log says of a change, but for what was before.
+    fn setting_event(&self, setting: &Setting, change: &Change, now: &Runtime, by: By<'_>) -> Event {
         let mut event = self.event(EventKind::SettingChanged);
         match by {
             By::Administrator(caller, client) => {
@@ -177,7 +172,10 @@ impl Cx {
         if change.value.is_none() {
             event.detail.insert("unset".into(), true.into());
         }
-        let default = setting.value(default);
+        event
+    }
+
+    async fn write_setting(&self, change: Change, event: Event, default: Value) -> Result<Changed, Fault> {
         let done = self.store.write(move |tx| {
             let (change, mut event, default) = (change.clone(), event.clone(), default.clone());
             Box::pin(async move {

@@ -225,6 +225,14 @@ pub async fn keep(
     Ok(held && withdraw(tx, user, now).await?)
 }
 
+/// Takes back a wish to go that somebody else made in the user's name.
+pub async fn reclaim(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<(), StoreError> {
+    if hold_user(tx, user).await?.is_some() {
+        withdraw(tx, user, now).await?;
+    }
+    Ok(())
+}
+
 /// Takes back a user's wish to go, while their row is held; `false`: they had none.
 pub(crate) async fn withdraw(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<bool, StoreError> {
     let also_disabled: Option<bool> =

@@ -27,8 +27,7 @@ macro_rules! migrations {
     };
 }
 
-const MIGRATIONS: &[Migration] =
-    migrations![1 "0001_first", 2 "0002_mail", 5 "0005_accounts", 6 "0006_invites", 8 "0008_settings",
+const MIGRATIONS: &[Migration] = migrations![1 "0001_first", 2 "0002_mail", 5 "0005_accounts", 6 "0006_invites", 8 "0008_settings",
         9 "0009_deletion"];
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -4,6 +4,7 @@ use axum::extract::State;
 use http::StatusCode;
 use portcullis_app::clients::By;
 use portcullis_app::runtime::{SettingError, SettingView};
+use portcullis_core::ids::UserId;
 use portcullis_core::runtime::Kind;
 use portcullis_edge::code::Code;
 use serde::{Deserialize, Serialize};
@@ -94,7 +95,7 @@ impl From<SettingView> for SettingBody {
             key: setting.key,
             meaning: setting.meaning,
             updated_at: set.as_ref().map(|set| set.updated_at.to_string()),
-            updated_by: set.and_then(|set| set.updated_by).map(|user| user.uuid()),
+            updated_by: set.and_then(|set| set.updated_by).map(UserId::uuid),
         }
     }
 }

@@ -93,12 +93,14 @@ on_both! {
         refused(&ada.post("/auth/bots", &json!({"name": "b"})).await, 409, "too_many_bots");
         private(&unset(&root, "max_bots_per_user").await, 204);
         private(&ada.post("/auth/bots", &json!({"name": "b"})).await, 201);
-        // By which nobody is let in, all the same.
         private(&set(&root, "registration_mode", json!("invite")).await, 200);
         let config = app.anon().get("/auth/config").await.json["registration"].clone();
         assert_eq!((&config["open"], &config["invite_required"]), (&json!(false), &json!(true)));
         assert_eq!(register(&app.anon(), "bob").await, 403);
-        assert_eq!(app.anon().get("/sign-up").await.text().contains("name=\"password\""), false);
+        let made = root.post("/admin/api/invites", &json!({})).await;
+        private(&made, 201);
+        let body = json!({"email": "bob@example.org", "password": portcullis_testkit::PASSWORD, "invite_code": made.json["code"]});
+        assert_eq!(app.anon().post("/auth/register", &body).await.status, 201);
     }
 
     async fn by_nobody_who_is_no_administrator_any_more(backend: Backend) {
