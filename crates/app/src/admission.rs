@@ -154,7 +154,8 @@ impl Cx {
         client: &Client,
     ) -> Result<Admission, AdmissionError> {
         let rules = &self.settings.registration;
-        if rules.mode == Mode::Closed {
+        let mode = self.runtime().registration_mode;
+        if mode == Mode::Closed {
             return Err(NotAdmitted::Closed.into());
         }
         // A field that was left empty is none.
@@ -163,7 +164,7 @@ impl Cx {
             (Some(code), Some(same)) if code == same => Some(self.find_any_invite(code).await?),
             (Some(code), _) => Some(self.find_invite(Kind::Account, code).await?),
             (None, Some(code)) => Some(self.find_invite(Kind::Platform, code).await?),
-            (None, None) if rules.mode == Mode::Invite => return Err(NotAdmitted::InviteRequired.into()),
+            (None, None) if mode == Mode::Invite => return Err(NotAdmitted::InviteRequired.into()),
             (None, None) => None,
         };
         if let Some(invite) = &invite {

@@ -263,7 +263,7 @@ impl Cx {
             scopes: checked.scopes,
             now,
             expires_at: now + DAY * checked.days,
-            most: i64::from(self.settings.api_tokens.per_user),
+            most: i64::from(self.runtime().max_api_tokens_per_user),
         };
         let event = event_of(new.id);
         let view = view(&new);

@@ -71,7 +71,7 @@ impl Cx {
             name,
             role: Role::from_stored(Role::USER),
             now,
-            most: i64::from(self.settings.bots_per_user),
+            most: i64::from(self.runtime().max_bots_per_user),
         };
         let (id, event) = (new.id, self.bot_event(EventKind::BotCreated, new.id, owner.user, client));
         let made = self

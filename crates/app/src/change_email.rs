@@ -13,7 +13,9 @@ use portcullis_core::session::EndCause;
 use portcullis_store::addresses::{self, ChangeEmail, Standing};
 use portcullis_store::links::Link;
 use portcullis_store::mail_requests::Asker;
-use portcullis_store::{StoreError, api_tokens, audit, links, mail_requests, outbox, revocations, sessions};
+use portcullis_store::{
+    StoreError, api_tokens, audit, deletions, links, mail_requests, outbox, revocations, sessions,
+};
 
 use crate::client::Client;
 use crate::cx::Cx;
@@ -87,6 +89,8 @@ impl Cx {
                     if !links::spend(tx, link.facts.id, now).await? {
                         return Ok(Err(ChangeEmail::Moved));
                     }
+                    // Whoever took the address may have wanted the account deleted, so that nobody gets it back.
+                    deletions::reclaim(tx, user, now).await?;
                     let changed = addresses::undo_change(tx, user, &link.email, now).await?;
                     match changed {
                         ChangeEmail::Done => {}

@@ -23,6 +23,7 @@ use crate::mail::{MailParts, Mailroom};
 use crate::node::Walk;
 use crate::outbound::Outbound;
 use crate::revoked::Revoked;
+use crate::runtime::InForce;
 use crate::scanning_keys::ScanningKeys;
 use crate::server_keys::KnownServerKeys;
 use crate::settings::Settings;
@@ -74,6 +75,7 @@ pub struct Cx {
     pub(crate) hasher: Hasher,
     pub(crate) outbound: Arc<dyn Outbound>,
     pub(crate) mailroom: Mailroom,
+    pub(crate) in_force: InForce,
     pub(crate) scanning_keys: ScanningKeys,
     pub(crate) keys: SigningKeys,
     pub(crate) status_lists: StatusLists,
@@ -96,6 +98,7 @@ impl Cx {
         Self {
             node,
             store: parts.store,
+            in_force: InForce::configured(&parts.settings),
             settings: parts.settings,
             clock: parts.clock,
             random: parts.random,

@@ -88,6 +88,7 @@ impl Cx {
             checks.push(self.check_outbox().await);
         }
         checks.push(self.check_limits());
+        checks.push(self.check_settings().await);
         checks
     }
 
@@ -243,6 +244,28 @@ impl Cx {
             ),
             None => Check::ok("webhooks", seen),
         })
+    }
+
+    /// What stands above the configuration: who looks for why a key has no effect finds it here.
+    async fn check_settings(&self) -> Check {
+        let found = async { Ok::<_, Fault>((self.list_settings().await?, self.unknown_settings().await?)) };
+        let (views, unknown) = match found.await {
+            Ok(found) => found,
+            Err(error) => return Check::fault("settings", error.to_string(), "See the check of the store."),
+        };
+        let set = views.iter().filter(|view| view.set.is_some());
+        let set: Vec<_> = set
+            .map(|view| format!("{} = {} (configured: {})", view.setting.name, view.value, view.default))
+            .collect();
+        let seen = if set.is_empty() { "as configured".to_owned() } else { set.join(", ") };
+        if unknown.is_empty() {
+            return Check::ok("settings", seen);
+        }
+        Check::warning(
+            "settings",
+            format!("{seen}; not understood by this version: {}", unknown.join(", ")),
+            "Start the newer version here, too, or set them again.",
+        )
     }
 
     fn check_limits(&self) -> Check {

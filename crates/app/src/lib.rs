@@ -4,6 +4,7 @@
 //! exhaustively. What may not live here: HTTP, SQL, a clock, a source of randomness.
 
 pub mod accounts;
+pub mod administration;
 pub mod admission;
 pub mod api_tokens;
 pub mod attempts;
@@ -19,6 +20,7 @@ pub mod change_password;
 pub mod client;
 pub mod clients;
 pub mod cx;
+pub mod deletion;
 pub mod doctor;
 pub mod fault;
 pub mod feed;
@@ -40,6 +42,7 @@ pub mod operator;
 pub mod operator_tokens;
 pub mod outbound;
 pub mod own;
+pub mod own_data;
 pub mod pending;
 pub mod refresh;
 pub mod register;
@@ -47,6 +50,7 @@ pub mod registration_hook;
 pub mod reset_password;
 pub mod revoked;
 pub mod rotate_keys;
+pub mod runtime;
 pub mod scanning_keys;
 pub mod server_keys;
 pub mod sessions;

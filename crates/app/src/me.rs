@@ -6,7 +6,6 @@ use portcullis_core::audit::EventKind;
 use portcullis_core::ids::UserId;
 use portcullis_core::link::LinkPurpose;
 use portcullis_core::password::Password;
-use portcullis_core::time::Timestamp;
 use portcullis_core::user::{Email, User, Username};
 use portcullis_core::validation::{FieldError, line, word};
 use portcullis_store::mail_requests::{Asker, MailRequest};
@@ -177,19 +176,22 @@ impl Cx {
         self.update_profile(caller, change, Some(request)).await
     }
 
-    async fn prove_again(
+    /// That it is the user who asks: by their password; of whoever has none, by a sign-in a moment ago.
+    pub(crate) async fn prove_again(
         &self,
         caller: &Caller,
         found: &Credentials,
         current: Option<Password>,
     ) -> Result<(), ProfileError> {
         if found.password_hash.is_none() {
-            let signed_in = caller.claims.auth_time.map(Timestamp::from_seconds);
-            let is_fresh = signed_in.is_some_and(|at| self.clock.now().since(at) <= FRESH);
-            return if is_fresh { Ok(()) } else { Err(ProfileError::FreshLoginRequired) };
+            return if caller.is_fresh(self.clock.now()) {
+                Ok(())
+            } else {
+                Err(ProfileError::FreshLoginRequired)
+            };
         }
         let current = current.ok_or_else(|| {
-            let message = "Give the current password to change the address.";
+            let message = "Give the current password, too.";
             ProfileError::Invalid(vec![FieldError::new("current_password", "required", message)])
         })?;
         let proved = self.prove_password(caller, found, current).await?;

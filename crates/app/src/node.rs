@@ -17,6 +17,8 @@ use crate::server_keys::ServerKeyError;
 
 /// How often the key tables are read again.
 const RELOAD: Duration = Duration::from_secs(5);
+/// How often the runtime settings are read again.
+const SETTINGS: Duration = Duration::from_secs(1);
 /// How often periodic work is done, by one node at a time.
 const HOUSEKEEPING: Duration = Duration::from_mins(1);
 /// Longest that the holder of the lease may be silent.
@@ -68,6 +70,7 @@ impl Cx {
     /// Reads what a node must know before it answers anybody.
     pub async fn start(&self) -> Result<(), StartError> {
         self.check_server_keys().await?;
+        self.reload_runtime().await?;
         self.note_lifetime().await?;
         self.reload_signing_keys().await?;
         self.ensure_signing_key().await?;
@@ -76,9 +79,10 @@ impl Cx {
         Ok(())
     }
 
-    /// Follows the database until the task is dropped: revocations at once, keys every few seconds.
+    /// Follows the database until the task is dropped: revocations at once, runtime settings within about a second,
+    /// keys every few seconds.
     pub async fn follow(self: Arc<Self>) {
-        let mut reloaded = Instant::now();
+        let (mut reloaded, mut settings_read) = (Instant::now(), Instant::now());
         let mut lost = false;
         loop {
             let Ok(mut follower) = self.store.follow().await else {
@@ -92,6 +96,12 @@ impl Cx {
                 metrics::gauge!("portcullis_revocations").set(self.revoked.len() as f64);
                 metrics::gauge!("portcullis_revocations_staleness_seconds")
                     .set(self.revoked.staleness().as_secs_f64());
+                if seen.is_ok() && settings_read.elapsed() > SETTINGS {
+                    settings_read = Instant::now();
+                    if let Err(error) = self.reload_runtime().await {
+                        tracing::warn!(%error, "the runtime settings cannot be read");
+                    }
+                }
                 if seen.is_ok() && reloaded.elapsed() > RELOAD {
                     reloaded = Instant::now();
                     if let Err(error) = self.reload_keys().await {
@@ -155,7 +165,9 @@ impl Cx {
         };
         let tended = self.tend_signing_keys().await;
         let audit = self.keep_audit().await;
-        purged.and(rotated).and(tended).and(audit).and(self.forget_free_server_keys().await)
+        let deleted = self.delete_due_users().await.map(drop);
+        let all = purged.and(deleted).and(rotated).and(tended).and(audit);
+        all.and(self.forget_free_server_keys().await)
     }
 
     /// Deletes what has run out; how many rows.

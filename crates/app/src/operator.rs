@@ -8,8 +8,8 @@ use portcullis_core::session::EndCause;
 use portcullis_core::user::{Email, Login, Role, User, Username};
 use portcullis_core::validation::{FieldError, line};
 use portcullis_store::sessions::{self, End};
-use portcullis_store::users::{self, Insert, NewPassword};
-use portcullis_store::{StoreError, api_tokens, audit, revocations, set_up};
+use portcullis_store::users::{self, Insert, NewPassword, NewUser};
+use portcullis_store::{StoreError, api_tokens, audit, deletions, revocations, set_up};
 use thiserror::Error;
 
 use crate::cx::Cx;
@@ -74,8 +74,8 @@ impl Cx {
         found.map(|found| found.user).ok_or_else(|| OperatorError::NoUser(named.to_owned()))
     }
 
-    /// Makes a user. Making an administrator voids the set-up link.
-    pub async fn create_user(&self, request: NewUserRequest) -> Result<User, OperatorError> {
+    /// The row of a user that somebody else asks for.
+    pub(crate) async fn check_new_user(&self, request: NewUserRequest) -> Result<NewUser, OperatorError> {
         let invalid = |error: FieldError| OperatorError::Invalid(vec![error]);
         let email = Email::parse("email", &request.email).map_err(invalid)?;
         let name =
@@ -95,9 +95,14 @@ impl Cx {
             }
             None => None,
         };
-        let admin = role.is_admin();
         let standing = Standing { role, must_change_password: request.must_change_password };
-        let new = self.new_user(Checked { email, password, name, username }, standing).await?;
+        Ok(self.new_user(Checked { email, password, name, username }, standing).await?)
+    }
+
+    /// Makes a user. Making an administrator voids the set-up link.
+    pub async fn create_user(&self, request: NewUserRequest) -> Result<User, OperatorError> {
+        let new = self.check_new_user(request).await?;
+        let admin = new.role.is_admin();
         let mut event = self.event(EventKind::UserRegistered);
         event.user = Some(new.id);
         event.detail.insert("by".into(), "operator".into());
@@ -134,6 +139,7 @@ impl Cx {
             .write(move |tx| {
                 let event = event.clone();
                 Box::pin(async move {
+                    deletions::hold_administration(tx).await?;
                     if !users::disable(tx, user, span.now).await? {
                         return Ok(None);
                     }
@@ -182,6 +188,7 @@ impl Cx {
             .write(move |tx| {
                 let (role, event) = (role.clone(), event.clone());
                 Box::pin(async move {
+                    deletions::hold_administration(tx).await?;
                     let done = users::set_role(tx, user, &role, span.now).await?;
                     if done {
                         sessions::copy_user(tx, user).await?;

@@ -176,7 +176,7 @@ impl Cx {
         client: &Client,
     ) -> Result<Registered, RegisterError> {
         // Where nobody may, nothing is looked at, and nothing counted.
-        if self.settings.registration.mode == Mode::Closed {
+        if self.runtime().registration_mode == Mode::Closed {
             return Err(NotAdmitted::Closed.into());
         }
         self.limit("register", self.settings.rates.map(|rates| rates.register), client).await?;
@@ -185,7 +185,7 @@ impl Cx {
         let Checked { email, name, username, .. } = &checked;
         let who = Candidate { email, name: name.as_deref(), username: username.as_ref() };
         let admission = self.admit_registration(who, &codes, client).await?;
-        let standing = Standing { role: self.settings.default_role.clone(), must_change_password: false };
+        let standing = Standing { role: self.runtime().default_role.clone(), must_change_password: false };
         let mut new = self.new_user(checked, standing).await?;
         if self.settings.require_email_verification {
             let browser = self.register_later(new, &admission).await?;

@@ -1,4 +1,5 @@
-//! What an installation is set to, as the use cases read it. Made by the binary from the configuration.
+//! What an installation is set to, as the use cases read it. Made by the binary from the configuration. What stands in
+//! [`portcullis_core::runtime`], too, is only the default: use cases read it by [`crate::Cx::runtime`].
 
 use std::time::Duration;
 
@@ -58,10 +59,14 @@ pub struct Settings {
     pub status_lists: Option<String>,
     /// Longest time for which an administrator may act as another user.
     pub impersonation: Duration,
+    /// Users are told by mail when an administrator acts in their name.
+    pub impersonation_notify: bool,
     /// Who may ask for what behind a proxy.
     pub forward_auth: ForwardAuth,
     /// Audiences of the services behind gateways, beside those of forward-auth's rules.
     pub gateway_audiences: Vec<String>,
+    /// How long users who want to be deleted may change their mind.
+    pub deletion_grace: Duration,
     /// Mail.
     pub email: EmailSettings,
     /// How long audit events are kept; `None`: for ever.

@@ -104,7 +104,7 @@ pub(crate) enum SignInError {
 impl Cx {
     /// Whether `user`, who has proved who they are, may have anything; `true`: after a change of password only.
     pub(crate) fn admit(&self, user: &User) -> Result<bool, SignInError> {
-        let rules = SignInRules { require_verified_email: self.settings.require_email_verification };
+        let rules = SignInRules { require_verified_email: self.runtime().require_email_verification };
         match decide(user, &[], &rules) {
             SignIn::Allowed { must_change_password } => Ok(must_change_password),
             SignIn::Disabled => Err(SignInError::Refused),

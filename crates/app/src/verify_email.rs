@@ -70,7 +70,7 @@ impl Cx {
     }
 
     async fn may_send_verification(&self, client: &Client) -> Result<(), SendVerificationError> {
-        if !self.settings.email_verification {
+        if !self.runtime().verifies_email() {
             return Err(SendVerificationError::Disabled);
         }
         let rate = self.settings.rates.map(|rates| rates.send_verification);

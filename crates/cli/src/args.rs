@@ -110,6 +110,9 @@ pub enum Command {
     /// Make, list and revoke service clients
     #[command(subcommand)]
     Client(ClientCommand),
+    /// List and change what can be changed without a restart
+    #[command(subcommand)]
+    Settings(SettingsCommand),
     /// Make, list and revoke invites
     #[command(subcommand)]
     Invite(InviteCommand),
@@ -170,6 +173,8 @@ pub enum UserCommand {
     Disable(OneUser),
     /// Let a disabled user sign in again
     Enable(OneUser),
+    /// Delete a user for good, with all that is their own
+    Delete(OneUser),
     /// Change a user's role
     SetRole {
         /// E-mail address, user name or id
@@ -336,6 +341,35 @@ pub enum ClientCommand {
     Revoke {
         /// `client_id`
         id: ClientId,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `portcullis settings …`
+#[derive(Debug, Subcommand)]
+pub enum SettingsCommand {
+    /// List the runtime settings: what is in force, and what is configured
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set one, on every node within seconds
+    Set {
+        /// Which
+        name: String,
+        /// The value
+        value: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let one be as configured again
+    Unset {
+        /// Which
+        name: String,
         /// Print JSON
         #[arg(long)]
         json: bool,

@@ -5,12 +5,14 @@ use std::io;
 
 use portcullis_app::api_tokens::TokenError;
 use portcullis_app::clients::ClientError;
+use portcullis_app::deletion::DeletionError;
 use portcullis_app::fault::Fault;
 use portcullis_app::hashing::HasherStartError;
 use portcullis_app::invites::InviteError;
 use portcullis_app::node::StartError;
 use portcullis_app::operator::OperatorError;
 use portcullis_app::rotate_keys::KeyError;
+use portcullis_app::runtime::SettingError;
 use portcullis_app::server_keys::ServerKeyError;
 use portcullis_store::StoreError;
 
@@ -146,6 +148,33 @@ impl From<ClientError> for Failure {
         match error {
             ClientError::Fault(fault) => fault.into(),
             ClientError::Invalid(_) | ClientError::Moved => Self::new(error),
+        }
+    }
+}
+
+impl From<SettingError> for Failure {
+    fn from(error: SettingError) -> Self {
+        match error {
+            SettingError::Fault(fault) => fault.into(),
+            SettingError::Unknown => Self::mend(error, "portcullis settings list shows all"),
+            SettingError::Invalid(_) | SettingError::Moved => Self::new(error),
+        }
+    }
+}
+
+impl From<DeletionError> for Failure {
+    fn from(error: DeletionError) -> Self {
+        match error {
+            DeletionError::Fault(fault) => fault.into(),
+            DeletionError::NotFound => Self::mend(error, "portcullis user list shows all"),
+            DeletionError::Invalid(_)
+            | DeletionError::WrongPassword(_)
+            | DeletionError::FreshLoginRequired
+            | DeletionError::LastAdministrator
+            | DeletionError::LastOwner
+            | DeletionError::Oneself
+            | DeletionError::Moved
+            | DeletionError::Limited(_) => Self::new(error),
         }
     }
 }

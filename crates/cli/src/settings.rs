@@ -63,10 +63,12 @@ pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, ConfigError> {
         bots_per_user: config.bots.max_per_user,
         status_lists: config.tokens.status_list.then(|| status_lists(config)),
         impersonation: config.impersonation.max_duration,
+        impersonation_notify: config.impersonation.notify,
         forward_auth: forward_auth(config),
         gateway_audiences: gateway_audiences(config),
         audit_retention: config.audit.retention,
         webhooks: config.webhooks.iter().map(webhook).collect(),
+        deletion_grace: config.deletion.grace,
         email: email(config),
     })
 }

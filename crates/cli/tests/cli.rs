@@ -28,6 +28,8 @@ mod keys;
 mod postgres;
 #[path = "cli/sessions.rs"]
 mod sessions;
+#[path = "cli/settings.rs"]
+mod settings;
 #[path = "cli/shutdown.rs"]
 mod shutdown;
 #[path = "cli/tokens.rs"]

@@ -71,6 +71,16 @@ pub enum EventKind {
     ClientRevoked,
     /// An administrator began to act as another user.
     ImpersonationStarted,
+    /// A runtime setting was set or unset.
+    SettingChanged,
+    /// A user asked for the deletion of their own account.
+    DeletionRequested,
+    /// They changed their mind.
+    DeletionCancelled,
+    /// A user was deleted.
+    UserDeleted,
+    /// A user's own data were exported.
+    DataExported,
     /// An invite was made.
     InviteCreated,
     /// An invite was taken back.
@@ -131,6 +141,11 @@ impl EventKind {
             Self::ClientCreated => "client.created",
             Self::ClientRevoked => "client.revoked",
             Self::ImpersonationStarted => "impersonation.started",
+            Self::SettingChanged => "setting.changed",
+            Self::DeletionRequested => "user.deletion_requested",
+            Self::DeletionCancelled => "user.deletion_cancelled",
+            Self::UserDeleted => "user.deleted",
+            Self::DataExported => "user.data_exported",
             Self::InviteCreated => "invite.created",
             Self::InviteRevoked => "invite.revoked",
             Self::InviteResent => "invite.resent",

@@ -25,6 +25,7 @@ pub mod refresh_token;
 pub mod registration;
 pub mod revocation;
 pub mod revocation_log;
+pub mod runtime;
 pub mod scope;
 pub mod secret_token;
 pub mod server_key;

@@ -153,6 +153,8 @@ codes! {
         "Remove the other members first, or hand the account over to one of them.";
     AlreadyMember "already_member" CONFLICT "A member already"
         "The user belongs to this account; nothing is left to do.";
+    LastAdministrator "last_administrator" CONFLICT "The last administrator stays"
+        "Make another user an administrator first.";
     LinkRequired "link_required" CONFLICT "Link the provider first"
         "A user with this address exists. Sign in as that user and link the provider there.";
     Gone "gone" GONE "Gone"

@@ -27,6 +27,7 @@ const LIST: &str = concat!(
     columns!(),
     " FROM service_clients WHERE revoked_at IS NULL AND id < $1 ORDER BY id DESC LIMIT $2"
 );
+const HOLD: &str = "UPDATE service_clients SET name = name WHERE id = $1 AND revoked_at IS NULL";
 const REVOKE: &str = "UPDATE service_clients SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL";
 const PURGE: &str = "DELETE FROM service_clients WHERE revoked_at <= $1";
 
@@ -97,6 +98,11 @@ pub async fn insert(tx: &mut Tx, client: &ServiceClient, asker: Option<Asker>) -
             .bind(client.created_at.micros())
     )?;
     Ok(true)
+}
+
+/// Holds a client until the commit; `false`: there is none that is not revoked.
+pub async fn hold(tx: &mut Tx, id: ClientId) -> Result<bool, StoreError> {
+    Ok(affected!(tx, sqlx::query(HOLD).bind(id.uuid()))? > 0)
 }
 
 /// Revokes a client; `false`: there is none that is not revoked.

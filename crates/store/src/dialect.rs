@@ -12,6 +12,11 @@ pub(crate) const CHANNEL: &str = "portcullis";
 /// Lets one node at a time make or rotate keys.
 pub(crate) const KEY_LOCK: &str = "SELECT pg_advisory_xact_lock(8400840003)";
 
+/// Lets who administers change one after the other.
+pub(crate) const ADMIN_LOCK: &str = "SELECT pg_advisory_xact_lock(8400840009)";
+/// Lets runtime settings change one after the other.
+pub(crate) const SETTINGS_LOCK: &str = "SELECT pg_advisory_xact_lock(8400840008)";
+
 /// What only PostgreSQL must be told: a lock until the end of the transaction, a notification at its commit. On
 /// SQLite the transaction itself is the lock, and the commit is noticed by itself.
 pub(crate) async fn control_postgres(tx: &mut Tx, statement: &'static str) -> Result<(), sqlx::Error> {

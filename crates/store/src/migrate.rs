@@ -35,6 +35,8 @@ const MIGRATIONS: &[Migration] = migrations![
     5 "0005_accounts",
     6 "0006_invites",
     7 "0007_pending",
+    8 "0008_settings",
+    9 "0009_deletion",
 ];
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

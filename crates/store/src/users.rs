@@ -9,7 +9,7 @@ use crate::accounts::{self, NewAccount};
 use crate::db::{Tx, affected, on, on_tx, row};
 use crate::error::{StoreError, lost_a_race};
 use crate::session_rows::account;
-use crate::{Store, members};
+use crate::{Store, deletions, members};
 
 macro_rules! columns {
     () => {
@@ -333,18 +333,23 @@ pub async fn rehash(tx: &mut Tx, user: UserId, epoch: i64, hash: &str) -> Result
 }
 
 /// Disables a user and moves the epoch, theirs and that of their bots; `false`: was disabled already or does not
-/// exist.
+/// exist. One who wants to be deleted stays disabled if they change their mind.
 pub async fn disable(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<bool, StoreError> {
     let done = affected!(tx, sqlx::query(DISABLE).bind(user.uuid()).bind(now.micros()))? > 0;
-    if done {
-        affected!(tx, sqlx::query(MOVE_BOTS).bind(user.uuid()))?;
+    if !done {
+        return deletions::disable_too(tx, user).await;
     }
-    Ok(done)
+    affected!(tx, sqlx::query(MOVE_BOTS).bind(user.uuid()))?;
+    Ok(true)
 }
 
-/// Enables a user again; `false`: was not disabled.
+/// Enables a user again, who is not to be deleted any more, if they were; `false`: was not disabled.
 pub async fn enable(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<bool, StoreError> {
-    Ok(affected!(tx, sqlx::query(ENABLE).bind(user.uuid()).bind(now.micros()))? > 0)
+    let done = affected!(tx, sqlx::query(ENABLE).bind(user.uuid()).bind(now.micros()))? > 0;
+    if done {
+        deletions::withdraw(tx, user, now).await?;
+    }
+    Ok(done)
 }
 
 /// Changes a user's role; `false`: they had it already.

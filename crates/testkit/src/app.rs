@@ -27,8 +27,10 @@ use portcullis_core::mail::Mail;
 use portcullis_core::password::PasswordPolicy;
 use portcullis_core::registration::Mode;
 use portcullis_core::server_key::{KeyRing, ServerKey};
+use portcullis_core::time::Clock as _;
 use portcullis_core::user::Role;
 use portcullis_jose::Algorithm;
+use portcullis_store::runtime_settings::{self, Change};
 use portcullis_web::{App, ForwardStyle, SameSite, WebConfig};
 use serde_json::Map;
 use tokio::task::JoinHandle;
@@ -96,11 +98,13 @@ impl Default for Setup {
                 scanning_keys_url: None,
                 status_lists: None,
                 impersonation: Duration::from_hours(1),
+                impersonation_notify: true,
                 forward_auth: ForwardAuth {
                     rules: Rules::new(&format!("{issuer}/upstream"), vec![]),
                     stale: Stale::Serve,
                 },
                 gateway_audiences: vec![],
+                deletion_grace: Duration::from_hours(30 * 24),
                 email: EmailSettings::at(issuer),
                 audit_retention: None,
                 webhooks: vec![],
@@ -259,6 +263,19 @@ impl TestApp {
         self.follower.abort();
         // An error: it was aborted. From here on it reads no more.
         let _ = (&mut self.follower).await;
+    }
+
+    /// A runtime setting as a newer version may have left it in the database: not checked.
+    ///
+    /// # Panics
+    /// If the database does not take it.
+    pub async fn leave_setting(&self, name: &'static str, value: serde_json::Value) {
+        let change = Change { name, value: Some(value), asker: None, now: self.clock.now() };
+        let done = self.cx.store.write(move |tx| {
+            let change = change.clone();
+            Box::pin(async move { runtime_settings::change(tx, &change).await })
+        });
+        done.await.expect("written");
     }
 
     /// Somebody who presents nothing.

@@ -23,6 +23,8 @@ paths! {
     ACCOUNT_PAGE = "/account",
     /// The page that changes the password.
     PASSWORD_PAGE = "/account/password",
+    /// The page that keeps an account that was to be deleted.
+    KEEP_ACCOUNT_PAGE = "/keep-account",
     /// What went wrong, for people who were sent here.
     ERROR_PAGE = "/error",
     /// Sign up.
@@ -39,6 +41,10 @@ paths! {
     LOGOUT_ALL = "/auth/logout/all",
     /// The user's own data.
     ME = "/auth/me",
+    /// All that is stored about the user.
+    ME_EXPORT = "/auth/me/export",
+    /// Keep an account that was to be deleted.
+    ME_KEEP = "/auth/me/keep",
     /// The user's sessions.
     SESSIONS = "/auth/sessions",
     /// One of them.
@@ -85,10 +91,22 @@ paths! {
     IMPERSONATION_STOP = "/auth/impersonation/stop",
     /// Act as another user.
     ADMIN_IMPERSONATE = "/admin/api/users/{id}/impersonate",
+    /// Users.
+    ADMIN_USERS = "/admin/api/users",
+    /// One of them.
+    ADMIN_USER = "/admin/api/users/{id}",
+    /// Keep a user from signing in.
+    ADMIN_USER_DISABLE = "/admin/api/users/{id}/disable",
+    /// Let a user sign in again.
+    ADMIN_USER_ENABLE = "/admin/api/users/{id}/enable",
     /// Service clients.
     ADMIN_CLIENTS = "/admin/api/clients",
     /// One of them.
     ADMIN_CLIENT = "/admin/api/clients/{id}",
+    /// Runtime settings.
+    ADMIN_SETTINGS = "/admin/api/settings",
+    /// One of them.
+    ADMIN_SETTING = "/admin/api/settings/{name}",
     /// All accounts.
     ADMIN_ACCOUNTS = "/admin/api/accounts",
     /// One of them.

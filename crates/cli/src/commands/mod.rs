@@ -14,6 +14,7 @@ mod migrate;
 mod purge;
 mod serve;
 mod session;
+mod settings;
 mod token;
 mod user;
 mod webhook;
@@ -65,6 +66,7 @@ async fn dispatch(loaded: &Loaded, command: Command) -> Result<(), Failure> {
         Command::Session(command) => session::run(loaded, command).await,
         Command::Token(command) => token::run(loaded, command).await,
         Command::Client(command) => client::run(loaded, command).await,
+        Command::Settings(command) => settings::run(loaded, command).await,
         Command::Invite(command) => invite::run(loaded, command).await,
         Command::Key(command) => key::run(loaded, command).await,
         Command::Email(command) => email::run(loaded, command).await,

@@ -1,6 +1,7 @@
 //! `portcullis user …`
 
 use portcullis_app::Cx;
+use portcullis_app::clients::By;
 use portcullis_app::operator::NewUserRequest;
 use portcullis_core::time::Timestamp;
 use portcullis_core::user::{Role, User};
@@ -33,6 +34,13 @@ pub(super) async fn run(loaded: &Loaded, command: UserCommand) -> Result<(), Fai
             let changed = cx.enable_user(user.id).await?;
             told(&cx, &user, changed, json, ("may sign in again", "was not disabled")).await
         }
+        UserCommand::Delete(OneUser { user, json }) => {
+            let cx = node(loaded).await?;
+            let user = cx.find_user(&user).await?;
+            cx.delete_user(user.id, By::Operator).await?;
+            let text = format!("{} is deleted", user.email.as_str());
+            output::either(json, &json!({ "deleted": 1 }), text)
+        }
         UserCommand::SetRole { user, role, json } => {
             let cx = node(loaded).await?;
             let user = cx.find_user(&user).await?;
@@ -56,13 +64,13 @@ async fn node(loaded: &Loaded) -> Result<std::sync::Arc<Cx>, Failure> {
 
 async fn create(loaded: &Loaded, create: CreateUser) -> Result<(), Failure> {
     let password = password_input::new_password(create.password_stdin)?;
+    // The first administrator may come before the first start.
+    let cx = boot::node(loaded, How::FIRST).await?.cx;
     let role = match create.role {
         Some(role) => role,
         None if create.admin => Role::ADMIN.to_owned(),
-        None => loaded.config.registration.default_role.clone(),
+        None => cx.runtime().default_role.as_str().to_owned(),
     };
-    // The first administrator may come before the first start.
-    let cx = boot::node(loaded, How::FIRST).await?.cx;
     let request = NewUserRequest {
         email: create.email,
         name: create.name,

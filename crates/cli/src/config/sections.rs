@@ -44,6 +44,8 @@ pub struct Config {
     pub bots: BotsConfig,
     /// `[impersonation]`
     pub impersonation: ImpersonationConfig,
+    /// `[deletion]`
+    pub deletion: DeletionConfig,
     /// `[forward_auth]`
     pub forward_auth: ForwardAuthConfig,
     /// `[gateway]`
@@ -316,6 +318,15 @@ pub struct OutboundConfig {
 pub struct ImpersonationConfig {
     /// Whatever is refreshed.
     pub max_duration: Duration,
+    /// By mail, when it begins.
+    pub notify: bool,
+}
+
+/// `[deletion]`
+#[derive(Debug, Clone, Copy)]
+pub struct DeletionConfig {
+    /// In which users may change their mind.
+    pub grace: Duration,
 }
 
 /// Whose headers forward-auth reads.

@@ -161,6 +161,13 @@ pub const KEYS: &[KeySpec] = &[
     ),
     key("bots.max_per_user", Integer(0, 1_000), "5", "bots a user may have"),
     key("impersonation.max_duration", secs(60, 86_400), "60m", "longest time acting as another user"),
+    key("impersonation.notify", Boolean, "true", "users are told when an administrator acts in their name"),
+    key(
+        "deletion.grace",
+        secs(0, 365 * DAY),
+        "30d",
+        "time in which users may keep an account they wanted deleted",
+    ),
     key("forward_auth.listen", Text, "off", "address and port on which proxies ask without a secret")
         .or_off(),
     unset("forward_auth.secret", Text, "value of X-Portcullis-Forward that opens /auth/verify")

@@ -20,6 +20,7 @@ fn wrong_usage_ends_with_2() {
         &["token", "revoke", "no-id"],
         &["client", "create"],
         &["client", "revoke", "no-id"],
+        &["settings", "set", "registration_mode"],
         &["completions", "tcsh"],
     ] {
         let ran = place.run(args);
@@ -45,6 +46,7 @@ fn help_and_version_end_with_0() {
         "session",
         "token",
         "client",
+        "settings",
         "key",
         "email",
         "purge",
@@ -76,6 +78,7 @@ fn the_page_describes_every_command() {
         "user list",
         "user disable",
         "user enable",
+        "user delete",
         "user set-role",
         "user set-password",
         "session list",
@@ -86,6 +89,9 @@ fn the_page_describes_every_command() {
         "client create",
         "client list",
         "client revoke",
+        "settings list",
+        "settings set",
+        "settings unset",
         "key list",
         "key rotate",
         "key import",

@@ -111,3 +111,19 @@ fn what_needs_a_database_makes_none() {
     }
     assert!(!place.path("data").exists());
 }
+
+#[test]
+fn deleted_for_good() {
+    let place = Place::new();
+    place.user("root@example.org", &["--admin"]);
+    place.user("ada@example.org", &[]);
+    let line = place.run(&["user", "delete", "root@example.org"]).failed(1);
+    assert_eq!(line, "the last administrator stays; make another one first");
+    assert_eq!(place.run(&["user", "delete", "ada@example.org"]).ok().stdout, "ada@example.org is deleted\n");
+    place.run(&["user", "delete", "ada@example.org"]).failed(1);
+    let users = place.run(&["user", "list", "--json"]).ok().json();
+    assert_eq!(users.as_array().expect("a list").len(), 1);
+    place.user("ada@example.org", &[]);
+    let deleted = place.run(&["user", "delete", "ada@example.org", "--json"]).ok().json();
+    assert_eq!(deleted, serde_json::json!({ "deleted": 1 }));
+}

@@ -87,7 +87,7 @@ impl From<ClientError> for Failure {
     }
 }
 
-/// Who asks, if they are an administrator in a session of their own.
+/// An administrator in a session of their own.
 pub(crate) fn administrator(Own(caller): Own) -> Result<Known, Failure> {
     if caller.role.is_admin() { Ok(caller) } else { Err(Failure::new(Code::Forbidden)) }
 }

@@ -47,11 +47,11 @@ pub(crate) struct PasswordBody {
 #[utoipa::path(get, path = paths::CONFIG, tag = "auth",
     responses((status = 200, description = "The configuration", body = ConfigBody)))]
 pub(crate) async fn config(State(web): State<Web>, Disbelieved(disbelieved): Disbelieved) -> Response {
-    let mode = web.cx.settings.registration.mode;
+    let now = web.cx.runtime();
     let registration = RegistrationBody {
-        open: mode == Mode::Open,
-        invite_required: mode == Mode::Invite,
-        email_verification_required: web.cx.settings.require_email_verification,
+        open: now.registration_mode == Mode::Open,
+        invite_required: now.registration_mode == Mode::Invite,
+        email_verification_required: now.require_email_verification,
     };
     let password = PasswordBody {
         min_length: web.config.password_min_length,

@@ -43,7 +43,7 @@ impl From<SendVerificationError> for Failure {
 #[utoipa::path(get, path = paths::VERIFICATION_STATUS, tag = "auth",
     responses((status = 200, description = "Whether it does", body = VerificationStatus)))]
 pub(crate) async fn verification_status(State(web): State<Web>) -> Response {
-    public_json(&VerificationStatus { enabled: web.cx.settings.email_verification }, 0)
+    public_json(&VerificationStatus { enabled: web.cx.runtime().verifies_email() }, 0)
 }
 
 /// Ask for a mail with a link that verifies the address: the caller's own, or the one that is given, signed in or not.

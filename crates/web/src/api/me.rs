@@ -10,6 +10,7 @@ use portcullis_edge::code::Code;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use super::own_data::fresh_login_required;
 use super::private_json;
 use super::subscription::SubscriptionBody;
 use super::user::UserBody;
@@ -68,7 +69,7 @@ impl From<ProfileError> for Failure {
             ProfileError::Invalid(errors) => Self::fields(errors),
             ProfileError::UsernameTaken => Self::new(Code::UsernameTaken),
             ProfileError::WrongPassword(why) => Self::logged(Code::WrongPassword, why),
-            ProfileError::FreshLoginRequired => Self::new(Code::FreshLoginRequired),
+            ProfileError::FreshLoginRequired => fresh_login_required(&[]),
             ProfileError::Limited(limited) => limited.into(),
             ProfileError::NoUser => Self::logged(Code::InvalidToken, "the user is gone"),
             ProfileError::Fault(fault) => fault.into(),

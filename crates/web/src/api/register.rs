@@ -41,9 +41,9 @@ pub(crate) struct RegisterRequest {
 pub(crate) struct RegisterResponse {
     /// With `delivery`, a token response.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    tokens: Option<TokenBody>,
+    pub(crate) tokens: Option<TokenBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<UserBody>,
+    pub(crate) user: Option<UserBody>,
 }
 
 impl From<RegisterError> for Failure {

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{HeaderMap, Method};
+use portcullis_app::administration::REGISTERS;
 use portcullis_app::bearer::{BearerError, Caller, Credential};
 use portcullis_app::own::NotOwn;
+use portcullis_core::scope::Scopes;
 use portcullis_edge::authorization::{Presented, is_of_another_scheme, presented};
 use portcullis_edge::code::Code;
 use portcullis_edge::csrf::is_unsafe;
@@ -177,6 +179,30 @@ fn may_write(caller: &Caller, method: &Method) -> Result<(), Failure> {
         return Err(Failure::new(Code::ReadOnlySession));
     }
     Ok(())
+}
+
+/// A user in a session of their own, who may be an administrator, or a service client with the scope to register users;
+/// with a token for us alone.
+pub(crate) struct Registrar(pub(crate) Known);
+
+impl FromRequestParts<Web> for Registrar {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Failure> {
+        let known = known(web, parts).await?;
+        if known.asks_as_user() {
+            let Own(known) = Own::from_request_parts(parts, web).await?;
+            return Ok(Self(known));
+        }
+        let needed = Scopes::from_stored(REGISTERS);
+        let has =
+            known.claims.scope.as_deref().is_some_and(|text| needed.is_within(&Scopes::from_stored(text)));
+        if !has {
+            return Err(Problem::insufficient_scope(REGISTERS).into());
+        }
+        known.for_us_alone()?;
+        Ok(Self(known))
+    }
 }
 
 /// Whoever looks after all accounts: an administrator as with [`Own`], or a service client with a token for us alone and

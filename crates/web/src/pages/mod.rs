@@ -17,6 +17,7 @@ mod form;
 pub(crate) mod home;
 mod html;
 pub(crate) mod invite;
+pub(crate) mod keep_account;
 mod mailed;
 pub(crate) mod not_me;
 mod opened;

@@ -144,7 +144,7 @@ fn form(opened: &Opened, csrf_token: String, again: Option<&User>) -> Form {
     };
     let form = form.link("I have lost my password", opened.by_way_of(paths::FORGOT_PASSWORD_PAGE));
     let form = form.field(name.value(again.map_or("", |user| user.email.as_str()))).field(password);
-    if opened.web.cx.settings.registration.mode != Mode::Closed && again.is_none() {
+    if opened.web.cx.runtime().registration_mode != Mode::Closed && again.is_none() {
         form.link("Sign up", opened.by_way_of(paths::SIGN_UP_PAGE))
     } else {
         form

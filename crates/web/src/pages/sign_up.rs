@@ -102,7 +102,7 @@ fn form(opened: &Opened, csrf_token: String) -> Form {
         "At least {} characters. A few unrelated words in a row are easy to remember.",
         opened.web.config.password_min_length
     );
-    let required = opened.web.cx.settings.registration.mode == Mode::Invite;
+    let required = opened.web.cx.runtime().registration_mode == Mode::Invite;
     let invite = (required || opened.invite.is_some()).then(|| {
         let field = Field::new("invite_code", "Invite code", Kind::Name, "off");
         let field = field.value(opened.invite.as_deref().unwrap_or_default());
@@ -118,7 +118,7 @@ fn form(opened: &Opened, csrf_token: String) -> Form {
 }
 
 fn is_closed(opened: &Opened) -> bool {
-    opened.web.cx.settings.registration.mode == Mode::Closed
+    opened.web.cx.runtime().registration_mode == Mode::Closed
 }
 
 fn closed(opened: &Opened) -> Result<axum::response::Response, Failure> {

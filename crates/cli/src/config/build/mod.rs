@@ -16,8 +16,9 @@ use portcullis_app::settings::RegistrationHook;
 use super::entries::Entries;
 use super::error::{ConfigError, Problem};
 use super::sections::{
-    ApiTokensConfig, AuditConfig, BotsConfig, Config, ImpersonationConfig, LogFormat, OutboundConfig,
-    RateLimitConfig, RegistrationConfig, RegistrationMode, RevocationsConfig, StaleMode, TelemetryConfig,
+    ApiTokensConfig, AuditConfig, BotsConfig, Config, DeletionConfig, ImpersonationConfig, LogFormat,
+    OutboundConfig, RateLimitConfig, RegistrationConfig, RegistrationMode, RevocationsConfig, StaleMode,
+    TelemetryConfig,
 };
 use super::{network, text};
 
@@ -48,7 +49,11 @@ pub(super) fn config(entries: &mut Entries, cwd: &Path) -> Result<Config, Config
         outbound: OutboundConfig {
             allow: entries.parse_list("outbound.allow", network::AddressRange::parse)?,
         },
-        impersonation: ImpersonationConfig { max_duration: entries.duration("impersonation.max_duration") },
+        impersonation: ImpersonationConfig {
+            max_duration: entries.duration("impersonation.max_duration"),
+            notify: entries.boolean("impersonation.notify"),
+        },
+        deletion: DeletionConfig { grace: entries.duration("deletion.grace") },
         revocations: revocations(entries)?,
         telemetry: telemetry(entries)?,
     })

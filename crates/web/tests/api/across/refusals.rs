@@ -73,6 +73,11 @@ const fn owned(method: &'static str, path: &'static str, takes: Takes) -> Operat
     Operation { wrong_user: Some((404, "not_found")), ..op(method, path, takes, MISSING) }
 }
 
+/// What administrators do to a user.
+const fn administered(method: &'static str, path: &'static str) -> Operation {
+    Operation { wrong_user: Some((403, "forbidden")), ..op(method, path, Nothing, MISSING) }
+}
+
 /// What is for administrators alone, whatever it names.
 const fn for_administrators(method: &'static str, path: &'static str, takes: Takes) -> Operation {
     Operation { wrong_user: Some((403, "forbidden")), ..op(method, path, takes, MISSING) }
@@ -115,6 +120,8 @@ const TABLE: &[Operation] = &[
     op("POST", paths::NOT_ME_PAGE, Form, FORGED),
     op("GET", paths::UNDO_EMAIL_PAGE, Nothing, OPEN),
     op("POST", paths::UNDO_EMAIL_PAGE, Form, FORGED),
+    op("GET", paths::KEEP_ACCOUNT_PAGE, Nothing, OPEN),
+    op("POST", paths::KEEP_ACCOUNT_PAGE, Form, FORGED),
     op("GET", paths::ERROR_PAGE, Nothing, OPEN),
     delivers(paths::REGISTER, Json),
     delivers(paths::LOGIN, JsonOrForm),
@@ -124,6 +131,9 @@ const TABLE: &[Operation] = &[
     op("POST", paths::LOGOUT_ALL, Nothing, MISSING),
     op("GET", paths::ME, Nothing, MISSING),
     op("PATCH", paths::ME, Json, MISSING),
+    op("DELETE", paths::ME, Json, MISSING),
+    op("GET", paths::ME_EXPORT, Nothing, MISSING),
+    without_cookies(paths::ME_KEEP, Json, FIELDS),
     op("GET", paths::SESSIONS, Nothing, MISSING),
     owned("DELETE", paths::SESSION, Nothing),
     op("GET", paths::TOKENS, Nothing, MISSING),
@@ -157,9 +167,18 @@ const TABLE: &[Operation] = &[
     op("POST", paths::INVITE_ACCEPT, Json, MISSING),
     op("POST", paths::IMPERSONATION_STOP, Nothing, MISSING),
     Operation { wrong_user: Some((403, "forbidden")), ..op("POST", paths::ADMIN_IMPERSONATE, Json, MISSING) },
+    op("GET", paths::ADMIN_USERS, Nothing, MISSING),
+    op("POST", paths::ADMIN_USERS, Json, MISSING),
+    administered("GET", paths::ADMIN_USER),
+    administered("DELETE", paths::ADMIN_USER),
+    administered("POST", paths::ADMIN_USER_DISABLE),
+    administered("POST", paths::ADMIN_USER_ENABLE),
     op("GET", paths::ADMIN_CLIENTS, Nothing, MISSING),
     op("POST", paths::ADMIN_CLIENTS, Json, MISSING),
     Operation { wrong_user: Some((403, "forbidden")), ..op("DELETE", paths::ADMIN_CLIENT, Nothing, MISSING) },
+    op("GET", paths::ADMIN_SETTINGS, Nothing, MISSING),
+    op("PUT", paths::ADMIN_SETTING, Json, MISSING),
+    op("DELETE", paths::ADMIN_SETTING, Nothing, MISSING),
     op("GET", paths::ADMIN_ACCOUNTS, Nothing, MISSING),
     for_administrators("GET", paths::ADMIN_ACCOUNT, Nothing),
     for_administrators("PATCH", paths::ADMIN_ACCOUNT, Json),

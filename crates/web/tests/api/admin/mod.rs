@@ -2,4 +2,6 @@ mod accounts;
 mod audit;
 mod audit_chain;
 mod clients;
+mod settings;
+mod users;
 mod webhooks;

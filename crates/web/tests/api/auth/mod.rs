@@ -1,7 +1,9 @@
 pub(crate) mod accounts;
 mod bots;
 mod config;
+mod deletion;
 mod email;
+mod export;
 mod impersonation;
 pub(crate) mod invites;
 mod links;
