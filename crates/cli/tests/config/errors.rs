@@ -232,11 +232,6 @@ fn bad_values() {
             "\"opne\": is not known here; did you mean open? allowed: open, invite, closed",
         ),
         (
-            "registration.require_email_verification",
-            "true",
-            "true: comes with mail in a later version; set it to false until then",
-        ),
-        (
             "registration.default_role",
             "admin",
             "\"admin\": would make everyone who registers an administrator; \
