@@ -22,7 +22,7 @@ use portcullis_core::user::User;
 use portcullis_core::validation::FieldError;
 use portcullis_store::deletions::{self, Deleter, Gone, Stays, Wish};
 use portcullis_store::links::Link;
-use portcullis_store::{StoreError, api_tokens, audit, links, outbox, revocations, sessions};
+use portcullis_store::{StoreError, api_tokens, audit, audit_keeping, links, outbox, revocations, sessions};
 use serde_json::json;
 use thiserror::Error;
 
@@ -228,6 +228,7 @@ impl Cx {
 
     async fn delete(&self, user: UserId, by: Deleter, event: Event) -> Result<(), DeletionError> {
         let span = self.span();
+        let erasure = self.erasure_request(user);
         let gone = self
             .store
             .write(move |tx| {
@@ -239,6 +240,7 @@ impl Cx {
                     };
                     note(&mut event, &gone);
                     audit::append(tx, &event).await?;
+                    audit_keeping::ask_erasure(tx, &erasure).await?;
                     // The list comes last: whoever holds its lock waits for no row.
                     revocations::append_all(tx, &gone.ended, span).await?;
                     Ok(Ok(gone))

@@ -104,23 +104,23 @@ impl Cx {
         let owner = self.owner_of(&request.email).await?;
         let reply = match (request.purpose, request.asker) {
             (LinkPurpose::ResetPassword, _) => owner.map(|owner| self.reset_mail(&owner)),
-            (LinkPurpose::VerifyEmail, _) => match owner {
-                Some(owner) => owner.email_verified_at.is_none().then(|| self.verification_mail(&owner)),
-                None => {
+            (LinkPurpose::VerifyEmail, _) => {
+                if let Some(owner) = owner {
+                    owner.email_verified_at.is_none().then(|| self.verification_mail(&owner))
+                } else {
                     let waiting = self.store.newest_pending(request.email.key(), self.clock.now()).await?;
                     waiting.map(|pending| self.registration_mail(&pending))
                 }
-            },
-            (LinkPurpose::Register, Asker::Registration(pending)) => match owner {
-                Some(owner) => {
+            }
+            (LinkPurpose::Register, Asker::Registration(pending)) => {
+                if let Some(owner) = owner {
                     let mail = self.mail_to(Template::RegistrationAttempt, &owner.email, Some(&owner));
                     Some(Reply { link: None, mail, event: None })
-                }
-                None => {
+                } else {
                     let waiting = self.store.pending(pending, self.clock.now()).await?;
                     waiting.map(|pending| self.registration_mail(&pending))
                 }
-            },
+            }
             (LinkPurpose::ChangeEmail, Asker::User(user, session)) => {
                 let Some(user) = self.store.user(user).await? else { return Ok(None) };
                 self.change_mail(&user, owner, &request.email)

@@ -82,7 +82,7 @@ impl Cx {
         login: &Login,
         password: Password,
     ) -> Result<bool, Fault> {
-        if !self.settings.require_email_verification {
+        if !self.runtime().require_email_verification {
             return Ok(false);
         }
         let Some(pending) = self.store.newest_pending(login.key(), self.clock.now()).await? else {
@@ -124,7 +124,7 @@ impl Cx {
             name: pending.name.clone(),
             username: pending.username.clone(),
         };
-        let standing = Standing { role: self.settings.default_role.clone(), must_change_password: false };
+        let standing = Standing { role: self.runtime().default_role.clone(), must_change_password: false };
         let new = self.new_user(checked, standing).await?;
         Ok(NewUser {
             email_verified_at: Some(new.now),

@@ -154,7 +154,7 @@ pub(crate) fn new_password(
 /// What came of a registration.
 pub enum Registered {
     /// There is a new user.
-    User(User),
+    User(Box<User>),
     /// There will be one when the address is shown to be theirs, perhaps; nobody is told more.
     Later {
         /// What the browser that registered shall hold.
@@ -187,12 +187,12 @@ impl Cx {
         let admission = self.admit_registration(who, &codes, client).await?;
         let standing = Standing { role: self.runtime().default_role.clone(), must_change_password: false };
         let mut new = self.new_user(checked, standing).await?;
-        if self.settings.require_email_verification {
+        if self.runtime().require_email_verification {
             let browser = self.register_later(new, &admission).await?;
             return Ok(Registered::Later { browser });
         }
         admission.settle(&mut new);
-        self.make_admitted(new, admission, None, client).await.map(Registered::User)
+        self.make_admitted(new, admission, None, client).await.map(|user| Registered::User(Box::new(user)))
     }
 
     /// Makes a user who may register, and spends what lets them. Whoever has `confirmed` their address is made without
@@ -207,7 +207,7 @@ impl Cx {
         let mut event = self.event(EventKind::UserRegistered);
         (event.user, event.actor, event.address) = (Some(new.id), Some(new.id), Some(client.address));
         let events = admission.events(self, event);
-        let asked = self.settings.email_verification && confirmed.is_none();
+        let asked = self.runtime().email_verification_enabled && confirmed.is_none();
         let verify = asked.then(|| {
             let user = made(&new);
             let link = self.link_of(&user, LinkPurpose::VerifyEmail, &user.email);

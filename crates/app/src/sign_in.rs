@@ -9,13 +9,14 @@
 use portcullis_core::audit::{Event, EventKind};
 use portcullis_core::device_token;
 use portcullis_core::ids::{DeviceId, SessionId};
+use portcullis_core::mail::{Mail, Template};
 use portcullis_core::refresh_token::{RefreshToken, SessionSecret};
 use portcullis_core::session::{ActingMode, Delivery, EndCause, Grant};
 use portcullis_core::sign_in::{Factor, SignIn, SignInRules, decide};
 use portcullis_core::user::User;
 use portcullis_store::limits::{self, CounterKey};
 use portcullis_store::sessions::{self, ActingFrom, End, NewSession};
-use portcullis_store::{audit, revocations};
+use portcullis_store::{audit, outbox, revocations};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -165,6 +166,19 @@ impl Cx {
         })
     }
 
+    /// What a user is told by mail in whose name an administrator acts.
+    fn notice(&self, proof: &Proof) -> Option<Mail> {
+        let actor = proof.acting.as_ref().filter(|actor| actor.from.acting.mode != ActingMode::Bot)?;
+        if !self.runtime().impersonation_notify {
+            return None;
+        }
+        let mut mail = self.mail_to(Template::ImpersonationStarted, &proof.user.email, Some(&proof.user));
+        if let Some(reason) = &actor.reason {
+            mail.parameters.insert("reason".into(), reason.as_str().into());
+        }
+        Some(mail)
+    }
+
     async fn insert_session(
         &self,
         proof: &Proof,
@@ -197,25 +211,32 @@ impl Cx {
         };
         let event = self.started(&new, proof.acting.as_ref(), client);
         let replaces = &wish.handover.replaces;
+        let notice = self.notice(proof);
         if proof.forgive.is_none()
             && replaces.is_empty()
+            && notice.is_none()
             && let Some(grant) = self.store.create_at_once(&new, &event).await.map_err(Fault::from)?
         {
             metrics::counter!("portcullis_sessions_started_total").increment(1);
             return Ok(grant);
         }
+        let is_told = notice.is_some();
         let endings: Vec<_> = replaces.iter().map(|old| self.replaced(old, client)).collect();
         let (span, forgive) = (self.span(), proof.forgive);
         let made = self
             .store
             .write(move |tx| {
                 let (new, event, endings) = (new.clone(), event.clone(), endings.clone());
+                let notice = notice.clone();
                 Box::pin(async move {
                     let Some((grant, mut ended)) = sessions::create(tx, &new).await? else { return Ok(None) };
                     if let Some(bucket) = forgive {
                         limits::forgive(tx, bucket).await?;
                     }
                     audit::append(tx, &event).await?;
+                    if let Some(mail) = &notice {
+                        outbox::enqueue(tx, mail).await?;
+                    }
                     for (which, session, event) in endings {
                         ended.extend(end(tx, (which, session, EndCause::Replaced), event, span.now).await?);
                     }
@@ -226,6 +247,9 @@ impl Cx {
             .await
             .map_err(Fault::from)?;
         let (grant, ended) = made.ok_or(SignInError::Refused)?;
+        if is_told {
+            self.mail_nudge();
+        }
         self.revoke_here(&ended, span);
         metrics::counter!("portcullis_sessions_started_total").increment(1);
         Ok(grant)

@@ -76,8 +76,6 @@ const BOT_SESSIONS: &str = "SELECT s.id FROM sessions AS s JOIN users AS u ON u.
 const TOKENS: &str = "SELECT t.id FROM api_tokens AS t JOIN users AS u ON u.id = t.user_id \
     WHERE (u.id = $1 OR u.owner_id = $1) AND t.revoked_at IS NULL";
 const DELETE_LINKS: &str = "DELETE FROM links WHERE subject = $1";
-/// What happened stays on record, what is personal in it does not.
-const ERASE_EVENTS: &str = "UPDATE audit_events SET address = NULL, detail = '{}' WHERE user_id = $1";
 const DELETE_USER: &str = "DELETE FROM users WHERE id = $1";
 
 row! {
@@ -249,7 +247,7 @@ pub(crate) async fn disable_too(tx: &mut Tx, user: UserId) -> Result<bool, Store
 }
 
 /// Deletes a user with all that is their own: sessions, tokens, bots, memberships, and accounts that nobody else belongs
-/// to.
+/// to. What the audit log tells of them is the caller's to have erased.
 pub async fn delete(
     tx: &mut Tx,
     user: UserId,
@@ -291,7 +289,6 @@ pub async fn delete(
         }
     }
     affected!(tx, sqlx::query(DELETE_LINKS).bind(user.uuid()))?;
-    affected!(tx, sqlx::query(ERASE_EVENTS).bind(user.uuid()))?;
     affected!(tx, sqlx::query(DELETE_USER).bind(user.uuid()))?;
     Ok(Ok(gone))
 }

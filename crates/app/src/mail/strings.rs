@@ -92,8 +92,11 @@ mod tests {
         names
     }
 
+    /// Placeholders of subject and heading, of each paragraph, whether there is a button, of each paragraph after it.
+    type Shape = (Vec<String>, Vec<Vec<String>>, bool, Vec<Vec<String>>);
+
     impl Wording {
-        fn shape(&self) -> (Vec<String>, Vec<Vec<String>>, bool, Vec<Vec<String>>) {
+        fn shape(&self) -> Shape {
             let each = |texts: &[String]| texts.iter().map(|text| placeholders(&[text])).collect();
             let head = placeholders(&[&self.subject, &self.heading]);
             (head, each(&self.text), self.button.is_some(), each(&self.after))

@@ -160,7 +160,7 @@ pub(crate) async fn register(
     let codes = Codes { platform: invite_code, account: account_invite_code };
     let registration = Registration { email, password, name, username, codes };
     match web.cx.register(registration, &client).await? {
-        Registered::User(user) => newcomer.created(&web, user, &client).await,
+        Registered::User(user) => newcomer.created(&web, *user, &client).await,
         Registered::Later { browser } => later(&web, &browser, newcomer.admitted.is_some()),
     }
 }

@@ -83,7 +83,7 @@ async fn sign_up(opened: &Opened, sent: &SignUpForm) -> Answer {
         codes: Codes::typed(&sent.invite_code),
     };
     let user = match web.cx.register(registration, &opened.client).await? {
-        Registered::User(user) => user,
+        Registered::User(user) => *user,
         Registered::Later { browser } => {
             let text = "A mail is on its way to you. Open its link in this browser to finish signing up.";
             let mut response = done("Look into your mail", text, Link::new("Sign in", paths::SIGN_IN_PAGE))?;
