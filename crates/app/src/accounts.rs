@@ -24,6 +24,7 @@ use crate::bearer::Caller;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
+use crate::limits::{LimitError, Limited};
 
 /// Why a transaction on an account wrote nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,9 @@ pub(crate) enum Denied {
 /// Why nothing was done.
 #[derive(Debug, Error)]
 pub enum AccountError {
+    /// Too many.
+    #[error("rate limited")]
+    Limited(Limited),
     /// Fields are wrong.
     #[error("invalid fields")]
     Invalid(Vec<FieldError>),
@@ -74,6 +78,15 @@ pub enum AccountError {
     /// A fault.
     #[error(transparent)]
     Fault(#[from] Fault),
+}
+
+impl From<LimitError> for AccountError {
+    fn from(error: LimitError) -> Self {
+        match error {
+            LimitError::Limited(limited) => Self::Limited(limited),
+            LimitError::Fault(fault) => Self::Fault(fault),
+        }
+    }
 }
 
 impl From<StoreError> for AccountError {

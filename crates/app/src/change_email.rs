@@ -10,6 +10,7 @@ use portcullis_core::audit::EventKind;
 use portcullis_core::link::LinkPurpose;
 use portcullis_core::mail::Template;
 use portcullis_core::session::EndCause;
+use portcullis_core::user::Login;
 use portcullis_store::addresses::{self, ChangeEmail, Standing};
 use portcullis_store::links::Link;
 use portcullis_store::mail_requests::Asker;
@@ -55,8 +56,10 @@ impl Cx {
                     }
                     let ended =
                         sessions::end_all(tx, standing.user, asked, now, EndCause::EmailChanged).await?;
-                    links::put(tx, &undo).await?;
-                    outbox::enqueue(tx, &mail).await?;
+                    // An address that was only held for a while is told nothing: its link would undo too little.
+                    if links::put_first(tx, &undo, now).await? {
+                        outbox::enqueue(tx, &mail).await?;
+                    }
                     audit::append(tx, &event).await?;
                     revocations::append_all(tx, &ended, span).await?;
                     Ok(Ok(ended))
@@ -81,39 +84,46 @@ impl Cx {
         event.actor = Some(user);
         event.address = Some(client.address);
         let reset = self.mail_request(LinkPurpose::ResetPassword, link.email.clone(), Asker::Anybody);
+        let wanted = link.clone();
         let written = self
             .store
             .write(move |tx| {
-                let (link, event, reset) = (link.clone(), event.clone(), reset.clone());
+                let (link, event, reset) = (wanted.clone(), event.clone(), reset.clone());
                 Box::pin(async move {
-                    if !links::spend(tx, link.facts.id, now).await? {
-                        return Ok(Err(ChangeEmail::Moved));
-                    }
                     // Whoever took the address may have wanted the account deleted, so that nobody gets it back.
                     deletions::reclaim(tx, user, now).await?;
-                    let changed = addresses::undo_change(tx, user, &link.email, now).await?;
-                    match changed {
-                        ChangeEmail::Done => {}
-                        // The link stays: the address may be free again tomorrow.
-                        ChangeEmail::Taken => return Err(StoreError::Refused),
-                        ChangeEmail::Moved => return Ok(Err(changed)),
+                    // Where it cannot be done, all of it is undone, and the link stays good for another day.
+                    let done = addresses::undo_change(tx, user, &link.email, now).await? == ChangeEmail::Done;
+                    if !done || !links::spend(tx, link.facts.id, now).await? {
+                        return Err(StoreError::Refused);
                     }
                     let mut ended = sessions::end_all(tx, user, None, now, EndCause::EmailChanged).await?;
                     ended.extend(api_tokens::revoke_all(tx, user, now).await?);
                     mail_requests::put(tx, &reset, now).await?;
                     audit::append(tx, &event).await?;
                     revocations::append_all(tx, &ended, span).await?;
-                    Ok(Ok(ended))
+                    Ok(ended)
                 })
             })
             .await;
         let ended = match written {
-            Ok(written) => written.map_err(refused)?,
-            Err(StoreError::Refused) => return Err(LinkError::EmailTaken),
+            Ok(ended) => ended,
+            Err(StoreError::Refused) => return Err(self.why_not_undone(&link).await?),
             Err(error) => return Err(Fault::from(error).into()),
         };
         self.revoke_here(&ended, span);
         Ok(())
+    }
+}
+
+impl Cx {
+    /// Somebody else may have the address by now.
+    async fn why_not_undone(&self, link: &Link) -> Result<LinkError, Fault> {
+        let owner = self.store.find_login(&Login::new(link.email.as_str())).await?;
+        let taken = owner.is_some_and(|found| {
+            found.user.email.key() == link.email.key() && found.user.id != user_of(link)
+        });
+        Ok(if taken { LinkError::EmailTaken } else { LinkError::InvalidLink })
     }
 }
 

@@ -12,18 +12,19 @@
 use std::time::Duration;
 
 use portcullis_core::audit::{Event, EventKind};
-use portcullis_core::ids::UserId;
+use portcullis_core::ids::{AccountId, EventId, UserId};
 use portcullis_core::link::LinkPurpose;
 use portcullis_core::mail::{Mail, Template};
 use portcullis_core::password::Password;
+use portcullis_core::random::Random;
 use portcullis_core::session::EndCause;
 use portcullis_core::time::Timestamp;
-use portcullis_core::user::User;
+use portcullis_core::user::{Role, User};
 use portcullis_core::validation::FieldError;
 use portcullis_store::deletions::{self, Deleter, Gone, Stays, Wish};
 use portcullis_store::links::Link;
 use portcullis_store::{StoreError, api_tokens, audit, audit_keeping, links, outbox, revocations, sessions};
-use serde_json::json;
+use serde_json::{Map, json};
 use thiserror::Error;
 
 use crate::bearer::Caller;
@@ -229,10 +230,11 @@ impl Cx {
     async fn delete(&self, user: UserId, by: Deleter, event: Event) -> Result<(), DeletionError> {
         let span = self.span();
         let erasure = self.erasure_request(user);
+        let random = self.random.clone();
         let gone = self
             .store
             .write(move |tx| {
-                let mut event = event.clone();
+                let (mut event, random) = (event.clone(), random.clone());
                 Box::pin(async move {
                     let gone = match deletions::delete(tx, user, by, span.now).await? {
                         Ok(gone) => gone,
@@ -241,13 +243,26 @@ impl Cx {
                     note(&mut event, &gone);
                     audit::append(tx, &event).await?;
                     audit_keeping::ask_erasure(tx, &erasure).await?;
+                    // Their tokens say the role that they had.
+                    for (account, heir) in &gone.heirs {
+                        api_tokens::renew_all(tx, *heir).await?;
+                        audit::append(tx, &inherited(&event, (*account, *heir), &*random)).await?;
+                    }
                     // The list comes last: whoever holds its lock waits for no row.
                     revocations::append_all(tx, &gone.ended, span).await?;
+                    for (_, heir) in &gone.heirs {
+                        revocations::append_user(tx, *heir, span).await?;
+                        revocations::append_api_tokens(tx, *heir, span).await?;
+                    }
                     Ok(Ok(gone))
                 })
             })
             .await?;
-        self.revoke_here(&gone?.ended, span);
+        let gone = gone?;
+        self.revoke_here(&gone.ended, span);
+        if !gone.heirs.is_empty() {
+            self.look_again("an account that is inherited").await;
+        }
         Ok(())
     }
 
@@ -272,6 +287,22 @@ impl Cx {
     pub const fn deletion_grace(&self) -> Duration {
         self.settings.deletion_grace
     }
+}
+
+/// Somebody owns an account because its last owner is gone. Stays on record when the one who is gone does not.
+fn inherited(gone: &Event, (account, heir): (AccountId, UserId), random: &dyn Random) -> Event {
+    let mut event = Event {
+        id: EventId::new(gone.at, random),
+        kind: EventKind::MemberRoleChanged,
+        user: Some(heir),
+        session: None,
+        ..gone.clone()
+    };
+    event.detail = Map::new();
+    event.detail.insert("account".into(), account.to_string().into());
+    event.detail.insert("role".into(), Role::OWNER.into());
+    event.detail.insert("cause".into(), "inherited".into());
+    event
 }
 
 /// What went with the user: ids, nothing that tells who they were.

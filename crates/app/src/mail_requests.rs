@@ -93,11 +93,27 @@ impl Cx {
             if requests.is_empty() {
                 return Ok(answered);
             }
-            for request in requests {
-                let reply = self.reply_to(&request).await?;
-                self.write_reply(&request, reply).await?;
+            let mut failed = 0;
+            for request in &requests {
+                match self.answer_one(request).await {
+                    Ok(()) => {}
+                    Err(fault @ Fault::StoreUnavailable(_)) => return Err(fault),
+                    // The others do not wait for it.
+                    Err(fault) => {
+                        failed += 1;
+                        tracing::error!(request.id = %request.id, error = %fault, "what a mail is asked for cannot be answered");
+                    }
+                }
+            }
+            if failed == requests.len() {
+                return Ok(answered);
             }
         }
+    }
+
+    async fn answer_one(&self, request: &MailRequest) -> Result<(), Fault> {
+        let reply = self.reply_to(request).await?;
+        self.write_reply(request, reply).await
     }
 
     async fn reply_to(&self, request: &MailRequest) -> Result<Option<Reply>, Fault> {
@@ -121,15 +137,16 @@ impl Cx {
                     waiting.map(|pending| self.registration_mail(&pending))
                 }
             }
-            (LinkPurpose::ChangeEmail, Asker::User(user, session)) => {
-                let Some(user) = self.store.user(user).await? else { return Ok(None) };
+            (LinkPurpose::ChangeEmail, Asker::User(user, session, epoch)) => {
+                let user = self.store.user(user).await?.filter(|user| user.credential_epoch == epoch);
+                let Some(user) = user else { return Ok(None) };
                 self.change_mail(&user, owner, &request.email)
                     .map(|reply| Reply { link: reply.link.map(|link| asked_in(link, session)), ..reply })
             }
             _ => None,
         };
         let Some(reply) = reply else { return Ok(None) };
-        Ok(self.may_have_another(&request.email).await?.then_some(reply))
+        Ok(self.may_have_another(request.purpose, &request.email).await?.then_some(reply))
     }
 
     /// The user of an address who can use what is mailed there.
@@ -171,11 +188,12 @@ impl Cx {
     }
 
     /// Counts a mail to `email`; `false`: it has had enough of them.
-    async fn may_have_another(&self, email: &Email) -> Result<bool, Fault> {
+    async fn may_have_another(&self, purpose: LinkPurpose, email: &Email) -> Result<bool, Fault> {
         if self.settings.rates.is_none() {
             return Ok(true);
         }
-        let key = self.counter("mails to", &[email.key().as_bytes()]);
+        // Each kind has its own: nobody shuts a user out of theirs by asking for others.
+        let key = self.counter("mails to", &[purpose.as_str().as_bytes(), &[0], email.key().as_bytes()]);
         match self.take("mails_per_address", key, PER_ADDRESS).await {
             Ok(()) => Ok(true),
             Err(LimitError::Limited(_)) => {

@@ -171,7 +171,8 @@ impl Cx {
         if email.as_str() == found.user.email.as_str() {
             return self.update_me(caller, change).await;
         }
-        let asker = Asker::User(caller.user, session);
+        // Whatever proves the user anew from here on wins over the proof that was just given.
+        let asker = Asker::User(caller.user, session, found.user.credential_epoch);
         let request = self.mail_request(LinkPurpose::ChangeEmail, email, asker);
         self.update_profile(caller, change, Some(request)).await
     }
@@ -206,6 +207,13 @@ impl Cx {
     ) -> Result<User, ProfileError> {
         for _ in 0..ROUNDS {
             let mut user = self.me(caller.user).await?.ok_or(ProfileError::NoUser)?;
+            let asked_under = match request.as_ref().map(|request| request.asker) {
+                Some(Asker::User(_, _, epoch)) => epoch,
+                _ => user.credential_epoch,
+            };
+            if asked_under != user.credential_epoch {
+                return Err(ProfileError::NoUser);
+            }
             if change.is_empty() && request.is_none() {
                 return Ok(user);
             }

@@ -102,6 +102,7 @@ impl Cx {
     /// Makes a user. Making an administrator voids the set-up link.
     pub async fn create_user(&self, request: NewUserRequest) -> Result<User, OperatorError> {
         let new = self.check_new_user(request).await?;
+        let new = self.vouched_for(new);
         let admin = new.role.is_admin();
         let mut event = self.event(EventKind::UserRegistered);
         event.user = Some(new.id);

@@ -138,6 +138,10 @@ impl Cx {
         if let Some(value) = &value {
             setting.apply(&mut now, value).map_err(SettingError::Invalid)?;
         }
+        if !now.require_email_verification && !self.settings.registration.allowed_domains.is_empty() {
+            let message = "registration.allowed_domains holds nobody off who may claim any address.";
+            return Err(SettingError::Invalid(FieldError::new("value", "contradiction", message)));
+        }
         let asker = match by {
             By::Administrator(caller, _) => Some(caller.asker().ok_or(SettingError::Moved)?),
             By::Operator => None,

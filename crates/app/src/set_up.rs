@@ -62,6 +62,7 @@ impl Cx {
         let checked = registration.check(&self.settings.password_policy).map_err(RegisterError::Invalid)?;
         let role = Role::from_stored(Role::ADMIN);
         let new = self.new_user(checked, Standing { role, must_change_password: false }).await?;
+        let new = self.vouched_for(new);
         let mut event = self.event(EventKind::SetUp);
         event.user = Some(new.id);
         event.actor = Some(new.id);

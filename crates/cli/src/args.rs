@@ -1,17 +1,20 @@
 //! The command line: what may be asked of the binary.
 
 mod audit;
+mod email;
+mod invite;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
-use portcullis_core::ids::{AccountId, ApiTokenId, ClientId, InviteId, MailId, SessionId};
+use portcullis_core::ids::{ApiTokenId, ClientId, SessionId};
 
 pub use audit::{AuditCommand, EventArgs, WebhookCommand};
+pub use email::{EmailCommand, ListedState, PreviewFormat};
+pub use invite::{CreateInvite, InviteCommand};
 
 /// Accounts, sessions and tokens for your services, in one binary. Without a command it serves.
 #[derive(Debug, Parser)]
@@ -376,60 +379,6 @@ pub enum SettingsCommand {
     },
 }
 
-/// `portcullis invite …`
-#[derive(Debug, Subcommand)]
-pub enum InviteCommand {
-    /// Make an invite; its code is shown once
-    Create(CreateInvite),
-    /// List the invites
-    List {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Take an invite back
-    Revoke {
-        /// Its id
-        id: InviteId,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-/// What an invite gives.
-#[derive(Args, Debug)]
-pub struct CreateInvite {
-    /// Only for this address, which gets a mail
-    #[arg(long)]
-    pub email: Option<String>,
-    /// Good for so long, such as 7d; by default 30 days, and to an account 7
-    #[arg(long, value_name = "TIME", value_parser = lifetime)]
-    pub expires_in: Option<Duration>,
-    /// How often it may be used; by default once
-    #[arg(long, value_name = "N")]
-    pub uses: Option<u32>,
-    /// Plan of the account that is made
-    #[arg(long)]
-    pub plan: Option<String>,
-    /// Days for which the plan is on trial
-    #[arg(long, value_name = "DAYS")]
-    pub trial_days: Option<u32>,
-    /// The account to join, instead of getting one
-    #[arg(long, value_name = "ID")]
-    pub account: Option<AccountId>,
-    /// Role in that account; by default member
-    #[arg(long)]
-    pub role: Option<String>,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-fn lifetime(text: &str) -> Result<Duration, String> {
-    crate::config::read_duration(text)
-}
-
 /// `portcullis key …`
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {
@@ -461,67 +410,6 @@ pub enum KeyCommand {
         #[arg(long)]
         json: bool,
     },
-}
-
-/// `portcullis email …`
-#[derive(Debug, Subcommand)]
-pub enum EmailCommand {
-    /// Send a mail at once, and say what the mail server says
-    Test {
-        /// To whom
-        address: String,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Show what a mail says
-    Preview {
-        /// Its name, for example invite
-        template: String,
-        /// Language tag; by default `email.default_locale`
-        #[arg(long)]
-        locale: Option<String>,
-        /// Which form of it
-        #[arg(long, value_enum, default_value_t = PreviewFormat::Text)]
-        format: PreviewFormat,
-    },
-    /// List the mails in the outbox, newest first
-    List {
-        /// Only those in this state
-        #[arg(long, value_enum)]
-        state: Option<ListedState>,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Try a mail again at once, also one that was given up
-    Retry {
-        /// The mail's id
-        id: MailId,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-/// The forms of a mail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum PreviewFormat {
-    /// Subject and text
-    Text,
-    /// HTML
-    Html,
-}
-
-/// The states of a mail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ListedState {
-    /// To be sent, or to be tried again
-    Waiting,
-    /// Taken by the mail server
-    Sent,
-    /// Given up
-    Failed,
 }
 
 /// `portcullis config …`

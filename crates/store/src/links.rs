@@ -15,6 +15,11 @@ const PUT: &str = "INSERT INTO links (subject, purpose, id, email, email_key, ep
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (subject, purpose) DO UPDATE SET id = excluded.id, \
     email = excluded.email, email_key = excluded.email_key, epoch = excluded.epoch, \
     session_id = excluded.session_id, expires_at = excluded.expires_at";
+/// The first stands while it is good.
+const PUT_FIRST: &str = "INSERT INTO links (subject, purpose, id, email, email_key, epoch, session_id, expires_at) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (subject, purpose) DO UPDATE SET id = excluded.id, \
+    email = excluded.email, email_key = excluded.email_key, epoch = excluded.epoch, \
+    session_id = excluded.session_id, expires_at = excluded.expires_at WHERE links.expires_at <= $9";
 const GET: &str = "SELECT subject, email, email_key, epoch, session_id, expires_at FROM links \
     WHERE id = $1 AND purpose = $2";
 const SPEND: &str = "DELETE FROM links WHERE id = $1 AND expires_at > $2";
@@ -77,6 +82,25 @@ pub async fn put(tx: &mut Tx, link: &Link) -> Result<(), StoreError> {
             .bind(link.expires_at.micros())
     )?;
     Ok(())
+}
+
+/// Puts a link where there is no good one of its subject and purpose: of several changes the first can be undone, for
+/// whoever made it makes the next, too. `false`: there is one, and this one will never be good.
+pub async fn put_first(tx: &mut Tx, link: &Link, now: Timestamp) -> Result<bool, StoreError> {
+    let put = affected!(
+        tx,
+        sqlx::query(PUT_FIRST)
+            .bind(link.facts.subject)
+            .bind(link.facts.purpose.as_str())
+            .bind(link.facts.id.uuid())
+            .bind(link.email.as_str())
+            .bind(&link.facts.email_key)
+            .bind(link.facts.epoch)
+            .bind(link.session.map(SessionId::uuid))
+            .bind(link.expires_at.micros())
+            .bind(now.micros())
+    )?;
+    Ok(put > 0)
 }
 
 /// Uses a link up; `false`: it has been, has run out, or a newer one took its place.

@@ -11,16 +11,16 @@ use crate::Store;
 use crate::db::{Tx, affected, on, row};
 use crate::error::StoreError;
 
-const PUT: &str = "INSERT INTO mail_requests (id, purpose, email, email_key, user_id, session_id, pending_id, \
-    created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-const NEXT: &str = "SELECT id, purpose, email, email_key, user_id, session_id, pending_id FROM mail_requests \
+const PUT: &str = "INSERT INTO mail_requests (id, purpose, email, email_key, user_id, session_id, epoch, \
+    pending_id, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+const NEXT: &str = "SELECT id, purpose, email, email_key, user_id, session_id, epoch, pending_id FROM mail_requests \
     ORDER BY id LIMIT $1";
 const TAKE: &str = "DELETE FROM mail_requests WHERE id = $1";
 
 row! {
     struct RequestRow {
         id: Uuid, purpose: String, email: String, email_key: String, user_id: Option<Uuid>, session_id: Option<Uuid>,
-        pending_id: Option<Uuid>,
+        epoch: Option<i64>, pending_id: Option<Uuid>,
     }
 }
 
@@ -29,8 +29,8 @@ row! {
 pub enum Asker {
     /// Nobody known: whoever has the address.
     Anybody,
-    /// A user who wants it to be theirs, in this session.
-    User(UserId, SessionId),
+    /// A user who wants it to be theirs, in this session, and who proved who they are under this credential epoch.
+    User(UserId, SessionId, i64),
     /// A pending registration.
     Registration(Uuid),
 }
@@ -51,9 +51,11 @@ pub struct MailRequest {
 impl From<RequestRow> for Option<MailRequest> {
     fn from(row: RequestRow) -> Self {
         let asker = match (row.user_id, row.session_id, row.pending_id) {
-            (Some(user), Some(session), _) => {
-                Asker::User(UserId::from_uuid(user), SessionId::from_uuid(session))
-            }
+            (Some(user), Some(session), _) => Asker::User(
+                UserId::from_uuid(user),
+                SessionId::from_uuid(session),
+                row.epoch.unwrap_or_default(),
+            ),
             (_, _, Some(pending)) => Asker::Registration(pending),
             _ => Asker::Anybody,
         };
@@ -76,10 +78,10 @@ impl Store {
 
 /// Notes a request.
 pub async fn put(tx: &mut Tx, request: &MailRequest, now: Timestamp) -> Result<(), StoreError> {
-    let (user, session, pending) = match request.asker {
-        Asker::Anybody => (None, None, None),
-        Asker::User(user, session) => (Some(user.uuid()), Some(session.uuid()), None),
-        Asker::Registration(pending) => (None, None, Some(pending)),
+    let (user, session, epoch, pending) = match request.asker {
+        Asker::Anybody => (None, None, None, None),
+        Asker::User(user, session, epoch) => (Some(user.uuid()), Some(session.uuid()), Some(epoch), None),
+        Asker::Registration(pending) => (None, None, None, Some(pending)),
     };
     affected!(
         tx,
@@ -90,6 +92,7 @@ pub async fn put(tx: &mut Tx, request: &MailRequest, now: Timestamp) -> Result<(
             .bind(request.email.key())
             .bind(user)
             .bind(session)
+            .bind(epoch)
             .bind(pending)
             .bind(now.micros())
     )?;

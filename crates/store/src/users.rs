@@ -245,8 +245,11 @@ pub async fn insert(tx: &mut Tx, new: &NewUser) -> Result<Insert, StoreError> {
     match &new.home {
         Home::Own(home) => accounts::insert(tx, home, new.id, new.now).await?,
         Home::Joined(..) => {
-            // It has gone away, and whatever let them in with it.
-            if !members::join(tx, (account, new.id), &role, new.now).await? {
+            // It has gone away, and whatever let them in with it. Held, so that nobody deletes it meanwhile: who deletes
+            // looks for members first.
+            if !accounts::hold(tx, account).await?
+                || !members::join(tx, (account, new.id), &role, new.now).await?
+            {
                 return Err(StoreError::Refused);
             }
         }

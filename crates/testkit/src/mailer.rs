@@ -53,6 +53,11 @@ impl RecordingMailer {
         lock(&self.taken).clone()
     }
 
+    /// What was taken is no more to be seen.
+    pub fn forget(&self) {
+        lock(&self.taken).clear();
+    }
+
     /// From now on it refuses what `refusal` says.
     pub fn refuse(&self, refusal: impl Fn(&SentMail) -> Option<MailerError> + Send + 'static) {
         *lock(&self.refusal) = Some(Box::new(refusal));

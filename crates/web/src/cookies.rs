@@ -98,7 +98,8 @@ impl Cookies {
                 access: hidden("pc_act_access", &wide)?,
             },
             device: hidden("pc_device", &wide)?,
-            registration: hidden("pc_registration", &wide)?,
+            // Of no use to anybody else: no neighbouring host may have set it.
+            registration: hidden("pc_registration", &CookieScope { domain: None, ..wide.clone() })?,
             csrf: CookieSpec::new("csrftoken", Visibility::Readable, &wide)?,
             narrow: narrow.path != "/",
             usable: narrow.https || portcullis_edge::host::is_loopback(&config.public_url),

@@ -200,6 +200,14 @@ fn bad_values() {
             "user.id",
             "\"user.id\": is no source of a claim; allowed: user.legacy_id, user.legacy_id:number, account.plan, account.plan_status",
         ),
+    ] {
+        assert_eq!(flag(key, value), format!("flag --{key}: {key} = {rest}"));
+    }
+}
+
+#[test]
+fn bad_values_that_contradict_others_or_are_secret() {
+    for (key, value, rest) in [
         (
             "registration.allowed_domains",
             "example.org",

@@ -68,7 +68,7 @@ const BANS: &[(&str, &[&[&str]])] = &[
     ("portcullis-core", &[HTTP, IO, &["clap", "toml", "rustls"]]),
     ("portcullis-jose", &[HTTP, IO, &["clap", "toml", "rustls"]]),
     ("portcullis-store", &[HTTP, &["clap", "toml"]]),
-    ("portcullis-app", &[HTTP, &["clap", "toml", "jsonwebtoken"]]),
+    ("portcullis-app", &[HTTP, &["clap", "jsonwebtoken"]]),
     ("portcullis-edge", &[IO, &["axum", "axum-extra", "hyper", "hyper-util", "reqwest", "clap", "toml"]]),
 ];
 

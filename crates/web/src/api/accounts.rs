@@ -113,6 +113,7 @@ impl From<AccountError> for Failure {
             }
             AccountError::NotAdmitted(not) => not.into(),
             AccountError::SessionEnded => Self::logged(Code::InvalidToken, "the session has ended"),
+            AccountError::Limited(limited) => limited.into(),
             AccountError::Fault(fault) => fault.into(),
         }
     }

@@ -186,6 +186,11 @@ impl<'a> Browser<'a> {
         Ok(held.filter(|_| self.check_origin().is_ok()))
     }
 
+    /// Whether it may be the browser that registered: for what a page shows, not for what is done.
+    pub(crate) fn may_have_registered(self) -> Result<bool, Failure> {
+        Ok(self.brought()?.registration.is_some())
+    }
+
     /// The session for which `GET /auth/csrf` makes a token: the one that would be asked for it.
     pub(crate) async fn session(self) -> Result<Option<SessionId>, Failure> {
         let brought = self.brought()?;

@@ -32,7 +32,7 @@ pub(crate) async fn show(
     opened: Opened,
     QueryString(MailedQuery { token }): QueryString<MailedQuery>,
 ) -> PageAnswer {
-    let asks = opened.browser().registration()?.is_none();
+    let asks = !opened.browser().may_have_registered()?;
     Ok(form(&opened, &token, asks).await?.shown()?)
 }
 

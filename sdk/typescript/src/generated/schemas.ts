@@ -90,7 +90,9 @@ export interface Config {
 /** Who may sign up. */
 export interface RegistrationRules {
   readonly email_verification_required: boolean;
+  /** Whoever has an invite may. */
   readonly invite_required: boolean;
+  /** Everybody may. */
   readonly open: boolean;
 }
 

@@ -41,6 +41,7 @@ CREATE TABLE mail_requests (
     -- Of a change of address: whose, and in which session they asked.
     user_id    UUID   REFERENCES users (id) ON DELETE CASCADE,
     session_id UUID,
+    epoch      BIGINT,
     -- Of a registration: which.
     pending_id UUID,
     created_at BIGINT NOT NULL

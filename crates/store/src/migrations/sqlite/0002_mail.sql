@@ -41,6 +41,7 @@ CREATE TABLE mail_requests (
     -- Of a change of address: whose, and in which session they asked.
     user_id    BLOB   REFERENCES users (id) ON DELETE CASCADE,
     session_id BLOB,
+    epoch      BIGINT,
     -- Of a registration: which.
     pending_id BLOB,
     created_at BIGINT NOT NULL

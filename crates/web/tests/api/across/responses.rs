@@ -35,6 +35,9 @@ fn readable() -> impl Iterator<Item = String> {
         paths::EMAIL_VERIFY,
         paths::EMAIL_NOT_ME,
         paths::EMAIL_UNDO,
+        paths::ME_KEEP,
+        // Notes that it was asked.
+        paths::ME_EXPORT,
         // Only with a mailed link.
         paths::RESET_PASSWORD_PAGE,
         paths::INVITE_PAGE,
@@ -48,6 +51,9 @@ fn readable() -> impl Iterator<Item = String> {
         paths::ADMIN_CLIENTS,
         paths::ADMIN_ACCOUNTS,
         paths::ADMIN_INVITES,
+        paths::ADMIN_USERS,
+        paths::ADMIN_SETTINGS,
+        paths::ADMIN_SETTING,
         paths::ADMIN_AUDIT,
         paths::ADMIN_AUDIT_EXPORT,
         // Only for an API token.

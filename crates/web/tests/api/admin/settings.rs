@@ -2,6 +2,7 @@
 
 use http::Method;
 use portcullis_app::doctor::Health;
+use portcullis_core::registration::Domain;
 use portcullis_testkit::{Actor, Backend, Reply, TestApp};
 use serde_json::{Value, json};
 
@@ -31,6 +32,19 @@ async fn register(actor: &Actor, name: &str) -> u16 {
 }
 
 on_both! {
+    /// The configuration refuses it, too.
+    async fn allowed_domains_hold_nobody_off_who_need_not_show_their_address(backend: Backend) {
+        let app = TestApp::with(backend, |setup| {
+            setup.settings.registration.allowed_domains = Domain::parse("example.org").into_iter().collect();
+            setup.settings.require_email_verification = true;
+        })
+        .await;
+        let root = admin(&app, "root").await;
+        let reply = set(&root, "require_email_verification", json!(false)).await;
+        invalid(&reply, &[("value", "contradiction")]);
+        private(&set(&root, "max_bots_per_user", json!(3)).await, 200);
+    }
+
     async fn set_here_in_force_everywhere_and_unset(backend: Backend) {
         let app = TestApp::new(backend).await;
         let other = app.another(|_| {}).await;

@@ -68,10 +68,14 @@ on_both! {
         refused(&root.post(&of(&ada, "/disable"), &json!({})).await, 404, "not_found");
         let gone = events(&app, "user.deleted").await;
         assert_eq!((gone.len(), &gone[0]["actor"]), (1, &json!(root.user)));
-        // What happened stays, and says no more from where.
+        // What happened stays, and says no more to whom.
+        let before = events(&app, "session.started").await.len();
+        app.cx.chain_once().await.unwrap();
+        app.cx.keep_house_once("test").await.unwrap();
         let told = events(&app, "session.started").await;
-        let of_ada: Vec<_> = told.iter().filter(|event| event["user"] == json!(ada.user)).collect();
-        assert!(!of_ada.is_empty() && of_ada.iter().all(|event| event["address"].is_null()), "{of_ada:?}");
+        assert_eq!(told.len(), before);
+        assert!(told.iter().all(|event| event["user"] != json!(ada.user)), "{told:?}");
+        assert!(app.cx.inspect_audit(Vec::new()).await.unwrap().findings.is_empty());
     }
 
     async fn nobody_administers_themselves_away(backend: Backend) {

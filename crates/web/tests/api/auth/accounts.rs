@@ -36,6 +36,26 @@ async fn switch(actor: &mut Actor, account: &str, body: &Value) -> Reply {
 }
 
 on_both! {
+    /// What an invite gives, only who may give it can renew: the code comes with the answer.
+    async fn an_admin_neither_renews_nor_takes_back_an_owners_invite(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let (ada, bob) = (app.sign_up("ada").await, app.sign_up("bob").await);
+        let account = account_of(&ada).await;
+        join(&ada, &account, &bob, "admin").await;
+        let bob = {
+            let mut bob = bob;
+            switch(&mut bob, &account, &json!({})).await;
+            bob
+        };
+        let body = json!({"email": "cfo@example.org", "role": "owner"});
+        let made = ada.post(&at(&account, "/invites"), &body).await;
+        private(&made, 201);
+        let invite = at(&account, &format!("/invites/{}", made.json["id"].as_str().unwrap()));
+        refused(&bob.post(&format!("{invite}/resend"), &json!({})).await, 403, "forbidden");
+        refused(&bob.delete(&invite).await, 403, "forbidden");
+        private(&ada.post(&format!("{invite}/resend"), &json!({})).await, 200);
+    }
+
     async fn made_named_and_deleted(backend: Backend) {
         let app = TestApp::new(backend).await;
         let ada = app.sign_up("ada").await;

@@ -94,6 +94,56 @@ on_both! {
         assert_eq!(app.anon().post("/auth/login", &credentials("ada", PASSWORD)).await.status, 200);
     }
 
+    /// Whoever took an account changes its address twice.
+    async fn the_first_of_several_changes_can_be_undone(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let ada = app.sign_up("ada").await;
+        let mut undo = String::new();
+        for (to, from) in [("eve@example.org", "ada@example.org"), ("mallory@example.org", "eve@example.org")] {
+            let body = json!({"email": to, "current_password": PASSWORD});
+            assert_eq!(ada.patch("/auth/me", &body).await.status, 200);
+            let token = mailed(&app, to).await;
+            assert_eq!(app.anon().post("/auth/email/verify", &json!({"token": token})).await.status, 204);
+            if undo.is_empty() {
+                undo = mailed(&app, from).await;
+            }
+        }
+        let told = app.mails().await;
+        assert!(told.iter().all(|mail| mail.to != "eve@example.org" || !mail.text.contains("undo-email")));
+        assert_eq!(app.anon().post("/auth/email/undo", &json!({"token": undo})).await.status, 204);
+        let token = mailed(&app, "ada@example.org").await;
+        let body = json!({"token": token, "new_password": PASSWORD});
+        assert_eq!(app.anon().post("/auth/password/reset", &body).await.status, 204);
+        assert_eq!(app.anon().post("/auth/login", &credentials("ada", PASSWORD)).await.status, 200);
+    }
+
+    async fn a_link_that_undoes_stays_good_while_the_user_is_disabled(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let ada = app.sign_up("ada").await;
+        let body = json!({"email": "eve@example.org", "current_password": PASSWORD});
+        assert_eq!(ada.patch("/auth/me", &body).await.status, 200);
+        let token = mailed(&app, "eve@example.org").await;
+        assert_eq!(app.anon().post("/auth/email/verify", &json!({"token": token})).await.status, 204);
+        let undo = json!({"token": mailed(&app, "ada@example.org").await});
+        let id = ada.user.as_deref().and_then(|id| id.parse().ok()).expect("signed up");
+        assert!(app.cx.disable_user(id).await.expect("disabled"));
+        refused(&app.anon().post("/auth/email/undo", &undo).await, 400, "invalid_link");
+        assert!(app.cx.enable_user(id).await.expect("enabled"));
+        assert_eq!(app.anon().post("/auth/email/undo", &undo).await.status, 204);
+    }
+
+    /// The password was right when the change was asked for, and is not when the mail is to go out.
+    async fn a_change_asked_for_under_an_old_password_is_not_mailed(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let ada = app.sign_up("ada").await;
+        let body = json!({"email": "eve@example.org", "current_password": PASSWORD});
+        assert_eq!(ada.patch("/auth/me", &body).await.status, 200);
+        let user = app.cx.find_user("ada@example.org").await.unwrap();
+        app.cx.set_password(&user, "twelve silver kettles".into(), false).await.unwrap();
+        app.cx.answer_mail_requests().await.unwrap();
+        assert!(app.mails().await.iter().all(|mail| mail.to != "eve@example.org"));
+    }
+
     async fn an_address_that_is_taken_is_not_told_and_its_owner_is(backend: Backend) {
         let app = TestApp::new(backend).await;
         let ada = app.sign_up("ada").await;

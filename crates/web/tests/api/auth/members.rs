@@ -124,8 +124,8 @@ on_both! {
             let account = account_of(&ada).await;
             join(&ada, &account, &bob, "admin").await;
             let (to, leave) = (at(&account, "/transfer"), at(&account, "/leave"));
-            let (giver, goer, heir) = (ada.clone(), bob.at(&other), json!({"user_id": bob.user}));
-            let given = tokio::spawn(async move { giver.post(&to, &heir).await.status });
+            let (ada_there, goer, heir) = (ada.clone(), bob.at(&other), json!({"user_id": bob.user}));
+            let given = tokio::spawn(async move { ada_there.post(&to, &heir).await.status });
             let left = tokio::spawn(async move { goer.post(&leave, &json!({})).await.status });
             let outcome = (given.await.unwrap(), left.await.unwrap());
             let ada = app.sign_in(&ada_name).await;

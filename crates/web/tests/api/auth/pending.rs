@@ -4,7 +4,7 @@ use portcullis_testkit::{Actor, Backend, PASSWORD, Reply, TestApp};
 use serde_json::json;
 
 use crate::on_both;
-use crate::pages::{Page, submit};
+use crate::pages::{Page, open, submit};
 use crate::support::{OTHER_PASSWORD, credentials, invalid, mailed, private, refused};
 
 async fn strict(backend: Backend) -> TestApp {
@@ -76,6 +76,8 @@ on_both! {
         let fields = [("email", "bob@example.org"), ("password", PASSWORD)];
         Page::of(submit(&browser, "/sign-up", &fields).await, 200);
         let link = format!("/verify-email?token={}", mailed(&app, "bob@example.org").await);
+        let shown = |page: &Page| page.by_id("password").is_some();
+        assert!(!shown(&open(&browser, &link).await) && shown(&open(&other, &link).await));
         let page = Page::of(submit(&other, &link, &[]).await, 422);
         assert!(page.is_wrong("password"), "another browser is asked for it");
         Page::of(submit(&browser, &link, &[]).await, 200);
