@@ -38,6 +38,8 @@ fn readable() -> impl Iterator<Item = String> {
         paths::ME_KEEP,
         // Notes that it was asked.
         paths::ME_EXPORT,
+        // Only where mails are kept.
+        paths::DEV_MAIL,
         // Only with a mailed link.
         paths::RESET_PASSWORD_PAGE,
         paths::INVITE_PAGE,
