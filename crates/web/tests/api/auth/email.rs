@@ -46,7 +46,8 @@ on_both! {
         assert_eq!(strict.anon().post("/auth/login", &login).await.status, 200);
     }
 
-    /// 000-11: the new address is proved, the old one told, and each mail is good once.
+    /// 000: the mail went to the old address, so that the new one was never proved. 004: it took effect at once, and stayed
+    /// verified.
     async fn another_address_counts_when_it_is_proved(backend: Backend) {
         let app = TestApp::new(backend).await;
         let other = app.another(|_| {}).await;
@@ -182,7 +183,7 @@ on_both! {
         assert!(claims_of(&ada)["sub"].is_string());
     }
 
-    /// 004-5: addresses that differ in case only are one.
+    /// 004: addresses that differed in case only were two users.
     async fn another_case_is_no_other_user(backend: Backend) {
         let app = TestApp::new(backend).await;
         let ada = app.sign_up("ada").await;

@@ -1,4 +1,5 @@
-//! Every kind of mailed link, and how it is refused. Requirements 000-11, 000-12, 004-7 and 004-8 among them.
+//! Every kind of mailed link, and how it is refused. Where a system that Portcullis replaces had the fault, the test says
+//! so: `000` is Metaculus, `004` resolutionflow.
 
 use http::{Method, Request};
 use portcullis_testkit::{Actor, PASSWORD, Reply, TestApp};
@@ -70,6 +71,8 @@ fn dead(reply: &Reply) {
 }
 
 on_both! {
+    /// 000: an activation link stayed replayable for three days, since only a sign-in by password ended it. 004: using one
+    /// left its siblings good.
     async fn a_link_is_good_once(backend: Backend) {
         for kind in ALL {
             let app = TestApp::new(backend).await;
@@ -116,6 +119,7 @@ on_both! {
         }
     }
 
+    /// 000: activation and reset shared one kind of token.
     async fn a_link_of_another_purpose_does_nothing(backend: Backend) {
         for kind in ALL {
             let app = TestApp::new(backend).await;
@@ -128,6 +132,7 @@ on_both! {
         }
     }
 
+    /// 000: activating a user who was active handed out tokens before the link was looked at.
     async fn garbage_with_a_real_id_does_nothing(backend: Backend) {
         for kind in ALL {
             let app = TestApp::new(backend).await;
@@ -160,6 +165,7 @@ on_both! {
         }
     }
 
+    /// 000: links of before the change worked on.
     async fn a_link_dies_with_the_password(backend: Backend) {
         for kind in [Reset, Verify, Change] {
             let app = TestApp::new(backend).await;
@@ -171,7 +177,7 @@ on_both! {
         }
     }
 
-    /// 004-7: a link for the old address must not verify the new one.
+    /// 004: a link for the old address verified the new one.
     async fn a_link_dies_with_the_address(backend: Backend) {
         for kind in [Reset, Verify] {
             let app = TestApp::new(backend).await;
@@ -205,6 +211,7 @@ on_both! {
         }
     }
 
+    /// 000: reset mails went to inactive users, whose links could never work.
     async fn a_disabled_user_is_mailed_nothing_and_their_links_die(backend: Backend) {
         for kind in ALL {
             let app = TestApp::new(backend).await;

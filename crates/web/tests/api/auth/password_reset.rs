@@ -14,6 +14,7 @@ async fn asked(app: &TestApp) -> String {
 }
 
 on_both! {
+    /// 004 (resolutionflow): a reset ended no access token, and looking at its link told the address.
     async fn the_whole_way(backend: Backend) {
         let app = TestApp::new(backend).await;
         let other = app.another(|_| {}).await;
