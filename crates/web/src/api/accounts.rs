@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::page::{PageQuery, page};
+use super::page::{PageQuery, next_cursor, page};
 use super::subscription::SubscriptionBody;
 use super::{no_content, private_json};
 use crate::extract::{Acting, ClientInfo, JsonBody, OptionalJson, Own, OwnSession, PathId, QueryString};
@@ -129,8 +129,7 @@ pub(crate) async fn list(
 ) -> Answer {
     let (after, limit) = page::<AccountId>(&query, MAX_PAGE)?;
     let found = web.cx.my_accounts(&caller, after, limit).await?;
-    let full = found.len() as i64 == limit;
-    let next_cursor = found.last().filter(|_| full).map(|last| last.account.id.to_string());
+    let next_cursor = next_cursor(&found, limit, |last| last.account.id);
     let (current, now) = (in_use(&caller), web.cx.clock.now());
     let items = found.iter().map(|one| OwnAccountBody::new(one, current, now)).collect();
     Ok(private_json(StatusCode::OK, &OwnAccountPage { items, next_cursor }))

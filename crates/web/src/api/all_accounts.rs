@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::accounts::AccountName;
-use super::page::{PageQuery, page};
+use super::page::{PageQuery, next_cursor, page};
 use super::private_json;
 use super::subscription::SubscriptionBody;
 use crate::extract::{ClientInfo, JsonBody, PathId, QueryString, Steward};
@@ -63,8 +63,7 @@ pub(crate) async fn list(
     steward.checked()?;
     let (before, limit) = page::<AccountId>(&query, MAX_PAGE)?;
     let found = web.cx.all_accounts(before, limit).await?;
-    let full = found.len() as i64 == limit;
-    let next_cursor = found.last().filter(|_| full).map(|last| last.id.to_string());
+    let next_cursor = next_cursor(&found, limit, |last| last.id);
     let now = web.cx.clock.now();
     let items = found.iter().map(|account| AnyAccountBody::new(account, now)).collect();
     Ok(private_json(StatusCode::OK, &AnyAccountPage { items, next_cursor }))

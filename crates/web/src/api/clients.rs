@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::page::{PageQuery, page};
+use super::page::{PageQuery, next_cursor, page};
 use super::{no_content, private_json};
 use crate::extract::{ClientInfo, JsonBody, Known, Own, PathId, QueryString};
 use crate::failure::{Answer, Failure};
@@ -122,8 +122,7 @@ pub(crate) async fn list(
     administrator(own)?;
     let (before, limit) = page::<ClientId>(&query, MAX_PAGE)?;
     let found = web.cx.list_clients(before, limit).await?;
-    let full = found.len() as i64 == limit;
-    let next_cursor = found.last().filter(|_| full).map(|last| last.id.to_string());
+    let next_cursor = next_cursor(&found, limit, |last| last.id);
     let items = found.iter().map(ClientBody::from).collect();
     Ok(private_json(StatusCode::OK, &ClientPage { items, next_cursor }))
 }

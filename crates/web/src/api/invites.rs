@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::clients::administrator;
-use super::page::{PageQuery, page};
+use super::page::{PageQuery, next_cursor, page};
 use super::{no_content, private_json};
 use crate::extract::{ClientInfo, JsonBody, Own, PathId, QueryString};
 use crate::failure::{Answer, Failure};
@@ -112,9 +112,8 @@ impl NewInviteBody {
 
 impl InvitePage {
     pub(crate) fn new(found: &[Invite], limit: i64, now: Timestamp) -> Self {
-        let full = found.len() as i64 == limit;
         Self {
-            next_cursor: found.last().filter(|_| full).map(|last| last.id.to_string()),
+            next_cursor: next_cursor(found, limit, |last| last.id),
             items: found.iter().map(|invite| InviteBody::new(invite, now)).collect(),
         }
     }

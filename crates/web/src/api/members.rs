@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::invites::{InvitePage, NewInviteBody};
-use super::page::{PageQuery, page};
+use super::page::{PageQuery, next_cursor, page};
 use super::{no_content, private_json};
 use crate::extract::{Acting, ClientInfo, JsonBody, Own, PathId, PathIds, QueryString};
 use crate::failure::Answer;
@@ -83,8 +83,7 @@ pub(crate) async fn list(
 ) -> Answer {
     let (after, limit) = page::<UserId>(&query, MAX_PAGE)?;
     let found = web.cx.list_members(id, &caller, after, limit).await?;
-    let full = found.len() as i64 == limit;
-    let next_cursor = found.last().filter(|_| full).map(|last| last.user.to_string());
+    let next_cursor = next_cursor(&found, limit, |last| last.user);
     let items = found.iter().map(MemberBody::from).collect();
     Ok(private_json(StatusCode::OK, &MemberPage { items, next_cursor }))
 }

@@ -31,3 +31,9 @@ pub(crate) fn page<Id: FromStr>(query: &PageQuery, most: i64) -> Result<(Option<
         cursor.map_err(|_| Failure::field("cursor", "invalid", "Use `next_cursor` of the page before."))?;
     Ok((cursor, limit))
 }
+
+/// Where the page after `found` begins, if `found` was full: at the id of its last.
+pub(crate) fn next_cursor<T, Id: ToString>(found: &[T], limit: i64, id: impl Fn(&T) -> Id) -> Option<String> {
+    let full = i64::try_from(found.len()).is_ok_and(|length| length == limit);
+    found.last().filter(|_| full).map(|last| id(last).to_string())
+}

@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::login::{factor_names, one_name};
 use super::me::sent;
-use super::page::{PageQuery, page};
+use super::page::{PageQuery, next_cursor, page};
 use super::{no_content, private_json, public_json};
 use crate::extract::{Acting, ClientInfo, JsonBody, Own, PathId, QueryString};
 use crate::failure::{Answer, Failure};
@@ -186,8 +186,7 @@ pub(crate) async fn list(
 ) -> Answer {
     let (before, limit) = page::<ApiTokenId>(&query, MAX_PAGE)?;
     let found = web.cx.list_tokens(caller.user, Page { before, limit }).await?;
-    let full = found.len() as i64 == limit;
-    let next_cursor = found.last().filter(|_| full).map(|last| last.id.to_string());
+    let next_cursor = next_cursor(&found, limit, |last| last.id);
     let items = found.into_iter().map(TokenBody::from).collect();
     Ok(private_json(StatusCode::OK, &TokenPage { items, next_cursor }))
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::clients::administrator;
-use super::page::{PageQuery, page};
+use super::page::{PageQuery, next_cursor, page};
 use super::register::RegisterResponse;
 use super::token_response::TokenBody;
 use super::user::UserBody;
@@ -104,8 +104,7 @@ pub(crate) async fn list(
     administrator(own)?;
     let (after, limit) = page::<UserId>(&query, MAX_PAGE)?;
     let found = web.cx.list_users(after, limit).await?;
-    let full = found.len() as i64 == limit;
-    let next_cursor = found.last().filter(|_| full).map(|last| last.user.id.to_string());
+    let next_cursor = next_cursor(&found, limit, |last| last.user.id);
     let items = found.iter().map(AdministeredBody::from).collect();
     Ok(private_json(StatusCode::OK, &UserPage { items, next_cursor }))
 }
