@@ -19,14 +19,15 @@ async fn the_app_is_told_who_asks_and_the_browser_sees_no_token() {
         let reply = sign_in(&browser, "ada").await;
         assert_eq!(reply.status, 200, "{}", reply.text());
         assert_eq!(reply.header("cache-control"), Some("no-store"));
-        for secret in ["access_token", "refresh_token", "device_token", "eyJ"] {
+        // The second part of a token begins so. Sealed values have no point in them, but every three characters sometime.
+        for secret in ["access_token", "refresh_token", "device_token", ".eyJ"] {
             assert!(!reply.text().contains(secret), "{}", reply.text());
         }
         assert_eq!(reply.json["user"]["email"], "ada@example.org");
         for line in reply.headers.get_all("set-cookie") {
             let line = line.to_str().unwrap();
             assert!(
-                line.contains("; HttpOnly") && line.contains("SameSite=Lax") && !line.contains("eyJ"),
+                line.contains("; HttpOnly") && line.contains("SameSite=Lax") && !line.contains(".eyJ"),
                 "{line}"
             );
         }
