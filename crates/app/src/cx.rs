@@ -22,6 +22,7 @@ use crate::limits::Memory;
 use crate::mail::{MailParts, Mailroom};
 use crate::node::Walk;
 use crate::outbound::Outbound;
+use crate::providers::Providers;
 use crate::revoked::Revoked;
 use crate::runtime::InForce;
 use crate::scanning_keys::ScanningKeys;
@@ -70,6 +71,8 @@ pub struct Cx {
     pub ring: KeyRing,
     /// Revocations this node knows of.
     pub revoked: Revoked,
+    /// Who else people may sign in by.
+    pub providers: Providers,
     /// Names this node among those of its database.
     pub(crate) node: String,
     pub(crate) hasher: Hasher,
@@ -99,6 +102,7 @@ impl Cx {
             node,
             store: parts.store,
             in_force: InForce::configured(&parts.settings),
+            providers: Providers::configured(&parts.settings.providers),
             settings: parts.settings,
             clock: parts.clock,
             random: parts.random,

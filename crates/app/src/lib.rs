@@ -44,6 +44,7 @@ pub mod outbound;
 pub mod own;
 pub mod own_data;
 pub mod pending;
+pub mod providers;
 pub mod refresh;
 pub mod register;
 pub mod registration_hook;

@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 
 use crate::forward_auth::ForwardAuth;
 use crate::mail::EmailSettings;
+use crate::providers::ProviderSettings;
 
 /// All settings.
 pub struct Settings {
@@ -73,6 +74,8 @@ pub struct Settings {
     pub audit_retention: Option<Duration>,
     /// Who is told of audit events.
     pub webhooks: Vec<Webhook>,
+    /// Who else people may sign in by, in the order of their names.
+    pub providers: Vec<ProviderSettings>,
 }
 
 /// Somebody who is told of audit events.

@@ -68,6 +68,7 @@ pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, ConfigError> {
         gateway_audiences: gateway_audiences(config),
         audit_retention: config.audit.retention,
         webhooks: config.webhooks.iter().map(webhook).collect(),
+        providers: config.providers.clone(),
         deletion_grace: config.deletion.grace,
         email: email(config),
     })

@@ -108,6 +108,7 @@ impl Default for Setup {
                 email: EmailSettings::at(issuer),
                 audit_retention: None,
                 webhooks: vec![],
+                providers: vec![],
             },
             web: WebConfig {
                 public_url: issuer.parse().expect("a URL"),

@@ -6,7 +6,7 @@ use toml::de::DeValue;
 
 use super::claims::{self, ClaimSource};
 use super::error::{ConfigError, Problem, quoted};
-use super::keys::{CLAIMS, KeySpec, Target};
+use super::keys::{CLAIMS, KeySpec, PROVIDERS, Target};
 use super::masked::{plain_toml, shown, shown_toml, shown_value};
 use super::origin::Origin;
 use super::table::KEYS;
@@ -31,8 +31,9 @@ pub(super) struct SecretFile {
 /// All keys that have a value.
 #[derive(Debug, Default)]
 pub(super) struct Entries {
-    values: BTreeMap<&'static str, Entry>,
-    files: BTreeMap<&'static str, (&'static KeySpec, SecretFile)>,
+    /// By the whole name.
+    values: BTreeMap<String, Entry>,
+    files: BTreeMap<String, (&'static KeySpec, SecretFile)>,
     pub(super) claims: BTreeMap<String, (ClaimSource, Origin)>,
 }
 
@@ -40,13 +41,13 @@ impl Entries {
     /// Puts what the environment or a flag holds over what earlier layers left.
     pub(super) fn put_text(&mut self, target: Target, text: &str, origin: Origin) -> Result<(), ConfigError> {
         match target {
-            Target::Key(spec) => match Value::from_text(spec, text) {
-                Ok(value) => self.put(spec, Entry { value, origin, file: None }),
+            Target::Key(spec, name) => match Value::from_text(spec, text) {
+                Ok(value) => self.put(name, Entry { value, origin, file: None }),
                 Err(problem) => {
-                    return Err(ConfigError::about(origin, spec.name, shown(spec, text), problem));
+                    return Err(ConfigError::about(origin, &name, shown(spec, text), problem));
                 }
             },
-            Target::SecretFile(spec) => self.put_file(spec, text, origin)?,
+            Target::SecretFile(spec, name) => self.put_file(spec, name, text, origin)?,
             Target::Claim(name) => {
                 let source = claims::check_name(&name).and_then(|()| ClaimSource::from_text(text));
                 self.put_claim(name, source, quoted(text), origin)?;
@@ -63,22 +64,19 @@ impl Entries {
         origin: Origin,
     ) -> Result<(), ConfigError> {
         match (target, toml) {
-            (Target::Key(spec), _) => match Value::from_toml(spec, toml) {
-                Ok(value) => self.put(spec, Entry { value, origin, file: None }),
+            (Target::Key(spec, name), _) => match Value::from_toml(spec, toml) {
+                Ok(value) => self.put(name, Entry { value, origin, file: None }),
                 Err(problem) => {
-                    return Err(ConfigError::about(origin, spec.name, shown_toml(spec, toml), problem));
+                    return Err(ConfigError::about(origin, &name, shown_toml(spec, toml), problem));
                 }
             },
-            (Target::SecretFile(spec), DeValue::String(path)) => self.put_file(spec, path, origin)?,
-            (Target::SecretFile(spec), other) => {
+            (Target::SecretFile(spec, name), DeValue::String(path)) => {
+                self.put_file(spec, name, path, origin)?;
+            }
+            (Target::SecretFile(_, name), other) => {
                 let problem =
                     Problem::new(format!("is {}, not a path", with_article(other)), "write it in quotes");
-                return Err(ConfigError::about(
-                    origin,
-                    &format!("{}_file", spec.name),
-                    plain_toml(other),
-                    problem,
-                ));
+                return Err(ConfigError::about(origin, &format!("{name}_file"), plain_toml(other), problem));
             }
             (Target::Claim(name), _) => {
                 let source = claims::check_name(&name).and_then(|()| ClaimSource::from_toml(toml));
@@ -88,16 +86,22 @@ impl Entries {
         Ok(())
     }
 
-    pub(super) fn put(&mut self, spec: &'static KeySpec, entry: Entry) {
-        self.values.insert(spec.name, entry);
+    pub(super) fn put(&mut self, name: String, entry: Entry) {
+        self.values.insert(name, entry);
     }
 
-    fn put_file(&mut self, spec: &'static KeySpec, path: &str, origin: Origin) -> Result<(), ConfigError> {
+    fn put_file(
+        &mut self,
+        spec: &'static KeySpec,
+        name: String,
+        path: &str,
+        origin: Origin,
+    ) -> Result<(), ConfigError> {
         if path.is_empty() {
             let problem = Problem::new("is empty", "name a file or leave the key out");
-            return Err(ConfigError::about(origin, &format!("{}_file", spec.name), quoted(path), problem));
+            return Err(ConfigError::about(origin, &format!("{name}_file"), quoted(path), problem));
         }
-        self.files.insert(spec.name, (spec, SecretFile { path: path.to_owned(), origin }));
+        self.files.insert(name, (spec, SecretFile { path: path.to_owned(), origin }));
         Ok(())
     }
 
@@ -117,8 +121,23 @@ impl Entries {
         Ok(())
     }
 
-    pub(super) fn take_files(&mut self) -> Vec<(&'static KeySpec, SecretFile)> {
-        std::mem::take(&mut self.files).into_values().collect()
+    /// The names of secrets, and the files that they are in.
+    pub(super) fn take_files(&mut self) -> Vec<(String, &'static KeySpec, SecretFile)> {
+        let files = std::mem::take(&mut self.files).into_iter();
+        files.map(|(name, (spec, file))| (name, spec, file)).collect()
+    }
+
+    /// The names of all providers of which something was set.
+    pub(super) fn providers(&self) -> Vec<String> {
+        let set = self.values.range(PROVIDERS.to_owned()..).map(|(name, _)| name);
+        let mut names: Vec<String> = set
+            .map_while(|name| name.strip_prefix(PROVIDERS)?.split('.').next())
+            .map(str::to_owned)
+            .collect();
+        // Next to each other they are not always: `a-b.kind` comes before `a.kind`, `a.title` after both.
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 
     /// Gives every key that no layer set its default from the table.
@@ -127,14 +146,14 @@ impl Entries {
             let default = spec.default.filter(|_| !self.values.contains_key(spec.name));
             if let Some(text) = default {
                 let value = Value::from_text(spec, text).expect("defaults of the table are read in a test");
-                self.put(spec, Entry { value, origin: Origin::Default, file: None });
+                self.put(spec.name.to_owned(), Entry { value, origin: Origin::Default, file: None });
             }
         }
     }
 
     /// Gives a key that no layer set a default worked out from other keys.
     pub(super) fn fill_derived(&mut self, name: &'static str, value: Value) {
-        self.values.entry(name).or_insert(Entry { value, origin: Origin::Default, file: None });
+        self.values.entry(name.to_owned()).or_insert(Entry { value, origin: Origin::Default, file: None });
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Entry> {

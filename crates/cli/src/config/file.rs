@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::entries::Entries;
 use super::environment::CONFIG;
 use super::error::{ConfigError, Problem, quoted};
-use super::keys::Target;
+use super::keys::{NAME, PROVIDERS, Target};
 use super::origin::Origin;
 use super::read_file;
 use super::suggest;
@@ -78,8 +78,14 @@ pub(super) fn apply(file: &ConfigFile, entries: &mut Entries) -> Result<(), Conf
     Ok(())
 }
 
+/// Whether the table has keys below this name.
 fn is_table(name: &str) -> bool {
-    KEYS.iter().any(|spec| spec.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
+    KEYS.iter().any(|spec| {
+        let mut row = spec.name.split('.');
+        let begins =
+            name.split('.').all(|part| row.next().is_some_and(|known| known == part || known == NAME));
+        begins && row.next().is_some()
+    })
 }
 
 fn is_section(name: &str) -> bool {
@@ -124,6 +130,14 @@ impl ConfigFile {
             }
             _ if name == "tokens.claims" => {
                 ("tokens.claims is a table".to_owned(), "write [tokens.claims] above its names".to_owned())
+            }
+            _ if name.strip_prefix(PROVIDERS).is_some_and(|rest| !rest.contains('.')) => {
+                let problem = format!("{name} is no table of a provider");
+                (
+                    problem,
+                    r"write [providers.<name>] above a provider's keys, such as [providers.google]"
+                        .to_owned(),
+                )
             }
             _ => {
                 let meant = suggest::key(name).map(|meant| format!("did you mean {meant}?"));

@@ -1,5 +1,6 @@
 //! What a key is, and how a written name finds its key.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::table::KEYS;
@@ -62,6 +63,10 @@ pub struct KeySpec {
 
 /// What `tokens.claims.<name>` starts with.
 pub(super) const CLAIMS: &str = "tokens.claims.";
+/// What `providers.<name>.…` starts with.
+pub(super) const PROVIDERS: &str = "providers.";
+/// Where the operator's name stands in a row of the table.
+pub(super) const NAME: &str = "<name>";
 const CLAIMS_ENV: &str = "PORTCULLIS_TOKENS__CLAIMS__";
 
 impl KeySpec {
@@ -88,7 +93,7 @@ impl KeySpec {
 
     /// The environment variable: `PORTCULLIS_SERVER__LISTEN`.
     pub fn env_name(&self) -> String {
-        format!("PORTCULLIS_{}", self.name.replacen('.', "__", 2).to_ascii_uppercase())
+        format!("PORTCULLIS_{}", self.name.replace('.', "__").to_ascii_uppercase())
     }
 
     /// The key that names a file with this key's value, for secrets: `server.secret_key_file`.
@@ -102,13 +107,14 @@ impl KeySpec {
     }
 }
 
-/// What a written name stands for.
+/// What a written name stands for: the row of the table, and the whole name, which differs where the row has
+/// `<name>` in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Target {
     /// The key itself.
-    Key(&'static KeySpec),
-    /// `<key>_file` of a secret.
-    SecretFile(&'static KeySpec),
+    Key(&'static KeySpec, String),
+    /// `<key>_file` of a secret; the name is the key's.
+    SecretFile(&'static KeySpec, String),
     /// `tokens.claims.<name>`.
     Claim(String),
 }
@@ -119,16 +125,12 @@ impl Target {
         if let Some(claim) = name.strip_prefix(CLAIMS) {
             return Some(Self::Claim(claim.to_owned()));
         }
-        KEYS.iter().filter(|spec| spec.kind != Kind::Claim).find_map(|spec| {
-            let file = name.strip_suffix("_file");
-            match () {
-                () if spec.name == name => Some(Self::Key(spec)),
-                () if file == Some(spec.name) && spec.secrecy != Secrecy::Open => {
-                    Some(Self::SecretFile(spec))
-                }
-                () => None,
-            }
-        })
+        if let Some(spec) = spec(name) {
+            return Some(Self::Key(spec, name.to_owned()));
+        }
+        let key = name.strip_suffix("_file")?;
+        let secret = spec(key).filter(|spec| spec.secrecy != Secrecy::Open)?;
+        Some(Self::SecretFile(secret, key.to_owned()))
     }
 
     /// Finds an environment variable. A claim's name in capitals is taken in small letters, since
@@ -145,6 +147,20 @@ impl Target {
     }
 }
 
+/// The row of a key that is written so; claims are not found this way.
+pub(super) fn spec(name: &str) -> Option<&'static KeySpec> {
+    let row = in_the_table(name);
+    KEYS.iter().find(|spec| spec.name == row && spec.kind != Kind::Claim)
+}
+
+/// `providers.google.kind` → `providers.<name>.kind`.
+fn in_the_table(name: &str) -> Cow<'_, str> {
+    match name.strip_prefix(PROVIDERS).and_then(|rest| rest.split_once('.')) {
+        Some((_, key)) => format!("{PROVIDERS}{NAME}.{key}").into(),
+        None => name.into(),
+    }
+}
+
 /// `PORTCULLIS_SERVER__LISTEN` → `server.listen`.
 pub(super) fn dotted_of(variable: &str) -> String {
     variable.strip_prefix("PORTCULLIS_").unwrap_or(variable).to_lowercase().replace("__", ".")
@@ -157,13 +173,13 @@ mod tests {
     #[test]
     fn every_key_is_found_under_each_of_its_names() {
         for spec in KEYS.iter().filter(|spec| spec.kind != Kind::Claim) {
-            assert_eq!(Target::dotted(spec.name), Some(Target::Key(spec)), "{}", spec.name);
-            assert_eq!(Target::variable(&spec.env_name()), Some(Target::Key(spec)), "{}", spec.name);
-            if let Some(file) = spec.file_name() {
-                assert_eq!(Target::dotted(&file), Some(Target::SecretFile(spec)));
-                let variable = format!("{}_FILE", spec.env_name());
-                assert_eq!(Target::variable(&variable), Some(Target::SecretFile(spec)));
-            }
+            let (name, variable) =
+                (spec.name.replace(NAME, "acme"), spec.env_name().replace("<NAME>", "ACME"));
+            let key = Some(Target::Key(spec, name.clone()));
+            assert_eq!((Target::dotted(&name), Target::variable(&variable)), (key.clone(), key), "{name}");
+            let file = spec.file_name().map(|_| Target::SecretFile(spec, name.clone()));
+            assert_eq!(Target::dotted(&format!("{name}_file")), file);
+            assert_eq!(Target::variable(&format!("{variable}_FILE")), file);
         }
     }
 
@@ -190,5 +206,10 @@ mod tests {
         assert_eq!(Target::dotted("server.listen_file"), None);
         assert_eq!(Target::variable("PORTCULLIS_server__listen"), None);
         assert_eq!(Target::dotted("tokens.claims"), None);
+        for none in
+            ["providers", "providers.acme", "providers.kind", "providers.acme.x", "providers.a.b.kind"]
+        {
+            assert_eq!(Target::dotted(none), None, "{none}");
+        }
     }
 }

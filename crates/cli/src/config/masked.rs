@@ -4,8 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use toml::de::DeValue;
 
 use super::error::quoted;
-use super::keys::{KeySpec, Secrecy};
-use super::table::KEYS;
+use super::keys::{self, KeySpec, Secrecy};
 use super::value::Value;
 use super::{database_url, duration, size};
 
@@ -45,7 +44,7 @@ pub(super) fn plain_toml(toml: &DeValue<'_>) -> String {
 
 /// A value that was read as an error may show it.
 pub(super) fn shown_value(name: &str, value: &Value) -> String {
-    let spec = KEYS.iter().find(|spec| spec.name == name);
+    let spec = keys::spec(name);
     let secret =
         |secret: &SecretString| spec.map_or(MASK.to_owned(), |spec| shown(spec, secret.expose_secret()));
     match value {

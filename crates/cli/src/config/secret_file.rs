@@ -10,14 +10,14 @@ use super::value::Value;
 
 /// Reads every secret that was given as a file; the entry then looks as if given in place.
 pub(super) fn resolve(entries: &mut Entries, cwd: &Path) -> Result<(), ConfigError> {
-    for (spec, file) in entries.take_files() {
+    for (name, spec, file) in entries.take_files() {
         // Whatever the layers: a key given twice is a key whose owner believes in the wrong one.
-        if let Some(entry) = entries.get(spec.name) {
-            let problem = format!("{} is given too ({})", spec.name, entry.origin);
-            return Err(fault(spec, &file, Problem::new(problem, "keep one of the two")));
+        if let Some(entry) = entries.get(&name) {
+            let problem = format!("{name} is given too ({})", entry.origin);
+            return Err(fault(&name, &file, Problem::new(problem, "keep one of the two")));
         }
-        let value = read(spec, &cwd.join(&file.path)).map_err(|problem| fault(spec, &file, problem))?;
-        entries.put(spec, Entry { value, origin: file.origin, file: Some(file.path) });
+        let value = read(spec, &cwd.join(&file.path)).map_err(|problem| fault(&name, &file, problem))?;
+        entries.put(name, Entry { value, origin: file.origin, file: Some(file.path) });
     }
     Ok(())
 }
@@ -34,6 +34,6 @@ fn read(spec: &KeySpec, path: &Path) -> Result<Value, Problem> {
     Value::from_text(spec, text)
 }
 
-fn fault(spec: &KeySpec, file: &SecretFile, problem: Problem) -> ConfigError {
-    ConfigError::about(&file.origin, &format!("{}_file", spec.name), quoted(&file.path), problem)
+fn fault(name: &str, file: &SecretFile, problem: Problem) -> ConfigError {
+    ConfigError::about(&file.origin, &format!("{name}_file"), quoted(&file.path), problem)
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use portcullis_app::mail::{LinkLifetimes, Links, OverrideFile};
+use portcullis_app::providers::ProviderSettings;
 use portcullis_app::settings::RegistrationHook;
 use portcullis_core::access::Rule;
 use portcullis_core::audit::KindFilter;
@@ -56,6 +57,8 @@ pub struct Config {
     pub audit: AuditConfig,
     /// `[[webhooks.endpoints]]`
     pub webhooks: Vec<WebhookConfig>,
+    /// `[providers.<name>]`
+    pub providers: Vec<ProviderSettings>,
     /// `[outbound]`
     pub outbound: OutboundConfig,
     /// `[email]`

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::claims::ClaimSource;
 use super::entries::Entries;
-use super::keys::{CLAIMS, KeySpec, Kind, Secrecy};
+use super::keys::{CLAIMS, KeySpec, Kind, NAME, PROVIDERS, Secrecy};
 use super::masked::MASK;
 use super::origin::Origin;
 use super::sections::Config;
@@ -72,12 +72,14 @@ impl Loaded {
                 );
                 continue;
             }
-            let entry = entries.get(spec.name);
-            shown.push(ShownKey {
-                key: spec.name.to_owned(),
-                value: entry.map_or(Json::Null, |entry| json_of(spec, &entry.value)),
-                origin: entry.map_or(Origin::Default, |entry| entry.origin.clone()),
-            });
+            if spec.name.starts_with(PROVIDERS) {
+                // All keys of one, then of the next, where the table begins with them.
+                if spec.name.ends_with(".kind") {
+                    shown.extend(entries.providers().iter().flat_map(|name| provider(name, entries)));
+                }
+                continue;
+            }
+            shown.push(key(spec, spec.name.to_owned(), entries));
         }
         let set = shown.iter().filter(|key| !key.value.is_null());
         origins.extend(set.map(|key| (key.key.clone(), key.origin.clone())));
@@ -88,6 +90,22 @@ impl Loaded {
     pub fn show(&self) -> Vec<ShownKey> {
         self.shown.clone()
     }
+}
+
+fn key(spec: &KeySpec, name: String, entries: &Entries) -> ShownKey {
+    let entry = entries.get(&name);
+    ShownKey {
+        value: entry.map_or(Json::Null, |entry| json_of(spec, &entry.value)),
+        origin: entry.map_or(Origin::Default, |entry| entry.origin.clone()),
+        key: name,
+    }
+}
+
+/// What was set of a provider: most keys are for other kinds.
+fn provider(name: &str, entries: &Entries) -> Vec<ShownKey> {
+    let rows = KEYS.iter().filter(|spec| spec.name.starts_with(PROVIDERS));
+    let keys = rows.map(|spec| key(spec, spec.name.replace(NAME, name), entries));
+    keys.filter(|key| !key.value.is_null()).collect()
 }
 
 fn claim(name: &str, source: &ClaimSource, origin: &Origin) -> ShownKey {

@@ -1,5 +1,6 @@
 //! "Did you mean": the nearest known word by edit distance.
 
+use super::keys::{NAME, PROVIDERS};
 use super::table::KEYS;
 
 /// What to do where nothing is near.
@@ -7,7 +8,14 @@ pub(super) const SEE_ALL: &str = "portcullis config show lists every key";
 
 /// The known key that a mistyped dotted name most likely meant.
 pub(super) fn key(dotted: &str) -> Option<String> {
-    let names = || KEYS.iter().flat_map(|spec| [Some(spec.name.to_owned()), spec.file_name()]).flatten();
+    let provider = dotted.strip_prefix(PROVIDERS).and_then(|rest| rest.split('.').next());
+    // The operator's name is no slip.
+    let named = |name: String| match provider {
+        Some(provider) if name.starts_with(PROVIDERS) => name.replace(NAME, provider),
+        _ => name,
+    };
+    let rows = || KEYS.iter().flat_map(|spec| [Some(spec.name.to_owned()), spec.file_name()]).flatten();
+    let names = || rows().map(named);
     let leaf = dotted.rsplit('.').next().unwrap_or(dotted);
     nearest(dotted, names())
         // The right name in the wrong section, or in none.

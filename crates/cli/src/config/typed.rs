@@ -46,6 +46,14 @@ impl Entries {
         }
     }
 
+    /// None if unset.
+    pub(super) fn optional_boolean(&self, name: &str) -> Option<bool> {
+        match self.get(name)?.value {
+            Value::Boolean(value) => Some(value),
+            _ => None,
+        }
+    }
+
     pub(super) fn integer(&self, name: &str) -> u32 {
         self.optional_integer(name).unwrap_or_else(|| panic!("{name} is no integer"))
     }

@@ -5,6 +5,7 @@ mod email;
 mod forward_auth;
 mod gateway;
 mod password;
+mod providers;
 mod server;
 mod tokens;
 mod webhooks;
@@ -46,6 +47,7 @@ pub(super) fn config(entries: &mut Entries, cwd: &Path) -> Result<Config, Config
         bots: BotsConfig { max_per_user: entries.integer("bots.max_per_user") },
         audit: AuditConfig { retention: entries.optional_duration("audit.retention") },
         webhooks: webhooks::webhooks(entries, cwd)?,
+        providers: providers::providers(entries)?,
         outbound: OutboundConfig {
             allow: entries.parse_list("outbound.allow", network::AddressRange::parse)?,
         },

@@ -1,0 +1,150 @@
+//! Identity providers of others: Google, Microsoft, GitHub, any OpenID provider, any provider of plain OAuth 2.
+//!
+//! Here is how we speak to them, as their client; what an identity is good for here is decided elsewhere.
+//!
+//! 1. [`Provider::authorization_url`] says where a browser is sent (RFC 6749 §4.1.1, RFC 7636, OIDC Core §3.1.2.1).
+//! 2. It comes back with a code, which [`Provider::redeem`] exchanges for an [`ExternalIdentity`]: it has the provider's
+//!    word for it, checked. Tokens of the provider are forgotten with the answer; none is kept and none is logged.
+
+mod settings;
+
+use std::sync::Arc;
+
+use portcullis_core::time::Timestamp;
+use portcullis_core::user::Email;
+use thiserror::Error;
+
+use crate::cx::Cx;
+
+pub use settings::{
+    ClientAuthentication, ClientSecret, OAuth2Settings, OidcSettings, ProfileMapping, ProviderKind,
+    ProviderSettings, Tenant, Vouched,
+};
+
+/// All configured providers, in the order of their names.
+#[derive(Default)]
+pub struct Providers(Vec<Arc<Provider>>);
+
+impl Providers {
+    pub(crate) fn configured(settings: &[ProviderSettings]) -> Self {
+        Self(settings.iter().cloned().map(|one| Arc::new(Provider { settings: one })).collect())
+    }
+
+    /// The one of this name.
+    pub fn get(&self, name: &str) -> Option<Arc<Provider>> {
+        self.iter().find(|provider| provider.name() == name).cloned()
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Provider>> {
+        self.0.iter()
+    }
+}
+
+/// One configured provider, with what a node remembers of it.
+pub struct Provider {
+    settings: ProviderSettings,
+}
+
+/// What a browser is sent to a provider with.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking<'a> {
+    /// Comes back as it is.
+    pub state: &'a str,
+    /// Comes back in the identity token, where there is one.
+    pub nonce: &'a str,
+    /// S256 of the verifier (RFC 7636 §4.2).
+    pub code_challenge: &'a str,
+    /// Where the browser comes back to.
+    pub redirect_uri: &'a str,
+    /// Whether the person is to sign in there anew, although they are signed in already.
+    pub fresh: bool,
+}
+
+/// What a browser came back with, and what it had been sent with.
+#[derive(Clone, Copy)]
+pub struct CameBack<'a> {
+    /// The code.
+    pub code: &'a str,
+    /// Who says that it is from them (RFC 9207).
+    pub iss: Option<&'a str>,
+    /// Of the challenge.
+    pub code_verifier: &'a str,
+    /// That was sent.
+    pub nonce: &'a str,
+    /// That was sent.
+    pub redirect_uri: &'a str,
+}
+
+/// Somebody, as a provider knows them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExternalIdentity {
+    /// The provider's id of them, which never becomes another person's; never an address.
+    pub subject: String,
+    /// Their address.
+    pub email: Option<ProviderEmail>,
+    /// What earlier systems may have known them by, at this provider: an address, for instance. Worth something only if
+    /// the provider vouches for the address.
+    pub legacy_subjects: Vec<String>,
+    /// Full name.
+    pub name: Option<String>,
+    /// Language (BCP 47).
+    pub locale: Option<String>,
+    /// When they signed in there; none: the provider does not say.
+    pub auth_time: Option<Timestamp>,
+}
+
+/// An address, and what a provider says of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderEmail {
+    /// The address.
+    pub address: Email,
+    /// Whether the provider vouches for it being this person's, now.
+    pub vouched: bool,
+}
+
+/// Why there is no identity. Neither carries a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ProviderFault {
+    /// What came back is wrong.
+    #[error("{0}")]
+    Refused(&'static str),
+    /// The provider is down or slow, or does not speak as it should.
+    #[error("the provider cannot be used: {0}")]
+    Unavailable(String),
+}
+
+impl Provider {
+    /// What our URLs call it.
+    pub fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    /// What people call it.
+    pub fn title(&self) -> &str {
+        &self.settings.title
+    }
+
+    /// Where a browser is sent.
+    ///
+    /// # Errors
+    /// [`ProviderFault::Unavailable`] if the provider does not say where.
+    #[expect(clippy::unused_async, reason = "follows")]
+    pub async fn authorization_url(&self, _cx: &Cx, _asking: Asking<'_>) -> Result<String, ProviderFault> {
+        Err(ProviderFault::Unavailable("not yet".into()))
+    }
+
+    /// Who came back.
+    ///
+    /// # Errors
+    /// [`ProviderFault::Refused`] for what no honest provider sends, or not for us; [`ProviderFault::Unavailable`] if it
+    /// does not answer.
+    #[expect(clippy::unused_async, reason = "follows")]
+    pub async fn redeem(
+        &self,
+        _cx: &Cx,
+        _came_back: CameBack<'_>,
+    ) -> Result<ExternalIdentity, ProviderFault> {
+        Err(ProviderFault::Unavailable("not yet".into()))
+    }
+}
