@@ -58,6 +58,7 @@ pub mod sessions;
 pub mod set_up;
 pub mod settings;
 pub mod sign_in;
+pub mod social;
 pub mod signing_keys;
 pub mod standard_webhook;
 pub mod status_lists;
@@ -67,5 +68,6 @@ pub mod tokens;
 mod turn;
 pub mod verify_email;
 pub mod webhooks;
+mod ways_in;
 
 pub use cx::{Cx, Parts};

@@ -17,6 +17,7 @@ const CLAIM: &str = "UPDATE users SET password_hash = NULL, must_change_password
     credential_epoch = credential_epoch + 1, version = version + 1, updated_at = $4 \
     WHERE id = $1 AND credential_epoch = $2 AND email_key = $3 AND email_verified_at IS NULL \
     AND disabled_at IS NULL AND owner_id IS NULL";
+const HOLD_UNPROVED: &str = "UPDATE users SET version = version WHERE id = $1 AND email_verified_at IS NULL";
 const MOVE_BOTS: &str = "UPDATE users SET credential_epoch = credential_epoch + 1 WHERE owner_id = $1";
 const BOT_TOKENS: &str = "UPDATE api_tokens SET revoked_at = $2 WHERE revoked_at IS NULL \
     AND user_id IN (SELECT id FROM users WHERE owner_id = $1) RETURNING id";
@@ -53,6 +54,16 @@ pub async fn claim(
     }
     affected!(tx, sqlx::query(INVITES).bind(user.uuid()).bind(now.micros()))?;
     Ok(Some(end_all(tx, user, now).await?))
+}
+
+/// Forgets who a user is at providers, if their address was never shown to be theirs: somebody who shows that now may be
+/// somebody else. The user's row is held from here on.
+pub async fn forget_unproved(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
+    if affected!(tx, sqlx::query(HOLD_UNPROVED).bind(user.uuid()))? > 0 {
+        identities::unlink_all(tx, user).await?;
+        affected!(tx, sqlx::query(FLOWS).bind(user.uuid()))?;
+    }
+    Ok(())
 }
 
 async fn end_all(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Vec<Uuid>, StoreError> {

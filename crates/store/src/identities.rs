@@ -43,7 +43,7 @@ const HOLD_STANDING: &str =
     "UPDATE users SET version = version WHERE id = $1 AND credential_epoch = $2 AND disabled_at IS NULL";
 /// The guard of a user who gives one up. Whoever signs in by it at this moment comes before it, or not at all.
 const MOVE_EPOCH: &str = "UPDATE users SET credential_epoch = credential_epoch + 1, version = version + 1, \
-    updated_at = $2 WHERE id = $1 AND disabled_at IS NULL";
+    updated_at = $2 WHERE id = $1";
 
 row! {
     struct IdentityRow {
@@ -163,17 +163,19 @@ pub async fn link(tx: &mut Tx, new: &Identity, epoch: i64) -> Result<Link, Store
     Ok(if own { Link::Own } else { Link::Taken })
 }
 
-/// Takes an identity from a user, and moves their epoch; its provider. `None`: it is not theirs, or they are disabled.
+/// Takes an identity from a user, whose row the caller holds, and moves their epoch; its provider. `None`: it is not theirs.
 pub async fn unlink(
     tx: &mut Tx,
     id: IdentityId,
     user: UserId,
     now: Timestamp,
 ) -> Result<Option<String>, StoreError> {
-    if affected!(tx, sqlx::query(MOVE_EPOCH).bind(user.uuid()).bind(now.micros()))? == 0 {
-        return Ok(None);
+    let provider: Option<String> =
+        on_tx!(tx, db => sqlx::query_scalar(DELETE).bind(id.uuid()).bind(user.uuid()).fetch_optional(db))?;
+    if provider.is_some() {
+        affected!(tx, sqlx::query(MOVE_EPOCH).bind(user.uuid()).bind(now.micros()))?;
     }
-    Ok(on_tx!(tx, db => sqlx::query_scalar(DELETE).bind(id.uuid()).bind(user.uuid()).fetch_optional(db))?)
+    Ok(provider)
 }
 
 /// Takes all identities from a user.
