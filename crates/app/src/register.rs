@@ -3,6 +3,7 @@
 
 use portcullis_core::audit::EventKind;
 use portcullis_core::external::Identity;
+use portcullis_core::factor::Factors;
 use portcullis_core::ids::{AccountId, LinkId, UserId};
 use portcullis_core::link::LinkPurpose;
 use portcullis_core::mail::Template;
@@ -367,5 +368,6 @@ pub(crate) fn made(new: &NewUser) -> User {
         created_at: new.now,
         last_login_at: None,
         owner: None,
+        factors: Factors::NONE,
     }
 }

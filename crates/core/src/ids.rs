@@ -69,6 +69,8 @@ ids! {
     LinkId,
     /// What lets somebody register or join an account.
     InviteId,
+    /// A second factor of a user.
+    FactorId,
     /// Who a user is at another provider.
     IdentityId,
 }

@@ -1,5 +1,5 @@
 //! Addresses whose owner comes after somebody else has registered them. Whatever that one may still hold is taken from
-//! them in one transaction: password, sessions, tokens, identities, links, invites (Sudhodanan and Paverd,
+//! them in one transaction: password, factors, sessions, tokens, identities, links, invites (Sudhodanan and Paverd,
 //! "Pre-hijacked accounts", USENIX Security 2022).
 
 use portcullis_core::ids::UserId;
@@ -13,7 +13,7 @@ use crate::error::StoreError;
 use crate::{api_tokens, identities, sessions};
 
 /// The guard: the address is the user's and was never shown to be, and nothing that proves them has changed.
-const CLAIM: &str = "UPDATE users SET password_hash = NULL, must_change_password = FALSE, email_verified_at = $4, \
+const CLAIM: &str = "UPDATE users SET password_hash = NULL, must_change_password = FALSE, factors = 0, email_verified_at = $4, \
     credential_epoch = credential_epoch + 1, version = version + 1, updated_at = $4 \
     WHERE id = $1 AND credential_epoch = $2 AND email_key = $3 AND email_verified_at IS NULL \
     AND disabled_at IS NULL AND owner_id IS NULL";
@@ -23,8 +23,16 @@ const BOT_TOKENS: &str = "UPDATE api_tokens SET revoked_at = $2 WHERE revoked_at
     AND user_id IN (SELECT id FROM users WHERE owner_id = $1) RETURNING id";
 const BOT_SESSIONS: &str = "UPDATE sessions SET ended_at = $2, end_cause = 'claimed' WHERE ended_at IS NULL \
     AND user_id IN (SELECT id FROM users WHERE owner_id = $1) RETURNING id";
-const LINKS: &str = "DELETE FROM links WHERE subject = $1";
-const MAIL_REQUESTS: &str = "DELETE FROM mail_requests WHERE user_id = $1";
+/// All else by which somebody proves that they are the user, or by which something of theirs can still be changed.
+const FORGET: [&str; 7] = [
+    "DELETE FROM totp_factors WHERE user_id = $1",
+    "DELETE FROM recovery_codes WHERE user_id = $1",
+    "DELETE FROM trusted_devices WHERE user_id = $1",
+    "DELETE FROM login_challenges WHERE user_id = $1",
+    "DELETE FROM links WHERE subject = $1",
+    "DELETE FROM mail_requests WHERE user_id = $1",
+    FLOWS,
+];
 const FLOWS: &str = "DELETE FROM oauth_flows WHERE user_id = $1";
 const INVITES: &str =
     "UPDATE invites SET revoked_at = $2 WHERE created_by = $1 AND revoked_at IS NULL AND used < uses";
@@ -49,9 +57,10 @@ pub async fn claim(
         return Ok(None);
     }
     identities::unlink_all(tx, user).await?;
-    for statement in [LINKS, MAIL_REQUESTS, FLOWS, MOVE_BOTS] {
+    for statement in FORGET {
         affected!(tx, sqlx::query(statement).bind(user.uuid()))?;
     }
+    affected!(tx, sqlx::query(MOVE_BOTS).bind(user.uuid()))?;
     affected!(tx, sqlx::query(INVITES).bind(user.uuid()).bind(now.micros()))?;
     Ok(Some(end_all(tx, user, now).await?))
 }

@@ -6,7 +6,7 @@ use portcullis_core::audit::EventKind;
 use portcullis_core::mail::Template;
 use portcullis_core::user::User;
 use portcullis_store::addresses::Standing;
-use portcullis_store::{audit, claims, identities, outbox, pending, revocations};
+use portcullis_store::{StoreError, audit, claims, identities, outbox, pending, revocations};
 
 use super::SocialError;
 use crate::client::Client;
@@ -39,7 +39,7 @@ impl Cx {
             Box::pin(async move {
                 let Some(ended) = claims::claim(tx, &standing, now).await? else { return Ok(None) };
                 if !identities::insert(tx, &new).await? {
-                    return Err(portcullis_store::StoreError::Refused);
+                    return Err(StoreError::Refused);
                 }
                 pending::take_all(tx, standing.email.key()).await?;
                 audit::append(tx, &event).await?;
@@ -51,7 +51,7 @@ impl Cx {
         let ended = match claimed.await {
             Ok(ended) => ended,
             // Somebody is that person by now: that is who they are.
-            Err(portcullis_store::StoreError::Refused) => None,
+            Err(StoreError::Refused) => None,
             Err(error) => return Err(error.into()),
         };
         if let Some(ended) = ended {

@@ -6,7 +6,7 @@ use portcullis_core::ids::{IdentityId, UserId};
 use portcullis_core::mail::Template;
 use portcullis_store::identities::{self, Link};
 use portcullis_store::oauth_flows::Linker;
-use portcullis_store::sessions::hold_asker;
+use portcullis_store::sessions::{Asker, hold_asker};
 use portcullis_store::{StoreError, audit, outbox};
 use thiserror::Error;
 
@@ -17,20 +17,15 @@ use crate::bearer::Caller;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
+use crate::fresh::FreshError;
 use crate::providers::ExternalIdentity;
 
 /// Why somebody is not sent to a provider to be known by way of it.
 #[derive(Debug, Error)]
 pub enum LinkError {
-    /// They must sign in anew first; whether they have a password to do so by.
-    #[error("a fresh sign-in is needed")]
-    FreshLoginRequired {
-        /// They have one.
-        by_password: bool,
-    },
-    /// There is no such user any more, or no session.
-    #[error("no such user")]
-    NoUser,
+    /// They must have signed in a moment ago.
+    #[error(transparent)]
+    Fresh(#[from] FreshError),
     /// The rest.
     #[error(transparent)]
     Social(#[from] SocialError),
@@ -45,12 +40,9 @@ impl From<Fault> for LinkError {
 /// Why an identity is still linked.
 #[derive(Debug, Error)]
 pub enum UnlinkError {
-    /// They must sign in anew first; whether they have a password to do so by.
-    #[error("a fresh sign-in is needed")]
-    FreshLoginRequired {
-        /// They have one.
-        by_password: bool,
-    },
+    /// They must have signed in a moment ago.
+    #[error(transparent)]
+    Fresh(#[from] FreshError),
     /// They could not sign in any more.
     #[error("it is the last way to sign in")]
     LastWayIn,
@@ -76,12 +68,8 @@ impl Cx {
         let provider = self.provider(&request.provider)?;
         let rate = self.settings.rates.map(|rates| rates.login);
         self.limit("oauth_start", rate, client).await.map_err(SocialError::from)?;
-        let asker = caller.asker().ok_or(LinkError::NoUser)?;
-        let found = self.store.credentials(caller.user).await.map_err(Fault::from)?;
-        let found = found.ok_or(LinkError::NoUser)?;
-        if !caller.is_fresh(self.clock.now()) {
-            return Err(LinkError::FreshLoginRequired { by_password: found.password_hash.is_some() });
-        }
+        let asker = caller.asker().ok_or(FreshError::NoUser)?;
+        let found = self.require_fresh(caller).await?;
         let linker =
             Linker { user: asker.user, session: asker.session, epoch: found.user.credential_epoch };
         Ok(self.begin(&provider, request, Some(linker)).await?)
@@ -104,7 +92,7 @@ impl Cx {
         (event.session, event.address) = (Some(linker.session), Some(client.address));
         event.detail.insert("by".into(), "link".into());
         let mail = self.linked_mail(&user, &taken.provider);
-        let (asker, now) = (portcullis_store::sessions::Asker { user: user.id, session: linker.session }, self.clock.now());
+        let (asker, now) = (Asker { user: user.id, session: linker.session }, self.clock.now());
         let wanted = new.clone();
         let linked = self.store.write(move |tx| {
             let (new, event, mail) = (wanted.clone(), event.clone(), mail.clone());
@@ -150,12 +138,8 @@ impl Cx {
         client: &Client,
     ) -> Result<(), UnlinkError> {
         let asker = caller.asker().ok_or(UnlinkError::Moved)?;
-        let found = self.store.credentials(caller.user).await.map_err(Fault::from)?;
-        let found = found.ok_or(UnlinkError::Moved)?;
+        let found = self.require_fresh(caller).await?;
         let now = self.clock.now();
-        if !caller.is_fresh(now) {
-            return Err(UnlinkError::FreshLoginRequired { by_password: found.password_hash.is_some() });
-        }
         let all = self.store.identities(caller.user).await.map_err(Fault::from)?;
         let gone = all.into_iter().find(|one| one.id == id).ok_or(UnlinkError::NotFound)?;
         let mut event = self.identity_event(EventKind::IdentityUnlinked, caller.user, &gone.provider);

@@ -17,13 +17,13 @@ mod join;
 mod link;
 mod start;
 
-use portcullis_core::sign_in::Factor;
 use portcullis_store::StoreError;
 use thiserror::Error;
 
 use crate::admission::{AdmissionError, NotAdmitted};
 use crate::fault::Fault;
 use crate::limits::{LimitError, Limited};
+use crate::owed::Owed;
 use crate::providers::ProviderFault;
 use crate::sign_in::SignInError;
 use crate::tokens::UnknownAudience;
@@ -68,9 +68,9 @@ pub enum SocialError {
     /// The address must be proved first.
     #[error("the address is not verified")]
     EmailNotVerified,
-    /// One of these factors first.
+    /// A second factor first.
     #[error("a second factor is owed")]
-    FactorOwed(Vec<Factor>),
+    FactorOwed(Owed),
     /// Not an audience of ours.
     #[error("unknown audience")]
     UnknownAudience,
@@ -96,7 +96,7 @@ impl From<SignInError> for SocialError {
         match error {
             SignInError::Refused => Self::NotSignedIn,
             SignInError::Unverified => Self::EmailNotVerified,
-            SignInError::FactorOwed(factors) => Self::FactorOwed(factors),
+            SignInError::FactorOwed(owed) => Self::FactorOwed(owed),
             SignInError::Fault(fault) => Self::Fault(fault),
         }
     }
