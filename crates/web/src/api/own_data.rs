@@ -47,6 +47,8 @@ pub(crate) struct ExportBody {
     memberships: Vec<MembershipBody>,
     sessions: Vec<SessionBody>,
     api_tokens: Vec<TokenBody>,
+    /// Who the user is at other providers.
+    identities: Vec<IdentityBody>,
     bots: Vec<UserBody>,
     mails: Vec<MailBody>,
     /// What happened to the user, newest first: 10,000 at the most.
@@ -98,6 +100,18 @@ struct TokenBody {
     last_used_at: Option<String>,
     last_address: Option<String>,
     revoked_at: Option<String>,
+}
+
+/// Who the user is at a provider.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExportedIdentity)]
+struct IdentityBody {
+    provider: String,
+    /// What the provider calls them.
+    subject: String,
+    email: Option<String>,
+    created_at: String,
+    last_used_at: Option<String>,
 }
 
 /// A mail to the user.
@@ -166,6 +180,13 @@ impl From<Export> for ExportBody {
             last_address: one.last_address,
             revoked_at: text(one.revoked_at),
         });
+        let identity = data.identities.into_iter().map(|one| IdentityBody {
+            provider: one.provider,
+            subject: one.subject,
+            email: one.email,
+            created_at: one.created_at.to_string(),
+            last_used_at: text(one.last_used_at),
+        });
         let mail = data.mails.into_iter().map(|one| MailBody {
             template: one.template,
             to: one.to,
@@ -187,6 +208,7 @@ impl From<Export> for ExportBody {
             memberships: membership.collect(),
             sessions: session.collect(),
             api_tokens: token.collect(),
+            identities: identity.collect(),
             bots: bots.iter().map(UserBody::from).collect(),
             mails: mail.collect(),
             events: event.collect(),
