@@ -20,6 +20,30 @@ pub enum OutboundError {
 /// What came back, later.
 pub type Fetched<'a> = Pin<Box<dyn Future<Output = Result<Bytes, OutboundError>> + Send + 'a>>;
 
+/// Something asked of somebody.
+#[derive(Clone)]
+pub struct Request<'a> {
+    /// Of whom.
+    pub url: &'a str,
+    /// Headers beside those of every request.
+    pub headers: &'a [(&'static str, String)],
+    /// What is sent along, which decides the method.
+    pub content: Content,
+    /// Longest body of an answer, in bytes; 0: nobody wants to read it.
+    pub most: usize,
+}
+
+/// What is sent along.
+#[derive(Clone)]
+pub enum Content {
+    /// Nothing: `GET`.
+    Nothing,
+    /// `POST` of JSON.
+    Json(Bytes),
+    /// `POST` of `application/x-www-form-urlencoded`.
+    Form(String),
+}
+
 /// Something to be sent to somebody, as JSON.
 #[derive(Clone, Debug)]
 pub struct Post<'a> {
@@ -47,9 +71,24 @@ pub type Answered<'a> = Pin<Box<dyn Future<Output = Result<Answer, OutboundError
 
 /// The one way out.
 pub trait Outbound: Send + Sync {
+    /// The answer to a request.
+    fn send<'a>(&'a self, request: Request<'a>) -> Answered<'a>;
+
     /// The body of a 200 to `GET url`, at most `most` bytes.
-    fn get<'a>(&'a self, url: &'a str, most: usize) -> Fetched<'a>;
+    fn get<'a>(&'a self, url: &'a str, most: usize) -> Fetched<'a> {
+        let answered = self.send(Request { url, headers: &[], content: Content::Nothing, most });
+        Box::pin(async {
+            let Answer { status, body } = answered.await?;
+            match status {
+                200 => Ok(body),
+                other => Err(OutboundError::Failed(format!("answered {other}"))),
+            }
+        })
+    }
 
     /// The answer to `POST`.
-    fn post<'a>(&'a self, request: Post<'a>) -> Answered<'a>;
+    fn post<'a>(&'a self, post: Post<'a>) -> Answered<'a> {
+        let Post { url, headers, body, most } = post;
+        self.send(Request { url, headers, content: Content::Json(body), most })
+    }
 }

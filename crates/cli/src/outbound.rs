@@ -10,12 +10,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Method;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
-use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use portcullis_app::outbound::{Answer, Answered, Fetched, Outbound, OutboundError, Post};
+use portcullis_app::outbound::{Answer, Answered, Content, Outbound, OutboundError, Request};
 use portcullis_core::outbound::{AddressBlock, Reach, reach};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
@@ -55,17 +55,7 @@ impl Client {
         Self { limit, ..self }
     }
 
-    async fn fetch(&self, url: &str, most: usize) -> Result<Bytes, OutboundError> {
-        let asked = Post { url, headers: &[], body: Bytes::new(), most };
-        let answer = self.ask(Method::GET, asked).await?;
-        if answer.status == StatusCode::OK.as_u16() {
-            Ok(answer.body)
-        } else {
-            Err(failed(format_args!("answered {}", answer.status)))
-        }
-    }
-
-    async fn ask(&self, method: Method, asked: Post<'_>) -> Result<Answer, OutboundError> {
+    async fn ask(&self, asked: Request<'_>) -> Result<Answer, OutboundError> {
         let (url, most) = (asked.url, asked.most);
         let url = Url::parse(url).map_err(|error| OutboundError::Failed(format!("{url}: {error}")))?;
         let secure = match url.scheme() {
@@ -76,13 +66,13 @@ impl Client {
         // 1. and 2.
         let tcp = connect(&self.checked(&url, secure).await?).await?;
         if !secure {
-            return exchange(tcp, request(&url, method, asked)?, most).await;
+            return exchange(tcp, request(&url, asked)?, most).await;
         }
         let config = self.tls.get_or_init(|| tls(system_roots())).clone().map_err(OutboundError::Failed)?;
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let name = ServerName::try_from(host).map_err(failed)?;
         let stream = TlsConnector::from(config).connect(name, tcp).await.map_err(failed)?;
-        exchange(stream, request(&url, method, asked)?, most).await
+        exchange(stream, request(&url, asked)?, most).await
     }
 
     /// The addresses of a URL's host, all of which may be connected to.
@@ -110,15 +100,8 @@ impl Client {
 }
 
 impl Outbound for Client {
-    fn get<'a>(&'a self, url: &'a str, most: usize) -> Fetched<'a> {
-        let done = tokio::time::timeout(self.limit, self.fetch(url, most));
-        Box::pin(async {
-            done.await.unwrap_or_else(|_| Err(OutboundError::Failed("no answer in time".into())))
-        })
-    }
-
-    fn post<'a>(&'a self, request: Post<'a>) -> Answered<'a> {
-        let done = tokio::time::timeout(self.limit, self.ask(Method::POST, request));
+    fn send<'a>(&'a self, request: Request<'a>) -> Answered<'a> {
+        let done = tokio::time::timeout(self.limit, self.ask(request));
         Box::pin(async {
             done.await.unwrap_or_else(|_| Err(OutboundError::Failed("no answer in time".into())))
         })
@@ -141,23 +124,32 @@ async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, OutboundError> {
     Err(last)
 }
 
-fn request(url: &Url, method: Method, asked: Post<'_>) -> Result<Request<Full<Bytes>>, OutboundError> {
-    let mut request = Request::builder()
+fn request(url: &Url, asked: Request<'_>) -> Result<http::Request<Full<Bytes>>, OutboundError> {
+    let mut request = http::Request::builder()
         .uri(&url[url::Position::BeforePath..url::Position::AfterQuery])
         .header(HOST, &url[url::Position::BeforeHost..url::Position::AfterPort])
         .header(ACCEPT, "application/json")
         .header(USER_AGENT, concat!("portcullis/", env!("CARGO_PKG_VERSION")));
-    if method == Method::POST {
-        request = request.header(CONTENT_TYPE, "application/json");
+    let (method, kind, body) = match asked.content {
+        Content::Nothing => (Method::GET, None, Bytes::new()),
+        Content::Json(body) => (Method::POST, Some("application/json"), body),
+        Content::Form(form) => (Method::POST, Some("application/x-www-form-urlencoded"), form.into()),
+    };
+    if let Some(kind) = kind {
+        request = request.header(CONTENT_TYPE, kind);
     }
     for (name, value) in asked.headers {
         request = request.header(*name, value);
     }
-    request.method(method).body(Full::new(asked.body)).map_err(failed)
+    request.method(method).body(Full::new(body)).map_err(failed)
 }
 
 /// One request on a connection of its own.
-async fn exchange<S>(stream: S, request: Request<Full<Bytes>>, most: usize) -> Result<Answer, OutboundError>
+async fn exchange<S>(
+    stream: S,
+    request: http::Request<Full<Bytes>>,
+    most: usize,
+) -> Result<Answer, OutboundError>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {

@@ -45,6 +45,14 @@ impl<'de> Header<'de> {
             typ.eq_ignore_ascii_case("at+jwt") || typ.eq_ignore_ascii_case("application/at+jwt")
         })
     }
+
+    /// Whether it says to be a JWT and no more (RFC 7519 section 5.1), or says nothing.
+    pub(crate) fn is_plain_jwt(&self) -> bool {
+        self.typ.as_ref().is_none_or(|typ| {
+            let typ = typ.as_str();
+            typ.eq_ignore_ascii_case("jwt") || typ.eq_ignore_ascii_case("application/jwt")
+        })
+    }
 }
 
 /// `fault` holds what to report if reading stops here: serde's own errors would quote the token.

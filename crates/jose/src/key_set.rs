@@ -45,6 +45,11 @@ impl KeySet {
         self.keys.get(kid)
     }
 
+    /// The key, if there is one alone.
+    pub fn only(&self) -> Option<&VerifyingKey> {
+        self.keys.values().next().filter(|_| self.keys.len() == 1)
+    }
+
     /// How many keys there are.
     pub fn len(&self) -> usize {
         self.keys.len()

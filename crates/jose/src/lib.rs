@@ -13,7 +13,8 @@
 //! - **Keys are parsed once.** Verifying allocates for the claims and one buffer, signing for the token.
 //! - **One form per token.** Padding, whitespace, spare base64 bits, duplicate JSON members, `crit` and `b64`
 //!   are refused, so that two parsers can never read two things out of one token.
-//! - **One kind of token.** [`verify`] accepts `at+jwt` only (RFC 8725 section 3.11), never an ID token.
+//! - **One kind of token.** [`verify`] accepts `at+jwt` only (RFC 8725 section 3.11), never an ID token;
+//!   [`verify_id_token`] accepts nothing else.
 //!
 //! # Verifying
 //!
@@ -69,6 +70,7 @@ mod claims;
 mod der;
 mod error;
 mod header;
+mod id_token;
 mod json;
 mod jwk;
 mod jwks;
@@ -87,6 +89,7 @@ mod verify;
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use claims::{AccessClaims, Actor, TokenStatus};
 pub use error::{JwkError, KeyError};
+pub use id_token::{SignedClaims, verify_id_token};
 pub use jwk::Jwk;
 pub use jwks::Jwks;
 pub use jws::{MAX_HEADER_BYTES, MAX_TOKEN_BYTES, verify_signature};

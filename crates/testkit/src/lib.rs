@@ -7,6 +7,7 @@
 pub mod app;
 pub mod clock;
 pub mod database;
+pub mod fake_idp;
 pub mod http_client;
 pub mod mailer;
 pub mod outbound;
@@ -18,6 +19,7 @@ pub mod smtp_sink;
 pub use app::{Actor, PASSWORD, Reply, Setup, TestApp};
 pub use clock::ManualClock;
 pub use database::{Backend, Database, TestStore};
+pub use fake_idp::{Breakage, Endpoint, FakeIdp, Forgery, Person, Returned};
 pub use http_client::HttpClient;
 pub use mailer::{RecordingMailer, SentMail};
 pub use outbound::FakeOutbound;

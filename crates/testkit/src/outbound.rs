@@ -3,9 +3,18 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use axum::Router;
+use axum::body::Body;
 use bytes::Bytes;
-use portcullis_app::outbound::{Answer, Answered, Fetched, Outbound, OutboundError, Post};
+use http_body_util::BodyExt as _;
+use portcullis_app::outbound::{Answer, Answered, Content, Outbound, OutboundError, Request};
 use tokio::sync::watch;
+use tower::ServiceExt as _;
+
+/// Tells a server in this process that its answer may have [`SILENT`] instead of never coming.
+pub(crate) const IN_PROCESS: &str = "x-in-process";
+/// On an answer that is to be taken for none.
+pub(crate) const SILENT: &str = "x-silent";
 
 /// Answers by URL; where there is none, nobody answers.
 #[derive(Default)]
@@ -19,6 +28,7 @@ pub struct FakeOutbound {
 struct State {
     answers: HashMap<String, Bytes>,
     responses: HashMap<String, Answer>,
+    places: Vec<(String, Router)>,
     posted: Vec<Posted>,
     asked: usize,
 }
@@ -55,6 +65,21 @@ impl FakeOutbound {
     /// From now on `url` answers `body`.
     pub fn answer(&self, url: &str, body: impl Into<Bytes>) {
         self.state().answers.insert(url.to_owned(), body.into());
+    }
+
+    /// From now on a server in this process answers whatever is asked of URLs that begin with `base`.
+    pub fn place(&self, base: &str, server: Router) {
+        self.state().places.push((base.to_owned(), server));
+    }
+
+    fn known(&self, request: &Request<'_>) -> Option<Answer> {
+        let state = self.state();
+        match request.content {
+            Content::Nothing => {
+                state.answers.get(request.url).map(|body| Answer { status: 200, body: body.clone() })
+            }
+            Content::Json(_) | Content::Form(_) => state.responses.get(request.url).cloned(),
+        }
     }
 
     /// From now on nobody answers at `url`.
@@ -94,32 +119,61 @@ impl FakeOutbound {
 }
 
 impl Outbound for FakeOutbound {
-    fn get<'a>(&'a self, url: &'a str, most: usize) -> Fetched<'a> {
+    fn send<'a>(&'a self, request: Request<'a>) -> Answered<'a> {
         let mut held = self.held.subscribe();
         self.state().asked += 1;
         Box::pin(async move {
             // Never closed: the sender is here.
             let _ = held.wait_for(|held| !held).await;
-            let found = self.state().answers.get(url).filter(|body| body.len() <= most).cloned();
-            found.ok_or_else(|| OutboundError::Failed("nobody answers".into()))
-        })
-    }
-
-    fn post<'a>(&'a self, request: Post<'a>) -> Answered<'a> {
-        let mut held = self.held.subscribe();
-        self.state().asked += 1;
-        Box::pin(async move {
-            let _ = held.wait_for(|held| !held).await;
-            let mut state = self.state();
-            let found = state.responses.get(request.url).cloned();
-            let answer = found.ok_or_else(|| OutboundError::Failed("nobody answers".into()))?;
-            state.posted.push(Posted {
-                url: request.url.to_owned(),
-                headers: request.headers.to_vec(),
-                body: request.body,
-                status: answer.status,
-            });
+            let somewhere =
+                self.state().places.iter().find(|place| request.url.starts_with(&place.0)).cloned();
+            let answer = match somewhere {
+                Some((_, place)) => ask(place, &request).await?,
+                None => self.known(&request).ok_or_else(|| OutboundError::Failed("nobody answers".into()))?,
+            };
+            if request.most > 0 && answer.body.len() > request.most {
+                return Err(OutboundError::Failed("length limit exceeded".into()));
+            }
+            if let Some(body) = body(&request.content) {
+                self.state().posted.push(Posted {
+                    url: request.url.to_owned(),
+                    headers: request.headers.to_vec(),
+                    body,
+                    status: answer.status,
+                });
+            }
             Ok(answer)
         })
     }
+}
+
+fn body(content: &Content) -> Option<Bytes> {
+    match content {
+        Content::Nothing => None,
+        Content::Json(body) => Some(body.clone()),
+        Content::Form(form) => Some(form.clone().into()),
+    }
+}
+
+/// The answer of a server in this process.
+async fn ask(place: Router, request: &Request<'_>) -> Result<Answer, OutboundError> {
+    let failed = |error: &dyn std::fmt::Display| OutboundError::Failed(error.to_string());
+    let mut asked = http::Request::builder().uri(request.url).header(IN_PROCESS, "1");
+    asked = match &request.content {
+        Content::Nothing => asked,
+        Content::Json(_) => asked.method("POST").header("content-type", "application/json"),
+        Content::Form(_) => asked.method("POST").header("content-type", "application/x-www-form-urlencoded"),
+    };
+    for (name, value) in request.headers {
+        asked = asked.header(*name, value);
+    }
+    let body = body(&request.content).unwrap_or_default();
+    let asked = asked.body(Body::from(body)).map_err(|error| failed(&error))?;
+    let response = place.oneshot(asked).await.unwrap_or_else(|never| match never {});
+    if response.headers().contains_key(SILENT) {
+        return Err(OutboundError::Failed("no answer in time".into()));
+    }
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.map_err(|error| failed(&error))?;
+    Ok(Answer { status, body: body.to_bytes() })
 }

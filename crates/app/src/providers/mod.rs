@@ -6,6 +6,16 @@
 //! 2. It comes back with a code, which [`Provider::redeem`] exchanges for an [`ExternalIdentity`]: it has the provider's
 //!    word for it, checked. Tokens of the provider are forgotten with the answer; none is kept and none is logged.
 
+mod cached;
+mod exchange;
+mod form;
+mod github;
+mod id_token;
+mod issuer;
+mod metadata;
+mod oauth2;
+mod oidc;
+mod person;
 mod settings;
 
 use std::sync::Arc;
@@ -15,6 +25,8 @@ use portcullis_core::user::Email;
 use thiserror::Error;
 
 use crate::cx::Cx;
+use github::GitHub;
+use oidc::Oidc;
 
 pub use settings::{
     ClientAuthentication, ClientSecret, OAuth2Settings, OidcSettings, ProfileMapping, ProviderKind,
@@ -27,7 +39,7 @@ pub struct Providers(Vec<Arc<Provider>>);
 
 impl Providers {
     pub(crate) fn configured(settings: &[ProviderSettings]) -> Self {
-        Self(settings.iter().cloned().map(|one| Arc::new(Provider { settings: one })).collect())
+        Self(settings.iter().map(|one| Arc::new(Provider::new(one))).collect())
     }
 
     /// The one of this name.
@@ -44,6 +56,13 @@ impl Providers {
 /// One configured provider, with what a node remembers of it.
 pub struct Provider {
     settings: ProviderSettings,
+    protocol: Protocol,
+}
+
+enum Protocol {
+    Oidc(Box<Oidc>),
+    GitHub(GitHub),
+    OAuth2(Box<OAuth2Settings>),
 }
 
 /// What a browser is sent to a provider with.
@@ -115,6 +134,19 @@ pub enum ProviderFault {
 }
 
 impl Provider {
+    fn new(settings: &ProviderSettings) -> Self {
+        let protocol = match &settings.kind {
+            ProviderKind::Google { hosted_domain } => {
+                Protocol::Oidc(Box::new(Oidc::google(hosted_domain.clone())))
+            }
+            ProviderKind::Microsoft { tenant } => Protocol::Oidc(Box::new(Oidc::microsoft(tenant.clone()))),
+            ProviderKind::Oidc(settings) => Protocol::Oidc(Box::new(Oidc::any(settings))),
+            ProviderKind::GitHub { url } => Protocol::GitHub(GitHub::at(url.as_deref())),
+            ProviderKind::OAuth2(settings) => Protocol::OAuth2(settings.clone()),
+        };
+        Self { settings: settings.clone(), protocol }
+    }
+
     /// What our URLs call it.
     pub fn name(&self) -> &str {
         &self.settings.name
@@ -128,10 +160,13 @@ impl Provider {
     /// Where a browser is sent.
     ///
     /// # Errors
-    /// [`ProviderFault::Unavailable`] if the provider does not say where.
-    #[expect(clippy::unused_async, reason = "follows")]
-    pub async fn authorization_url(&self, _cx: &Cx, _asking: Asking<'_>) -> Result<String, ProviderFault> {
-        Err(ProviderFault::Unavailable("not yet".into()))
+    /// [`ProviderFault`] if the provider does not say where, or says what it must not.
+    pub async fn authorization_url(&self, cx: &Cx, asking: Asking<'_>) -> Result<String, ProviderFault> {
+        match &self.protocol {
+            Protocol::Oidc(oidc) => oidc.authorization_url(cx, &self.settings, asking).await,
+            Protocol::GitHub(github) => Ok(github.authorization_url(&self.settings, asking)),
+            Protocol::OAuth2(oauth2) => Ok(oauth2.authorization_url(&self.settings, asking)),
+        }
     }
 
     /// Who came back.
@@ -139,12 +174,11 @@ impl Provider {
     /// # Errors
     /// [`ProviderFault::Refused`] for what no honest provider sends, or not for us; [`ProviderFault::Unavailable`] if it
     /// does not answer.
-    #[expect(clippy::unused_async, reason = "follows")]
-    pub async fn redeem(
-        &self,
-        _cx: &Cx,
-        _came_back: CameBack<'_>,
-    ) -> Result<ExternalIdentity, ProviderFault> {
-        Err(ProviderFault::Unavailable("not yet".into()))
+    pub async fn redeem(&self, cx: &Cx, came_back: CameBack<'_>) -> Result<ExternalIdentity, ProviderFault> {
+        match &self.protocol {
+            Protocol::Oidc(oidc) => oidc.redeem(cx, &self.settings, came_back).await,
+            Protocol::GitHub(github) => github.redeem(cx, &self.settings, came_back).await,
+            Protocol::OAuth2(oauth2) => oauth2.redeem(cx, &self.settings, came_back).await,
+        }
     }
 }

@@ -1,0 +1,1 @@
+//! Answers as the large providers document them.
