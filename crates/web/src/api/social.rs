@@ -11,7 +11,7 @@ use portcullis_app::social::{
 use portcullis_core::external::Identity;
 use portcullis_core::ids::IdentityId;
 use portcullis_edge::code::Code;
-use portcullis_edge::problem::Problem;
+use portcullis_edge::problem::{FieldError, Problem};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -36,8 +36,10 @@ pub(crate) struct CallbackBody {
     /// As it came. Without it, `error`.
     code: Option<String>,
     /// As it came.
+    #[serde(default)]
     state: String,
     /// What the start of the flow was answered with.
+    #[serde(default)]
     flow_secret: String,
     /// As it came, if it did (RFC 9207).
     iss: Option<String>,
@@ -255,9 +257,17 @@ pub(crate) async fn callback(
 ) -> Answer {
     let delivery = delivery(&web, body.delivery.as_deref())?;
     let admitted = Browser::new(&web, &headers).admit_for(delivery, None).await?;
-    let answered = provider_answer(body.code, body.iss, body.error).ok_or_else(|| {
-        Failure::field("code", "required", "Send the `code` that came back, or the `error`.")
-    })?;
+    let answered = provider_answer(body.code, body.iss, body.error);
+    let missing = [
+        ("code", answered.is_none(), "Send the `code` that came back, or the `error`."),
+        ("state", body.state.is_empty(), "Send the `state` that came back."),
+        ("flow_secret", body.flow_secret.is_empty(), "Send the `flow_secret` that the start was answered with."),
+    ];
+    let missing = missing.into_iter().filter(|(_, is, _)| *is);
+    let missing: Vec<_> = missing.map(|(field, _, text)| FieldError::new(field, "required", text)).collect();
+    let Some(answered) = answered.filter(|_| missing.is_empty()) else {
+        return Err(Problem::validation(missing).into());
+    };
     let returned = Returned {
         provider,
         state: body.state,
