@@ -18,6 +18,7 @@ mod credentials;
 mod deletions;
 mod factors;
 mod follow;
+mod identities;
 mod invites;
 mod keys;
 mod leases;
