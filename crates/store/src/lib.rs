@@ -46,12 +46,15 @@ pub mod members;
 pub mod outbox;
 pub mod own_data;
 pub mod pending;
+pub mod recovery_codes;
 pub mod revocations;
 pub mod runtime_settings;
 pub mod sessions;
 pub mod set_up;
 pub mod subscriptions;
 pub mod token_uses;
+pub mod totp;
+pub mod trusted_devices;
 pub mod users;
 pub mod webhooks;
 
