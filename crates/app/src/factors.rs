@@ -18,6 +18,7 @@ use portcullis_core::totp::TotpSecret;
 use portcullis_core::user::{Role, User};
 use portcullis_core::validation::FieldError;
 use portcullis_store::factors::{self, Change, StepUp};
+use portcullis_store::sessions::{Asker, hold_asker};
 use portcullis_store::totp::{Code, Totp};
 use portcullis_store::trusted_devices::TrustedDevice;
 use portcullis_store::{StoreError, audit, limits, outbox, recovery_codes, totp, trusted_devices};
@@ -152,8 +153,13 @@ struct Confirmation {
 impl Cx {
     /// What the user has.
     pub async fn own_factors(&self, user: UserId) -> Result<OwnFactors, FactorError> {
-        let found = self.store.user(user).await?.ok_or(FactorError::Moved)?;
-        let apps = self.store.totp(user).await?.into_iter();
+        let user = self.store.user(user).await?.ok_or(FactorError::Moved)?;
+        Ok(self.factors_of(&user).await?)
+    }
+
+    /// What `user` has.
+    pub(crate) async fn factors_of(&self, user: &User) -> Result<OwnFactors, Fault> {
+        let apps = self.store.totp(user.id).await?.into_iter();
         let factors = apps.filter_map(|app| {
             let created_at = app.confirmed_at?;
             let last_used_at = app.last_used_at;
@@ -161,9 +167,9 @@ impl Cx {
         });
         Ok(OwnFactors {
             factors: factors.collect(),
-            recovery_codes: self.store.count_recovery_codes(user).await?,
-            devices: self.store.trusted_devices(user, self.clock.now()).await?,
-            required: self.needs_factor(&found.role),
+            recovery_codes: self.store.count_recovery_codes(user.id).await?,
+            devices: self.store.trusted_devices(user.id, self.clock.now()).await?,
+            required: self.needs_factor(&user.role),
         })
     }
 
@@ -317,19 +323,32 @@ impl Cx {
         }
     }
 
-    /// Removes all factors of a user who has lost them; `false`: there were none. `by` says who does it.
-    pub async fn reset_factors(&self, user: &User, by: Option<UserId>) -> Result<bool, FactorError> {
+    /// Removes all factors of somebody who has lost them, for an administrator.
+    pub async fn reset_factors_of(&self, user: UserId, caller: &Caller) -> Result<(), FactorError> {
+        let by = caller.asker().ok_or(FactorError::Moved)?;
+        let user = self.store.user(user).await?.ok_or(FactorError::NotFound)?;
+        if self.reset_factors(&user, Some(by)).await? { Ok(()) } else { Err(FactorError::NoFactor) }
+    }
+
+    /// Removes all factors of a user who has lost them; `false`: there were none. `by` is the administrator who does it;
+    /// `None`: the operator.
+    pub async fn reset_factors(&self, user: &User, by: Option<Asker>) -> Result<bool, FactorError> {
         if user.factors.is_empty() {
             return Ok(false);
         }
         let mut event = self.event(EventKind::FactorsReset);
-        (event.user, event.actor) = (Some(user.id), by);
+        (event.user, event.actor) = (Some(user.id), by.map(|by| by.user));
         event.detail.insert("by".into(), if by.is_some() { "administrator" } else { "operator" }.into());
         let mail = self.factor_mail(Template::FactorRemoved, user);
         let (change, span) = (self.factor_change(user), self.span());
         let written = self.store.write(move |tx| {
             let (event, mail) = (event.clone(), mail.clone());
             Box::pin(async move {
+                if let Some(by) = by
+                    && hold_asker(tx, by, true, change.now).await?.is_none()
+                {
+                    return Ok(false);
+                }
                 if factors::remove(tx, change, None).await?.is_none() {
                     return Ok(false);
                 }

@@ -111,6 +111,8 @@ paths! {
     ADMIN_USERS = "/admin/api/users",
     /// One of them.
     ADMIN_USER = "/admin/api/users/{id}",
+    /// All second factors of a user.
+    ADMIN_USER_FACTORS = "/admin/api/users/{id}/factors",
     /// Keep a user from signing in.
     ADMIN_USER_DISABLE = "/admin/api/users/{id}/disable",
     /// Let a user sign in again.

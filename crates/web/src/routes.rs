@@ -53,6 +53,7 @@ pub(crate) fn table() -> OpenApiRouter<Web> {
         .routes(routes!(api::impersonation::start))
         .routes(routes!(api::users::list, api::users::create))
         .routes(routes!(api::users::get, api::users::delete))
+        .routes(routes!(api::users::reset_factors))
         .routes(routes!(api::users::disable))
         .routes(routes!(api::users::enable))
         .routes(routes!(api::clients::list, api::clients::create))

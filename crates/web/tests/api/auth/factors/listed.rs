@@ -1,6 +1,6 @@
 //! What is told of factors, and what never is.
 
-use portcullis_testkit::{Backend, TestApp};
+use portcullis_testkit::TestApp;
 use serde_json::json;
 
 use super::{TOTP, set_up};

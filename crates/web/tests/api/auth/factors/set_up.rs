@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use portcullis_testkit::{Backend, PASSWORD, TestApp};
+use portcullis_testkit::{PASSWORD, TestApp};
 use serde_json::json;
 
-use super::{CONFIRM, Phone, TOTP, challenge, set_up, show, sign_in, wrong};
+use super::{CONFIRM, Phone, TOTP, challenge, set_up, show, sign_in, texts, wrong};
 use crate::on_both;
 use crate::support::{OTHER_PASSWORD, claims_of, credentials, events, mailed, private, refused};
 
@@ -27,7 +27,7 @@ on_both! {
         let reply = ada.post(CONFIRM, &json!({"code": phone.code(&app, 0)})).await;
         private(&reply, 200);
         assert_eq!(reply.json["factor_id"], json!(phone.id));
-        let codes = super::texts(&reply.json["recovery_codes"]);
+        let codes = texts(&reply.json["recovery_codes"]);
         assert_eq!(codes.len(), 10);
         ada.take_tokens(&reply);
         assert_eq!(claims_of(&ada)["amr"], json!(["pwd", "otp", "mfa"]));
