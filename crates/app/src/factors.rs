@@ -188,15 +188,33 @@ impl Cx {
             last_used_at: None,
         };
         new.sealed = self.ring.seal(&totp_context(&new), secret.as_bytes(), &*self.random);
-        let id = new.id;
+        let begun = self.shown_totp(&user, &new, secret);
         let done = self.store.write_one(move |tx| {
             let new = new.clone();
             Box::pin(async move { totp::put(tx, &new).await })
         });
         done.await?;
+        Ok(begun)
+    }
+
+    /// The app that the caller is setting up, once more.
+    pub async fn begun_totp(&self, caller: &Caller) -> Result<NewTotp, FactorError> {
+        let user = self.require_fresh(caller).await?.user;
+        let begun = self.being_set_up(user.id).await?;
+        let secret = self.open_totp(&begun)?;
+        Ok(self.shown_totp(&user, &begun, secret))
+    }
+
+    async fn being_set_up(&self, user: UserId) -> Result<Totp, FactorError> {
+        let begun = self.store.totp(user).await?.into_iter().find(|app| app.confirmed_at.is_none());
+        let in_time = begun.filter(|app| self.clock.now() < app.created_at + SET_UP_LIFETIME);
+        in_time.ok_or(FactorError::NotFound)
+    }
+
+    fn shown_totp(&self, user: &User, app: &Totp, secret: TotpSecret) -> NewTotp {
         let issuer = self.settings.issuer.split("://").last().unwrap_or_default().trim_end_matches('/');
         let uri = secret.uri(issuer, user.email.as_str());
-        Ok(NewTotp { id, secret, uri, expires_at: now + SET_UP_LIFETIME })
+        NewTotp { id: app.id, secret, uri, expires_at: app.created_at + SET_UP_LIFETIME }
     }
 
     /// Puts the app that is being set up to use, in the place of another.
@@ -210,9 +228,7 @@ impl Cx {
         self.limit("login", self.settings.rates.map(|rates| rates.login), client).await?;
         let session = caller.session().ok_or(FactorError::Moved)?;
         let user = self.store.user(caller.user).await?.ok_or(FactorError::Moved)?;
-        let begun = self.store.totp(user.id).await?.into_iter().find(|app| app.confirmed_at.is_none());
-        let begun = begun.filter(|app| self.clock.now() < app.created_at + SET_UP_LIFETIME);
-        let begun = begun.ok_or(FactorError::NotFound)?;
+        let begun = self.being_set_up(user.id).await?;
         let look = async || self.check_totp(&begun, code);
         let shown = self.guess(user.id, Method::Totp, client, look).await?;
         let Use::Totp(code) = shown.used else { return Err(FactorError::NotFound) };

@@ -23,6 +23,14 @@ paths! {
     ACCOUNT_PAGE = "/account",
     /// The page that changes the password.
     PASSWORD_PAGE = "/account/password",
+    /// The page of the second factors.
+    FACTORS_PAGE = "/account/factors",
+    /// The page that sets up an app for codes.
+    TOTP_PAGE = "/account/factors/totp",
+    /// The page on which somebody shows once more that it is them.
+    STEP_UP_PAGE = "/step-up",
+    /// The second half of a sign-in.
+    SIGN_IN_FACTOR_PAGE = "/sign-in/factor",
     /// The page that keeps an account that was to be deleted.
     KEEP_ACCOUNT_PAGE = "/keep-account",
     /// What went wrong, for people who were sent here.

@@ -5,9 +5,9 @@ use http::request::Parts;
 use portcullis_edge::Code;
 use serde_json::Value;
 
+use super::fields::Fields;
 use super::{Asked, parameter, return_to};
 use crate::answer::{self, Answer};
-use super::fields::Fields;
 use crate::gateway::Inner;
 use crate::issuer::{Ask, OnBehalf};
 use crate::pages::{AccessCode, ChangePassword, Factor, SignIn, page};

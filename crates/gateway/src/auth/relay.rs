@@ -16,8 +16,8 @@ use portcullis_edge::authorization::{Presented, presented};
 use portcullis_edge::{Code, Problem, csrf, json as strict_json};
 use serde_json::{Value, json};
 
-use super::{Asked, challenge};
 use super::fields::Fields;
+use super::{Asked, challenge};
 use crate::answer::{self, Answer};
 use crate::gateway::Inner;
 use crate::issuer::{Ask, JSON, Refused, Told};

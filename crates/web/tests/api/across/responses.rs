@@ -57,6 +57,10 @@ fn readable() -> impl Iterator<Item = String> {
         paths::ACCOUNT_PAGE,
         paths::RENEW,
         paths::PASSWORD_PAGE,
+        paths::FACTORS_PAGE,
+        paths::TOTP_PAGE,
+        paths::STEP_UP_PAGE,
+        paths::SIGN_IN_FACTOR_PAGE,
         // Only for administrators.
         paths::ADMIN_CLIENTS,
         paths::ADMIN_ACCOUNTS,
