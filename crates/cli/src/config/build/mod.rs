@@ -17,9 +17,9 @@ use portcullis_app::settings::RegistrationHook;
 use super::entries::Entries;
 use super::error::{ConfigError, Problem};
 use super::sections::{
-    ApiTokensConfig, AuditConfig, BotsConfig, Config, DeletionConfig, ImpersonationConfig, LoginConfig, LogFormat,
-    OutboundConfig, RateLimitConfig, RegistrationConfig, RegistrationMode, RevocationsConfig, StaleMode,
-    TelemetryConfig,
+    ApiTokensConfig, AuditConfig, BotsConfig, Config, DeletionConfig, ImpersonationConfig, LogFormat,
+    LoginConfig, OutboundConfig, RateLimitConfig, RegistrationConfig, RegistrationMode, RevocationsConfig,
+    StaleMode, TelemetryConfig,
 };
 use super::{network, text};
 
@@ -42,7 +42,11 @@ pub(super) fn config(entries: &mut Entries, cwd: &Path) -> Result<Config, Config
         database: server::database(entries)?,
         registration: registration(entries)?,
         password: password::password(entries, cwd)?,
-        login: LoginConfig { reveal_providers: entries.boolean("login.reveal_providers") },
+        login: LoginConfig {
+            require_factor: entries.parse_list("login.require_factor", text::role)?,
+            trust_device_for: entries.duration("login.trust_device_for"),
+            reveal_providers: entries.boolean("login.reveal_providers"),
+        },
         rate_limit: rate_limit(entries),
         api_tokens: api_tokens(entries)?,
         bots: BotsConfig { max_per_user: entries.integer("bots.max_per_user") },
