@@ -10,6 +10,7 @@ mod invite;
 mod mailed;
 mod narrow;
 mod password;
+mod provider;
 mod refusals;
 mod renewing;
 mod return_to;
