@@ -309,6 +309,21 @@ fn no_sign_in_goes_where_there_is_no_tls() {
 }
 
 #[test]
+fn those_who_mean_something_else_by_their_claims_have_kinds_of_their_own() {
+    for (issuer, kind) in [
+        ("https://accounts.google.com", "google"),
+        ("https://login.microsoftonline.com/9122040d-6c67-4c5b-b112-36a304b66dad/v2.0", "microsoft"),
+        ("https://LOGIN.microsoftonline.com/common/v2.0", "microsoft"),
+        ("https://sts.windows.net/9122040d-6c67-4c5b-b112-36a304b66dad/", "microsoft"),
+    ] {
+        let text =
+            table("oidc", "email_vouched = true").replace("https://id.example.com/realms/one/", issuer);
+        let line = Given::toml(&text).error();
+        assert!(line.ends_with(&format!("about addresses; write kind = \"{kind}\"")), "{line}");
+    }
+}
+
+#[test]
 fn no_kind_no_tenant_no_name() {
     let kind = Given::toml(&table("google", "").replace("\"google\"", "\"gogle\"")).error();
     assert_eq!(
