@@ -12,7 +12,6 @@ use portcullis_core::device_token;
 use portcullis_core::ids::{DeviceId, UserId};
 use portcullis_core::password::Password;
 use portcullis_core::random;
-use portcullis_core::sign_in::Factor;
 use portcullis_core::user::Login;
 use portcullis_store::limits::CounterKey;
 use portcullis_store::users::{self, Credentials};
@@ -24,6 +23,7 @@ use crate::cx::Cx;
 use crate::fault::Fault;
 use crate::hashing::{Lane, Verified};
 use crate::limits::{LimitError, Limited};
+use crate::owed::Owed;
 use crate::sign_in::{Handover, Proof, SignInError, Wish};
 use crate::tokens::{Tokens, UnknownAudience};
 
@@ -47,12 +47,15 @@ pub enum LoginError {
     /// Unknown, wrong, disabled, slowed down, password-less: told apart in the log only.
     #[error("{0}")]
     InvalidCredentials(&'static str),
+    /// The same, of a user without a password; the operator wants it told by which providers they sign in.
+    #[error("there is no password")]
+    NoPassword(Vec<String>),
     /// The address must be proved first.
     #[error("the address is not verified")]
     EmailNotVerified,
-    /// One of these factors first.
+    /// A second factor first.
     #[error("a second factor is owed")]
-    FactorOwed(Vec<Factor>),
+    FactorOwed(Owed),
     /// Not an audience of ours.
     #[error("unknown audience")]
     UnknownAudience,
@@ -78,7 +81,7 @@ impl From<SignInError> for LoginError {
         match error {
             SignInError::Refused => Self::InvalidCredentials("disabled, or changed in between"),
             SignInError::Unverified => Self::EmailNotVerified,
-            SignInError::FactorOwed(factors) => Self::FactorOwed(factors),
+            SignInError::FactorOwed(owed) => Self::FactorOwed(owed),
             SignInError::Fault(fault) => Self::Fault(fault),
         }
     }
@@ -133,7 +136,7 @@ impl Cx {
                 {
                     return Err(LoginError::EmailNotVerified);
                 }
-                return Err(LoginError::InvalidCredentials(why));
+                return Err(self.why_no_password(found.as_ref(), why).await?);
             }
         };
         // 5.
@@ -148,6 +151,26 @@ impl Cx {
             self.rehash(id, epoch, request.password).await;
         }
         Ok(tokens)
+    }
+
+    /// What is said of a wrong password. Looked at behind the work that is the same for everybody.
+    async fn why_no_password(
+        &self,
+        found: Option<&Credentials>,
+        why: &'static str,
+    ) -> Result<LoginError, Fault> {
+        let known = found.filter(|found| found.password_hash.is_none() && found.user.disabled_at.is_none());
+        let Some(known) = known.filter(|_| self.runtime().login_reveal_providers) else {
+            return Ok(LoginError::InvalidCredentials(why));
+        };
+        let usable = self.usable_providers();
+        let mut providers = self.store.providers_of(known.user.id).await?;
+        providers.retain(|provider| usable.contains(provider));
+        Ok(if providers.is_empty() {
+            LoginError::InvalidCredentials(why)
+        } else {
+            LoginError::NoPassword(providers)
+        })
     }
 
     /// Stores a hash under today's parameters. That it cannot be done now is no reason to refuse somebody whose

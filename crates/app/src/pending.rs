@@ -6,6 +6,10 @@
 //!    or a new one. Whoever only reads the mail of somebody who signed up with a wrong address gets no account that
 //!    somebody else knows the password of.
 //! 3. "This was not me" takes the registration away.
+//!
+//! Who came by way of a provider that does not vouch for the address has no password, and is who they are there only if
+//! the browser that came from there confirms: whoever else reads the mail sets a password, and gets a user whom nobody at
+//! that provider can sign in as.
 
 use portcullis_core::base62;
 use portcullis_core::ids::EventId;
@@ -27,7 +31,7 @@ use crate::cx::Cx;
 use crate::fault::Fault;
 use crate::hashing::{Lane, Verified};
 use crate::login::{Check, Outcome};
-use crate::register::{Checked, Confirmed, RegisterError, Standing, made, new_password};
+use crate::register::{Checked, Confirmed, Making, RegisterError, Standing, made, new_password};
 use crate::reset_password::LinkError;
 
 /// What shows that whoever opened the mail is who registered.
@@ -47,7 +51,8 @@ impl Cx {
         &self,
         new: NewUser,
         admission: &Admission,
-    ) -> Result<String, RegisterError> {
+        identity: Option<(String, String)>,
+    ) -> Result<String, Fault> {
         let mut browser = String::new();
         base62::encode_into(&random::bytes::<16>(&*self.random), &mut browser);
         let pending = Pending {
@@ -55,10 +60,11 @@ impl Cx {
             email: new.email,
             name: new.name,
             username: new.username,
-            password_hash: new.password_hash.unwrap_or_default(),
+            password_hash: new.password_hash,
             browser_hash: SecretDigest::of(&browser).0.to_vec(),
             invite: admission.invite(),
             expires_at: new.now + self.link_lifetime(LinkPurpose::Register),
+            identity,
         };
         let asker = Asker::Registration(pending.id);
         let request = self.mail_request(LinkPurpose::Register, pending.email.clone(), asker);
@@ -87,7 +93,7 @@ impl Cx {
         }
         let pending = self.store.newest_pending(login.key(), self.clock.now()).await?;
         // The same work whether one waits or not.
-        let hash = pending.as_ref().map(|pending| pending.password_hash.as_str());
+        let hash = pending.as_ref().and_then(|pending| pending.password_hash.as_deref());
         let verified = self.hasher.verify(Lane::Stranger, password, hash).await?;
         Ok(matches!(verified, Verified::Match { .. }))
     }
@@ -102,16 +108,21 @@ impl Cx {
         let pending = self.store.pending(link.facts.subject, self.clock.now()).await.map_err(Fault::from)?;
         let pending = pending.ok_or(LinkError::InvalidLink)?;
         let new = self.user_of_pending(&pending).await?;
-        let password_hash = self.prove_registration(&pending, &new, confirmation).await?;
-        let mut new = NewUser { password_hash: Some(password_hash), ..new };
+        let is_browser = holds_registration(&pending, confirmation.browser.as_deref());
+        let password_hash = self.prove_registration(&pending, &new, (confirmation, is_browser)).await?;
+        let mut new = NewUser { password_hash, ..new };
         let admission = self.admitted_by(&new.email, pending.invite).await.map_err(LinkError::from)?;
         admission.settle(&mut new);
         let confirmed = Confirmed { link: link.facts.id, pending: pending.id };
-        match self.make_admitted(new, admission, Some(confirmed), client).await {
+        let identity = pending.identity.filter(|_| is_browser);
+        let identity = identity.map(|(provider, subject)| {
+            self.new_identity(new.id, (provider, subject), Some(new.email.as_str().to_owned()))
+        });
+        match self.make_admitted(Making { new, admission, confirmed: Some(confirmed), identity }, client).await {
             Ok(_) => Ok(()),
             Err(RegisterError::EmailTaken) => Err(LinkError::EmailTaken),
             Err(RegisterError::NotAdmitted(not)) => Err(LinkError::NotAdmitted(not)),
-            Err(RegisterError::InvalidLink | RegisterError::UsernameTaken) => Err(LinkError::InvalidLink),
+            Err(RegisterError::InvalidLink | RegisterError::UsernameTaken | RegisterError::IdentityTaken) => Err(LinkError::InvalidLink),
             Err(RegisterError::Fault(fault)) => Err(fault.into()),
             Err(error) => Err(Fault::Internal(error.to_string()).into()),
         }
@@ -128,18 +139,18 @@ impl Cx {
         let new = self.new_user(checked, standing).await?;
         Ok(NewUser {
             email_verified_at: Some(new.now),
-            password_hash: Some(pending.password_hash.clone()),
+            password_hash: pending.password_hash.clone(),
             ..new
         })
     }
 
-    /// The hash of the password that the user shall have.
+    /// The hash of the password that the user shall have; none: they sign in by way of the provider that they came from.
     async fn prove_registration(
         &self,
         pending: &Pending,
         new: &NewUser,
-        confirmation: Confirmation,
-    ) -> Result<String, LinkError> {
+        (confirmation, is_browser): (Confirmation, bool),
+    ) -> Result<Option<String>, LinkError> {
         if let Some(text) = confirmation.new_password {
             let mut context = vec![new.email.as_str()];
             context.extend(new.name.as_deref());
@@ -147,18 +158,17 @@ impl Cx {
             let password = new_password("new_password", text, &self.settings.password_policy, &context)
                 .map_err(|error| LinkError::Invalid(vec![error]))?;
             let hash = self.hasher.hash(Lane::Stranger, password, random::bytes(&*self.random)).await;
-            return Ok(hash.map_err(Fault::from)?);
+            return Ok(Some(hash.map_err(Fault::from)?));
         }
         let kept = pending.password_hash.clone();
-        let holds = |held: &str| SecretDigest::of(held).0[..].ct_eq(&pending.browser_hash).into();
-        if confirmation.browser.as_deref().is_some_and(holds) {
+        if is_browser {
             return Ok(kept);
         }
         let Some(password) = confirmation.password else {
             let message = "Give the password of the registration, or a new one in `new_password`.";
             return Err(LinkError::Invalid(vec![FieldError::new("password", "required", message)]));
         };
-        let found = Credentials { user: made(new), password_hash: Some(kept.clone()) };
+        let found = Credentials { user: made(new), password_hash: kept.clone() };
         let bucket = self.counter("attempts on registration", &[pending.id.as_bytes()]);
         let check = Check { found: Some(&found), bucket, lane: Lane::Stranger };
         match self.check_password(check, password).await? {
@@ -178,6 +188,11 @@ impl Cx {
         });
         if gone.await.map_err(Fault::from)? { Ok(()) } else { Err(LinkError::InvalidLink) }
     }
+}
+
+/// Whether `held` shows that a browser is the one that registered.
+fn holds_registration(pending: &Pending, held: Option<&str>) -> bool {
+    held.is_some_and(|held| SecretDigest::of(held).0[..].ct_eq(&pending.browser_hash).into())
 }
 
 impl From<AdmissionError> for LinkError {

@@ -2,6 +2,8 @@
 //! membership, the invite spent, the events. Nobody is made without their invite spent, none is spent without a user.
 
 use portcullis_core::audit::EventKind;
+use portcullis_core::external::Identity;
+use portcullis_core::factor::Factors;
 use portcullis_core::ids::{AccountId, LinkId, UserId};
 use portcullis_core::link::LinkPurpose;
 use portcullis_core::mail::Template;
@@ -13,7 +15,7 @@ use portcullis_core::user::{Email, Profile, Role, User, Username};
 use portcullis_core::validation::{FieldError, line};
 use portcullis_store::accounts::NewAccount;
 use portcullis_store::users::{self, Home, Insert, NewUser};
-use portcullis_store::{StoreError, links, outbox, pending};
+use portcullis_store::{StoreError, identities, links, outbox, pending};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -56,6 +58,9 @@ pub enum RegisterError {
     /// Somebody has the user name.
     #[error("the user name is taken")]
     UsernameTaken,
+    /// Somebody is that person at the provider.
+    #[error("the identity is taken")]
+    IdentityTaken,
     /// They may not.
     #[error(transparent)]
     NotAdmitted(#[from] NotAdmitted),
@@ -162,6 +167,16 @@ pub enum Registered {
     },
 }
 
+/// Somebody who is to be made, and what goes with it.
+pub(crate) struct Making {
+    pub(crate) new: NewUser,
+    pub(crate) admission: Admission,
+    /// Of a registration that waited.
+    pub(crate) confirmed: Option<Confirmed>,
+    /// Who they are at a provider.
+    pub(crate) identity: Option<Identity>,
+}
+
 /// The mailed link that was used, and what it is about.
 pub(crate) struct Confirmed {
     pub(crate) link: LinkId,
@@ -188,26 +203,29 @@ impl Cx {
         let standing = Standing { role: self.runtime().default_role.clone(), must_change_password: false };
         let mut new = self.new_user(checked, standing).await?;
         if self.runtime().require_email_verification {
-            let browser = self.register_later(new, &admission).await?;
+            let browser = self.register_later(new, &admission, None).await?;
             return Ok(Registered::Later { browser });
         }
         admission.settle(&mut new);
-        self.make_admitted(new, admission, None, client).await.map(|user| Registered::User(Box::new(user)))
+        let making = Making { new, admission, confirmed: None, identity: None };
+        self.make_admitted(making, client).await.map(|user| Registered::User(Box::new(user)))
     }
 
     /// Makes a user who may register, and spends what lets them. Whoever has `confirmed` their address is made without
     /// the user name that they wanted if somebody has that by now.
     pub(crate) async fn make_admitted(
         &self,
-        new: NewUser,
-        admission: Admission,
-        confirmed: Option<Confirmed>,
+        making: Making,
         client: &Client,
     ) -> Result<User, RegisterError> {
+        let Making { new, admission, confirmed, identity } = making;
         let mut event = self.event(EventKind::UserRegistered);
         (event.user, event.actor, event.address) = (Some(new.id), Some(new.id), Some(client.address));
+        if let Some(identity) = &identity {
+            event.detail.insert("provider".into(), identity.provider.as_str().into());
+        }
         let events = admission.events(self, event);
-        let asked = self.runtime().email_verification_enabled && confirmed.is_none();
+        let asked = self.runtime().email_verification_enabled && new.email_verified_at.is_none();
         let verify = asked.then(|| {
             let user = made(&new);
             let link = self.link_of(&user, LinkPurpose::VerifyEmail, &user.email);
@@ -215,12 +233,12 @@ impl Cx {
             (link, mail)
         });
         let confirmed = confirmed.map(|Confirmed { link, pending }| (link, pending));
-        let (wanted, spent) = (new.clone(), admission.clone());
+        let (wanted, spent, elsewhere) = (new.clone(), admission.clone(), identity.clone());
         let done = self
             .store
             .write(move |tx| {
                 let (mut new, admission, events) = (wanted.clone(), spent.clone(), events.clone());
-                let verify = verify.clone();
+                let (verify, identity) = (verify.clone(), elsewhere.clone());
                 Box::pin(async move {
                     if let Some((link, pending)) = confirmed
                         && !(links::spend(tx, link, new.now).await? && pending::take(tx, pending).await?)
@@ -233,6 +251,15 @@ impl Cx {
                         done = users::insert(tx, &new).await?;
                     }
                     if done == Insert::Done {
+                        if let Some(identity) = &identity
+                            && !identities::insert(tx, identity).await?
+                        {
+                            return Err(StoreError::Refused);
+                        }
+                        if new.email_verified_at.is_some() {
+                            // Whoever else waits to show that it is theirs waits in vain.
+                            pending::take_all(tx, new.email.key()).await?;
+                        }
                         admission.spend(tx, new.id, &events, new.now).await?;
                         if let Some((link, mail)) = &verify {
                             links::put(tx, link).await?;
@@ -251,7 +278,14 @@ impl Cx {
             Ok(Some(Insert::EmailTaken)) => Err(RegisterError::EmailTaken),
             Ok(Some(Insert::UsernameTaken)) => Err(RegisterError::UsernameTaken),
             Ok(None) => Err(RegisterError::InvalidLink),
-            Err(StoreError::Refused) => Err(self.why_not_spent(&admission, &new.email).await.into()),
+            Err(StoreError::Refused) => {
+                if let Some(identity) = &identity
+                    && self.store.user_of_identity(&identity.provider, &identity.subject).await?.is_some()
+                {
+                    return Err(RegisterError::IdentityTaken);
+                }
+                Err(self.why_not_spent(&admission, &new.email).await.into())
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -334,5 +368,6 @@ pub(crate) fn made(new: &NewUser) -> User {
         created_at: new.now,
         last_login_at: None,
         owner: None,
+        factors: Factors::NONE,
     }
 }

@@ -4,6 +4,8 @@
 //! 2. Using the link: form, MAC, lifetime; then the new password's rules, so that a bad one does not spend the link.
 //! 3. One transaction: spend the link, set the hash if address and credential epoch are still what the link was made
 //!    for, end every session and, unless told otherwise, every API token. Other links to the user die with the epoch.
+//!    Who the user is at other providers stays, unless the address was not shown to be theirs before: then it may be
+//!    somebody else who registered it.
 
 use portcullis_core::audit::EventKind;
 use portcullis_core::link::LinkPurpose;
@@ -15,7 +17,7 @@ use portcullis_core::validation::FieldError;
 use portcullis_store::addresses::{self, Standing};
 use portcullis_store::links::Link;
 use portcullis_store::mail_requests::Asker;
-use portcullis_store::{api_tokens, audit, links, outbox, revocations, sessions};
+use portcullis_store::{api_tokens, audit, claims, links, outbox, revocations, sessions};
 use thiserror::Error;
 
 use crate::admission::NotAdmitted;
@@ -134,8 +136,12 @@ impl Cx {
                 let (standing, hash) = (standing.clone(), hash.clone());
                 let (event, mail) = (event.clone(), mail.clone());
                 Box::pin(async move {
-                    if !links::spend(tx, id, now).await?
-                        || !addresses::reset_password(tx, &standing, &hash, now).await?
+                    if !links::spend(tx, id, now).await? {
+                        return Ok(None);
+                    }
+                    // Whoever registered it may not have been its owner, who comes now.
+                    claims::forget_unproved(tx, standing.user).await?;
+                    if !addresses::reset_password(tx, &standing, &hash, now).await?
                     {
                         return Ok(None);
                     }

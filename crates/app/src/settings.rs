@@ -62,6 +62,8 @@ pub struct Settings {
     pub impersonation: Duration,
     /// Users are told by mail when an administrator acts in their name.
     pub impersonation_notify: bool,
+    /// Whoever has no password is told by which providers they sign in.
+    pub reveal_providers: bool,
     /// Who may ask for what behind a proxy.
     pub forward_auth: ForwardAuth,
     /// Audiences of the services behind gateways, beside those of forward-auth's rules.

@@ -64,6 +64,7 @@ pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, ConfigError> {
         status_lists: config.tokens.status_list.then(|| status_lists(config)),
         impersonation: config.impersonation.max_duration,
         impersonation_notify: config.impersonation.notify,
+        reveal_providers: config.login.reveal_providers,
         forward_auth: forward_auth(config),
         gateway_audiences: gateway_audiences(config),
         audit_retention: config.audit.retention,

@@ -105,6 +105,14 @@ pub enum EventKind {
     AccountSwitched,
     /// What an account has subscribed to changed.
     SubscriptionChanged,
+    /// A user is known by way of another provider, too.
+    IdentityLinked,
+    /// A user is known by way of a provider no more.
+    IdentityUnlinked,
+    /// An imported identity got the name by which its provider knows it for good.
+    IdentityRenamed,
+    /// A user went to whoever has shown that the address is theirs; what somebody else may have held of it is gone.
+    EmailClaimed,
 }
 
 impl EventKind {
@@ -158,6 +166,10 @@ impl EventKind {
             Self::MemberRemoved => "member.removed",
             Self::AccountSwitched => "account.switched",
             Self::SubscriptionChanged => "subscription.changed",
+            Self::IdentityLinked => "identity.linked",
+            Self::IdentityUnlinked => "identity.unlinked",
+            Self::IdentityRenamed => "identity.renamed",
+            Self::EmailClaimed => "email.claimed",
         }
     }
 }

@@ -69,6 +69,10 @@ ids! {
     LinkId,
     /// What lets somebody register or join an account.
     InviteId,
+    /// A second factor of a user.
+    FactorId,
+    /// Who a user is at another provider.
+    IdentityId,
 }
 
 /// The lowest UUID of whatever is made at `at` or later: where a walk in the order of ids begins or ends.

@@ -40,13 +40,19 @@ pub enum Template {
     ApiTokenLeaked,
     /// Your account will be deleted; keep it if you changed your mind.
     AccountDeletion,
+    /// You can sign in by way of a provider, too.
+    IdentityLinked,
+    /// You cannot sign in by way of a provider any more.
+    IdentityUnlinked,
+    /// You came by way of a provider to an account that somebody had registered with your address: it is yours alone now.
+    AccountClaimed,
     /// Whether mail works.
     Test,
 }
 
 impl Template {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::VerifyEmail,
         Self::VerifyRegistration,
         Self::RegistrationAttempt,
@@ -60,6 +66,9 @@ impl Template {
         Self::ImpersonationStarted,
         Self::ApiTokenLeaked,
         Self::AccountDeletion,
+        Self::IdentityLinked,
+        Self::IdentityUnlinked,
+        Self::AccountClaimed,
         Self::Test,
     ];
 
@@ -79,6 +88,9 @@ impl Template {
             Self::ImpersonationStarted => "impersonation_started",
             Self::ApiTokenLeaked => "api_token_leaked",
             Self::AccountDeletion => "account_deletion",
+            Self::IdentityLinked => "identity_linked",
+            Self::IdentityUnlinked => "identity_unlinked",
+            Self::AccountClaimed => "account_claimed",
             Self::Test => "test",
         }
     }
@@ -104,6 +116,9 @@ impl Template {
             | Self::PasswordChanged
             | Self::ImpersonationStarted
             | Self::ApiTokenLeaked
+            | Self::IdentityLinked
+            | Self::IdentityUnlinked
+            | Self::AccountClaimed
             | Self::Test => None,
         }
     }

@@ -27,6 +27,8 @@ pub struct Runtime {
     pub max_bots_per_user: u32,
     /// Users are told by mail when an administrator acts in their name.
     pub impersonation_notify: bool,
+    /// Whoever tries a password where there is none is told by which providers its user signs in.
+    pub login_reveal_providers: bool,
 }
 
 impl Runtime {
@@ -164,6 +166,15 @@ pub const SETTINGS: &[Setting] = &[
         read: |now| now.impersonation_notify.into(),
         write: |now, value| value.as_bool().map(|on| now.impersonation_notify = on),
     },
+    Setting {
+        name: "login_reveal_providers",
+        key: Some("login.reveal_providers"),
+        kind: Kind::Boolean,
+        meaning: "Whether a sign-in by password tells by which providers a user without one signs in, and so who has an \
+                  account.",
+        read: |now| now.login_reveal_providers.into(),
+        write: |now, value| value.as_bool().map(|on| now.login_reveal_providers = on),
+    },
 ];
 
 /// The setting of this name.
@@ -220,6 +231,7 @@ mod tests {
             max_api_tokens_per_user: 20,
             max_bots_per_user: 5,
             impersonation_notify: true,
+            login_reveal_providers: false,
         }
     }
 
@@ -249,6 +261,7 @@ mod tests {
             ),
             ("max_bots_per_user", vec![json!(0), json!(1_000)], vec![json!(1_001), json!(null)]),
             ("impersonation_notify", vec![json!(false)], no_text.to_vec()),
+            ("login_reveal_providers", vec![json!(true)], no_text.to_vec()),
         ];
         assert_eq!(table.len(), SETTINGS.len(), "every setting is here");
         for (name, good, bad) in table {

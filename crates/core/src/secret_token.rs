@@ -27,6 +27,8 @@ pub enum Kind {
     ApiToken,
     /// The secret of a service client.
     ClientSecret,
+    /// A sign-in that still owes a factor.
+    LoginChallenge,
 }
 
 impl Kind {
@@ -35,6 +37,7 @@ impl Kind {
         match self {
             Self::ApiToken => "pct_",
             Self::ClientSecret => "pcs_",
+            Self::LoginChallenge => "pcl_",
         }
     }
 

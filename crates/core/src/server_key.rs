@@ -54,6 +54,8 @@ pub enum Purpose {
     Invite,
     /// The audit chain: entries, where it starts, what was erased, checkpoints.
     Audit,
+    /// What of a sign-in by way of a provider only we and the provider know.
+    Flow,
 }
 
 /// A server key is too short to be safe.
@@ -77,7 +79,7 @@ pub struct ServerKey {
     id: KeyId,
     check: [u8; 32],
     gateway: Zeroizing<[u8; 32]>,
-    macs: [hmac::Key; 10],
+    macs: [hmac::Key; 11],
     seal: LessSafeKey,
 }
 
@@ -123,6 +125,7 @@ impl ServerKey {
                 mac("link"),
                 mac("invite"),
                 mac("audit"),
+                mac("flow"),
             ],
             seal: LessSafeKey::new(seal),
         })

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::factor::Factors;
 use crate::ids::{AccountId, SessionId, UserId};
 use crate::refresh_token::{RefreshToken, SecretHash};
 use crate::server_key::KeyId;
@@ -84,6 +85,8 @@ pub enum EndCause {
     UserDeleted,
     /// Somebody signed in in the browser that held it.
     Replaced,
+    /// Its user's address turned out to be somebody else's, who came in.
+    Claimed,
 }
 
 /// A word that is none of an enum's.
@@ -118,7 +121,7 @@ words!(EndCause: Logout = "logout", LogoutEverywhere = "logout_everywhere", Revo
     RevokedByOperator = "revoked_by_operator", Reused = "reused", PasswordChanged = "password_changed",
     PasswordReset = "password_reset", EmailChanged = "email_changed",
     UserDisabled = "user_disabled", Displaced = "displaced", ActingEnded = "acting_ended",
-    UserDeleted = "user_deleted", Replaced = "replaced");
+    UserDeleted = "user_deleted", Replaced = "replaced", Claimed = "claimed");
 words!(ActingMode: Bot = "bot", Read = "read", Full = "full");
 
 /// Whether a session still lives.
@@ -162,6 +165,8 @@ pub struct Grant {
     pub acting: Option<Acting>,
     /// Place in the status lists, if it was made while they were on.
     pub status_index: Option<StatusIndex>,
+    /// The second factors that the user has.
+    pub factors: Factors,
 }
 
 /// How a token came.

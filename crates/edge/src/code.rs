@@ -139,6 +139,10 @@ codes! {
         "Choose another user name.";
     NoPassword "no_password" CONFLICT "No password set"
         "This user has no password. Set one by way of POST /auth/password/forgot.";
+    IdentityTaken "identity_taken" CONFLICT "Linked to somebody else"
+        "Another user signs in by way of this account at the provider. Sign in as that user and unlink it there first.";
+    LastWayIn "last_way_in" CONFLICT "Last way to sign in"
+        "Nothing else is left to sign in with. Set a password by way of POST /auth/password/forgot, or link another provider, first.";
     AlreadyVerified "already_verified" CONFLICT "Already verified"
         "This address is confirmed; nothing is left to do.";
     TooManyTokens "too_many_tokens" CONFLICT "Too many API tokens"
@@ -178,6 +182,8 @@ codes! {
         "The database does not answer. Send the same request again; what was asked may or may not have been done.";
     HashingBusy "hashing_busy" SERVICE_UNAVAILABLE "Too many sign-ins at once"
         "Try again in a moment.";
+    ProviderUnavailable "provider_unavailable" SERVICE_UNAVAILABLE "Provider not available"
+        "The provider does not answer now. Try again later, or sign in another way.";
     KeyUnavailable "key_unavailable" SERVICE_UNAVAILABLE "Key unavailable"
         "This server lacks a key that the request needs. The operator finds it with `portcullis doctor`.";
     RegistrationUnavailable "registration_unavailable" SERVICE_UNAVAILABLE "Registration unavailable"

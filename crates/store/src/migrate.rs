@@ -37,6 +37,8 @@ const MIGRATIONS: &[Migration] = migrations![
     7 "0007_pending",
     8 "0008_settings",
     9 "0009_deletion",
+    10 "0010_factors",
+    12 "0012_identities",
 ];
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -20,6 +20,15 @@ const EVENTS: &str = "SELECT id, at, kind, (actor_id IS NULL OR actor_id = $1) A
 const MAILS: &str =
     "SELECT template, recipient, created_at, sent_at FROM outbox WHERE user_id = $1 ORDER BY id DESC";
 
+const IDENTITIES: &str = "SELECT provider, subject, email, created_at, last_used_at FROM identities \
+    WHERE user_id = $1 ORDER BY id DESC";
+
+row! {
+    struct IdentityRow {
+        provider: String, subject: String, email: Option<String>, created_at: i64, last_used_at: Option<i64>,
+    }
+}
+
 row! {
     struct MembershipRow { account_id: Uuid, name: String, display_code: String, role: String, created_at: i64 }
 }
@@ -155,10 +164,40 @@ pub struct OwnData {
     pub sessions: Vec<OwnSession>,
     /// API tokens, newest first.
     pub api_tokens: Vec<OwnToken>,
+    /// Who they are at providers, newest first.
+    pub identities: Vec<OwnIdentity>,
     /// What happened, newest first.
     pub events: Vec<OwnEvent>,
     /// Mails, newest first.
     pub mails: Vec<OwnMail>,
+}
+
+/// Who the user is at a provider.
+#[derive(Clone, Debug)]
+pub struct OwnIdentity {
+    /// Which.
+    pub provider: String,
+    /// Who they are there.
+    pub subject: String,
+    /// Their address there, as last told.
+    pub email: Option<String>,
+    /// Since when.
+    pub created_at: Timestamp,
+    /// Last sign-in by it.
+    pub last_used_at: Option<Timestamp>,
+}
+
+impl From<IdentityRow> for OwnIdentity {
+    fn from(row: IdentityRow) -> Self {
+        let IdentityRow { provider, subject, email, created_at, last_used_at } = row;
+        Self {
+            provider,
+            subject,
+            email,
+            created_at: Timestamp::from_micros(created_at),
+            last_used_at: last_used_at.map(Timestamp::from_micros),
+        }
+    }
 }
 
 impl From<MembershipRow> for OwnMembership {
@@ -243,6 +282,7 @@ impl Store {
             memberships: all!(self, MembershipRow, sqlx::query_as(MEMBERSHIPS).bind(id)),
             sessions: all!(self, SessionRow, sqlx::query_as(SESSIONS).bind(id)),
             api_tokens: all!(self, TokenRow, sqlx::query_as(TOKENS).bind(id)),
+            identities: all!(self, IdentityRow, sqlx::query_as(IDENTITIES).bind(id)),
             events: all!(self, EventRow, sqlx::query_as(EVENTS).bind(id).bind(events)),
             mails: all!(self, MailRow, sqlx::query_as(MAILS).bind(id)),
         })

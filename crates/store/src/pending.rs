@@ -11,14 +11,15 @@ use crate::error::StoreError;
 
 macro_rules! columns {
     () => {
-        "id, email, email_key, name, username, username_key, password_hash, browser_hash, invite_id, expires_at"
+        "id, email, email_key, name, username, username_key, password_hash, browser_hash, invite_id, expires_at, \
+         provider, subject"
     };
 }
 
 const PUT: &str = concat!(
     "INSERT INTO pending_registrations (",
     columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 );
 const GET: &str =
     concat!("SELECT ", columns!(), " FROM pending_registrations WHERE id = $1 AND expires_at > $2");
@@ -28,13 +29,14 @@ const NEWEST: &str = concat!(
     " FROM pending_registrations WHERE email_key = $1 AND expires_at > $2 ORDER BY id DESC LIMIT 1"
 );
 const TAKE: &str = "DELETE FROM pending_registrations WHERE id = $1";
+const TAKE_ALL: &str = "DELETE FROM pending_registrations WHERE email_key = $1";
 const PURGE: &str = "DELETE FROM pending_registrations WHERE expires_at <= $1";
 
 row! {
     struct PendingRow {
         id: Uuid, email: String, email_key: String, name: Option<String>, username: Option<String>,
         username_key: Option<String>, password_hash: String, browser_hash: Vec<u8>, invite_id: Option<Uuid>,
-        expires_at: i64,
+        expires_at: i64, provider: Option<String>, subject: Option<String>,
     }
 }
 
@@ -49,14 +51,16 @@ pub struct Pending {
     pub name: Option<String>,
     /// User name, if nobody has it by then.
     pub username: Option<Username>,
-    /// PHC string of the password.
-    pub password_hash: String,
+    /// PHC string of the password, if they have chosen one.
+    pub password_hash: Option<String>,
     /// SHA-256 of what the browser that registered holds.
     pub browser_hash: Vec<u8>,
     /// What lets them in.
     pub invite: Option<InviteId>,
     /// Good until.
     pub expires_at: Timestamp,
+    /// Who they are elsewhere: provider and subject.
+    pub identity: Option<(String, String)>,
 }
 
 impl From<PendingRow> for Pending {
@@ -69,10 +73,12 @@ impl From<PendingRow> for Pending {
                 .username
                 .zip(row.username_key)
                 .map(|(shown, key)| Username::from_stored(shown, key)),
-            password_hash: row.password_hash,
+            // The column is older than registrations without one.
+            password_hash: Some(row.password_hash).filter(|hash| !hash.is_empty()),
             browser_hash: row.browser_hash,
             invite: row.invite_id.map(InviteId::from_uuid),
             expires_at: Timestamp::from_micros(row.expires_at),
+            identity: row.provider.zip(row.subject),
         }
     }
 }
@@ -110,10 +116,12 @@ pub async fn put(tx: &mut Tx, pending: &Pending) -> Result<(), StoreError> {
             .bind(&pending.name)
             .bind(pending.username.as_ref().map(Username::as_str))
             .bind(pending.username.as_ref().map(Username::key))
-            .bind(&pending.password_hash)
+            .bind(pending.password_hash.as_deref().unwrap_or_default())
             .bind(&pending.browser_hash)
             .bind(pending.invite.map(InviteId::uuid))
             .bind(pending.expires_at.micros())
+            .bind(pending.identity.as_ref().map(|(provider, _)| provider))
+            .bind(pending.identity.as_ref().map(|(_, subject)| subject))
     )?;
     Ok(())
 }
@@ -121,6 +129,12 @@ pub async fn put(tx: &mut Tx, pending: &Pending) -> Result<(), StoreError> {
 /// Takes a registration away; `false`: somebody has.
 pub async fn take(tx: &mut Tx, id: Uuid) -> Result<bool, StoreError> {
     Ok(affected!(tx, sqlx::query(TAKE).bind(id))? > 0)
+}
+
+/// Takes away all that wait for an address, in the form that addresses are compared by.
+pub async fn take_all(tx: &mut Tx, email_key: &str) -> Result<(), StoreError> {
+    affected!(tx, sqlx::query(TAKE_ALL).bind(email_key))?;
+    Ok(())
 }
 
 /// Deletes what has run out; how many.

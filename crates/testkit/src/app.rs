@@ -23,6 +23,9 @@ use portcullis_app::node::StartError;
 use portcullis_app::settings::{ApiTokenRules, Lifetimes, RegistrationRules, Settings};
 use portcullis_app::{Cx, Parts};
 use portcullis_core::access::Rules;
+use portcullis_core::external::Identity;
+use portcullis_core::factor::Factor;
+use portcullis_core::ids::{IdentityId, UserId};
 use portcullis_core::mail::Mail;
 use portcullis_core::password::PasswordPolicy;
 use portcullis_core::registration::Mode;
@@ -31,6 +34,7 @@ use portcullis_core::time::Clock as _;
 use portcullis_core::user::Role;
 use portcullis_jose::Algorithm;
 use portcullis_store::runtime_settings::{self, Change};
+use portcullis_store::{factors, identities};
 use portcullis_web::{App, ForwardStyle, SameSite, WebConfig};
 use serde_json::Map;
 use tokio::task::JoinHandle;
@@ -99,6 +103,7 @@ impl Default for Setup {
                 status_lists: None,
                 impersonation: Duration::from_hours(1),
                 impersonation_notify: true,
+                reveal_providers: false,
                 forward_auth: ForwardAuth {
                     rules: Rules::new(&format!("{issuer}/upstream"), vec![]),
                     stale: Stale::Serve,
@@ -277,6 +282,42 @@ impl TestApp {
             Box::pin(async move { runtime_settings::change(tx, &change).await })
         });
         done.await.expect("written");
+    }
+
+    /// Who a user is at a provider, as an importer writes it.
+    ///
+    /// # Panics
+    /// If somebody is that already.
+    pub async fn import_identity(&self, provider: &str, subject: &str, user: UserId) {
+        let now = self.clock.now();
+        let identity = Identity {
+            id: IdentityId::new(now, &*self.random),
+            provider: provider.to_owned(),
+            subject: subject.to_owned(),
+            user,
+            email: None,
+            created_at: now,
+            last_used_at: None,
+        };
+        let written = self.cx.store.write(move |tx| {
+            let identity = identity.clone();
+            Box::pin(async move { identities::insert(tx, &identity).await })
+        });
+        assert!(written.await.expect("written"), "nobody is that");
+    }
+
+    /// From now on this user owes a second factor, as if they had set up a TOTP app.
+    ///
+    /// # Panics
+    /// If there is no such user.
+    pub async fn owe_totp(&self, user: UserId) {
+        let found = self.cx.store.user(user).await.expect("read").expect("a user");
+        let change = factors::Change { user, epoch: found.credential_epoch, now: self.clock.now() };
+        let done = self
+            .cx
+            .store
+            .write(move |tx| Box::pin(async move { factors::add(tx, change, Factor::Totp).await }));
+        assert!(done.await.expect("written").is_some());
     }
 
     /// Somebody who presents nothing.

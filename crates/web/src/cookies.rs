@@ -6,7 +6,9 @@
 //! | `pc_access` | the access token, with delivery `cookies` only | everywhere: forward-auth reads it |
 //! | `pc_act_refresh`, `pc_act_access` | the same of the session in which an administrator acts as another user | the same |
 //! | `pc_device` | makes the device known at the next sign-in | everywhere: pages sign in, too |
+//! | `pc_flow` | shows that this browser went to a provider; always `Lax`: it comes back from another site | everywhere |
 //! | `pc_registration` | shows that this browser registered, until the address is confirmed | everywhere |
+//! | `pc_challenge` | the secret of a sign-in that still owes a second factor | everywhere: pages ask for it |
 //! | `csrftoken` | the CSRF token, for scripts to read | everywhere: pages read it |
 //!
 //! The access token's cookie lives as long as the refresh token's, longer than the token in it: a browser that
@@ -14,16 +16,21 @@
 
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
+use portcullis_app::owed::CHALLENGE_LIFETIME;
 use portcullis_app::tokens::Tokens;
 use portcullis_core::session::{Carrier, Delivery};
 use portcullis_edge::cookies::{
-    BadCookieScope, BadCookieValue, CookieError, CookieScope, CookieSpec, Visibility,
+    BadCookieScope, BadCookieValue, CookieError, CookieScope, CookieSpec, SameSite,
+    Visibility,
 };
 
 use crate::state::WebConfig;
 
 /// How long a device stays known: as long as browsers keep any cookie (RFC 6265bis section 5.5).
 const DEVICE_SECONDS: u64 = 400 * 24 * 60 * 60;
+
+/// As long as a flow is good.
+const FLOW_SECONDS: u64 = 10 * 60;
 
 /// The cookies of one session.
 pub(crate) struct Pair {
@@ -37,6 +44,8 @@ pub(crate) struct Cookies {
     pub(crate) acting: Pair,
     device: CookieSpec,
     registration: CookieSpec,
+    challenge: CookieSpec,
+    flow: CookieSpec,
     csrf: CookieSpec,
     /// Refresh tokens do not come to pages.
     narrow: bool,
@@ -52,6 +61,10 @@ pub(crate) struct Brought {
     pub(crate) device: Option<String>,
     /// What shows that it registered.
     pub(crate) registration: Option<String>,
+    /// The secret of a sign-in that owes a second factor.
+    pub(crate) challenge: Option<String>,
+    /// What shows that it went to a provider.
+    pub(crate) flow: Option<String>,
     /// To one of our pages, which stand outside of a narrow `cookies.path`.
     pub(crate) to_page: bool,
 }
@@ -100,6 +113,11 @@ impl Cookies {
             device: hidden("pc_device", &wide)?,
             // Of no use to anybody else: no neighbouring host may have set it.
             registration: hidden("pc_registration", &CookieScope { domain: None, ..wide.clone() })?,
+            challenge: hidden("pc_challenge", &CookieScope { domain: None, ..wide.clone() })?,
+            flow: hidden(
+                "pc_flow",
+                &CookieScope { domain: None, same_site: SameSite::Lax, ..wide.clone() },
+            )?,
             csrf: CookieSpec::new("csrftoken", Visibility::Readable, &wide)?,
             narrow: narrow.path != "/",
             usable: narrow.https || portcullis_edge::host::is_loopback(&config.public_url),
@@ -120,6 +138,8 @@ impl Cookies {
             acting: pair(&self.acting)?,
             device: read(&self.device)?,
             registration: read(&self.registration)?,
+            challenge: read(&self.challenge)?,
+            flow: read(&self.flow)?,
             to_page: false,
         })
     }
@@ -199,6 +219,35 @@ impl Cookies {
     ) -> Result<(), BadCookieValue> {
         add(out, self.registration.set(secret, Some(seconds))?);
         Ok(())
+    }
+
+    /// What keeps the secret of a sign-in that owes a second factor in the browser.
+    ///
+    /// # Errors
+    /// Never: it is base62.
+    pub(crate) fn keep_challenge(&self, secret: &str) -> Result<HeaderValue, BadCookieValue> {
+        self.challenge.set(secret, Some(CHALLENGE_LIFETIME.as_secs()))
+    }
+
+    /// Takes that away, if the browser holds it.
+    pub(crate) fn forget_challenge(&self, out: &mut HeaderMap, brought: &Brought) {
+        if brought.challenge.is_some() {
+            add(out, self.challenge.clear());
+        }
+    }
+
+    /// Sets what shows that this browser went to a provider.
+    ///
+    /// # Errors
+    /// Never: it is base62.
+    pub(crate) fn set_flow(&self, out: &mut HeaderMap, secret: &str) -> Result<(), BadCookieValue> {
+        add(out, self.flow.set(secret, Some(FLOW_SECONDS))?);
+        Ok(())
+    }
+
+    /// Takes it away: the browser is back.
+    pub(crate) fn clear_flow(&self, out: &mut HeaderMap) {
+        add(out, self.flow.clear());
     }
 
     /// Takes away the cookies of acting as another user; what is left is the administrator's own.

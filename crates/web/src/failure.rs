@@ -44,6 +44,11 @@ impl Failure {
         self.problem.code()
     }
 
+    /// Put together again.
+    pub(crate) const fn of(problem: Problem, log: Option<String>) -> Self {
+        Self { problem, log }
+    }
+
     /// Taken apart, for endpoints that answer in another form: the problem, and what the log needs.
     pub(crate) fn into_parts(self) -> (Problem, Option<String>) {
         (self.problem, self.log)

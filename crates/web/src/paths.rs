@@ -159,6 +159,16 @@ paths! {
     INVITE_PAGE = "/invite",
     /// What a sign-in page needs to know.
     CONFIG = "/auth/config",
+    /// Sign in by way of a provider.
+    OAUTH_START = "/auth/oauth/{provider}/start",
+    /// Where the provider sends the browser, and an app the code.
+    OAUTH_CALLBACK = "/auth/oauth/{provider}/callback",
+    /// Be known by way of a provider, too.
+    OAUTH_LINK = "/auth/oauth/{provider}/link",
+    /// Who the user is at providers.
+    IDENTITIES = "/auth/identities",
+    /// One of those.
+    IDENTITY = "/auth/identities/{id}",
     /// Forward-auth.
     VERIFY = "/auth/verify",
     /// Make the first administrator.
@@ -191,6 +201,8 @@ paths! {
     LIVE = "/health/live",
     /// Whether it should get requests.
     READY = "/health/ready",
+    /// The short name of where an app brings the code of a provider. Last: it fits what stands above, too.
+    OAUTH_CALLBACK_SHORT = "/auth/{provider}/callback",
 }
 
 /// The pattern that `path` fits, as its place in [`ALL`].

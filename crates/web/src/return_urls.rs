@@ -8,24 +8,33 @@ use url::Url;
 pub(crate) struct ReturnUrls {
     origins: Vec<Origin>,
     urls: Vec<Url>,
+    /// The last as they are written.
+    written: Vec<String>,
 }
 
 impl ReturnUrls {
     /// Our own origins and the entries: one without a path stands for its whole origin, one with a path for that
     /// URL alone.
     pub(crate) fn new(public_url: &Url, entries: &[String]) -> Result<Self, String> {
-        let mut new = Self { origins: own_origins(public_url), urls: Vec::new() };
+        let mut new = Self { origins: own_origins(public_url), urls: Vec::new(), written: Vec::new() };
         for entry in entries {
             if let Ok(origin) = Origin::parse(entry) {
                 new.origins.push(origin);
                 continue;
             }
             let url = Url::parse(entry).ok().filter(|url| Origin::of(url).is_some() && is_anonymous(url));
+            new.written.push(entry.clone());
             new.urls.push(
                 url.ok_or_else(|| format!("server.return_urls: `{entry}` is not an http or https URL"))?,
             );
         }
         Ok(new)
+    }
+
+    /// Whether `text` is written there, letter for letter, with a path: where a provider may send a browser with a code
+    /// (RFC 9700 section 4.1.3). Another page of the same origin may pass the code on.
+    pub(crate) fn lists(&self, text: &str) -> bool {
+        self.written.iter().any(|entry| entry == text)
     }
 
     /// Whether `url` is among them.
@@ -65,6 +74,26 @@ mod tests {
             ("data:text/html,x", false),
         ] {
             assert_eq!(places.allow(&Url::parse(url).expect(url)), allowed, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_code_comes_to_a_url_that_is_written_there_and_to_no_other() {
+        let own = Url::parse("https://auth.example").expect("a URL");
+        let entries = ["https://app.example", "https://app.example/done"].map(str::to_owned);
+        let places = ReturnUrls::new(&own, &entries).expect("usable");
+        assert!(places.lists("https://app.example/done"));
+        for other in [
+            "https://app.example",
+            "https://app.example/",
+            "https://app.example/done/",
+            "https://app.example/done?x",
+            "https://APP.example/done",
+            "https://app.example:443/done",
+            "https://auth.example/auth/oauth/google/callback",
+            "",
+        ] {
+            assert!(!places.lists(other), "{other}");
         }
     }
 

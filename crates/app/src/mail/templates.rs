@@ -25,7 +25,7 @@ const HOUR: u64 = 60;
 const DAY: u64 = 24 * HOUR;
 
 /// What parameters there are beside those that every mail has. All are texts, and may be missing (`none`).
-pub const PARAMETERS: [&str; 10] = [
+pub const PARAMETERS: [&str; 11] = [
     "name",
     "inviter",
     "account",
@@ -36,6 +36,7 @@ pub const PARAMETERS: [&str; 10] = [
     "key_prefix",
     "found_at",
     "deletes_at",
+    "provider",
 ];
 
 /// The forms of a mail, which each have a file.
@@ -396,6 +397,9 @@ pub fn example(template: Template) -> Map<String, Json> {
             ("found_at", "https://github.com/ada/engine"),
         ],
         Template::AccountDeletion => &[("deletes_at", "2027-01-01")],
+        Template::IdentityLinked | Template::IdentityUnlinked | Template::AccountClaimed => {
+            &[("provider", "Google")]
+        }
         Template::VerifyEmail
         | Template::VerifyRegistration
         | Template::RegistrationAttempt

@@ -37,6 +37,8 @@ pub struct Config {
     pub registration: RegistrationConfig,
     /// `[password]`
     pub password: PasswordConfig,
+    /// `[login]`
+    pub login: LoginConfig,
     /// `[rate_limit]`
     pub rate_limit: RateLimitConfig,
     /// `[api_tokens]`
@@ -314,6 +316,13 @@ pub struct BotsConfig {
 pub struct OutboundConfig {
     /// Not public, and fetched from all the same.
     pub allow: Vec<AddressRange>,
+}
+
+/// `[login]`
+#[derive(Debug, Clone, Copy)]
+pub struct LoginConfig {
+    /// To whoever tries a password where there is none.
+    pub reveal_providers: bool,
 }
 
 /// `[impersonation]`

@@ -134,6 +134,12 @@ pub const KEYS: &[KeySpec] = &[
         "longest wait for a hash before 503 hashing_busy",
     ),
     key(
+        "login.reveal_providers",
+        Boolean,
+        "false",
+        "whoever tries a password where there is none is told by which providers the user signs in",
+    ),
+    key(
         "rate_limit.enabled",
         Boolean,
         "true",

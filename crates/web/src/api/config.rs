@@ -1,13 +1,17 @@
 //! `GET /auth/config`: what a sign-in page needs to know.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue};
+use portcullis_app::providers::Provider;
 use portcullis_core::registration::Mode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::public_json;
+use super::social::of_provider;
 use crate::extract::Disbelieved;
 use crate::paths;
 use crate::state::Web;
@@ -22,8 +26,31 @@ pub(crate) struct ConfigBody {
     password: PasswordBody,
     /// Ways to sign in.
     methods: Vec<&'static str>,
-    /// Other providers.
-    providers: Vec<String>,
+    /// Other providers by way of which people sign in.
+    providers: Vec<ProviderBody>,
+}
+
+/// A provider.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Provider)]
+pub(crate) struct ProviderBody {
+    /// What URLs call it.
+    name: String,
+    /// What people call it.
+    title: String,
+    /// Where its button leads; `return_to` says where to go from there.
+    start_url: String,
+}
+
+/// The providers, in their order.
+pub(crate) fn providers(web: &Web) -> Vec<ProviderBody> {
+    let base = web.config.public_url.as_str().trim_end_matches('/');
+    let one = |provider: &Arc<Provider>| ProviderBody {
+        name: provider.name().to_owned(),
+        title: provider.title().to_owned(),
+        start_url: format!("{base}{}", of_provider(paths::OAUTH_START, provider.name())),
+    };
+    web.cx.providers.iter().map(one).collect()
 }
 
 /// Who may sign up.
@@ -57,7 +84,7 @@ pub(crate) async fn config(State(web): State<Web>, Disbelieved(disbelieved): Dis
         min_length: web.config.password_min_length,
         max_length: web.config.password_max_length,
     };
-    let body = ConfigBody { registration, password, methods: vec!["password"], providers: vec![] };
+    let body = ConfigBody { registration, password, methods: vec!["password"], providers: providers(&web) };
     let mut response = public_json(&body, 60);
     if disbelieved {
         // A gateway asks at its start, and tells the operator.

@@ -3,12 +3,10 @@
 use axum::extract::State;
 use http::{HeaderMap, StatusCode};
 use portcullis_app::deletion::DeletionError;
-use portcullis_app::me::FRESH;
 use portcullis_app::own_data::{Export, ExportError};
 use portcullis_core::password::Password;
 use portcullis_core::time::Timestamp;
 use portcullis_edge::code::Code;
-use portcullis_edge::problem::Problem;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -16,6 +14,7 @@ use uuid::Uuid;
 
 use super::forget::forget_all;
 use super::password_reset::TokenRequest;
+use super::second_factor::fresh_login_required;
 use super::user::UserBody;
 use super::{no_content, private_json};
 use crate::extract::{ClientInfo, JsonBody, OptionalJson, Own};
@@ -48,6 +47,8 @@ pub(crate) struct ExportBody {
     memberships: Vec<MembershipBody>,
     sessions: Vec<SessionBody>,
     api_tokens: Vec<TokenBody>,
+    /// Who the user is at other providers.
+    identities: Vec<IdentityBody>,
     bots: Vec<UserBody>,
     mails: Vec<MailBody>,
     /// What happened to the user, newest first: 10,000 at the most.
@@ -99,6 +100,18 @@ struct TokenBody {
     last_used_at: Option<String>,
     last_address: Option<String>,
     revoked_at: Option<String>,
+}
+
+/// Who the user is at a provider.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExportedIdentity)]
+struct IdentityBody {
+    provider: String,
+    /// What the provider calls them.
+    subject: String,
+    email: Option<String>,
+    created_at: String,
+    last_used_at: Option<String>,
 }
 
 /// A mail to the user.
@@ -167,6 +180,13 @@ impl From<Export> for ExportBody {
             last_address: one.last_address,
             revoked_at: text(one.revoked_at),
         });
+        let identity = data.identities.into_iter().map(|one| IdentityBody {
+            provider: one.provider,
+            subject: one.subject,
+            email: one.email,
+            created_at: one.created_at.to_string(),
+            last_used_at: text(one.last_used_at),
+        });
         let mail = data.mails.into_iter().map(|one| MailBody {
             template: one.template,
             to: one.to,
@@ -188,6 +208,7 @@ impl From<Export> for ExportBody {
             memberships: membership.collect(),
             sessions: session.collect(),
             api_tokens: token.collect(),
+            identities: identity.collect(),
             bots: bots.iter().map(UserBody::from).collect(),
             mails: mail.collect(),
             events: event.collect(),
@@ -196,18 +217,10 @@ impl From<Export> for ExportBody {
     }
 }
 
-/// 403: whoever asks must sign in anew, by one of `methods`.
-pub(crate) fn fresh_login_required(methods: &[&str]) -> Failure {
-    let problem = Problem::new(Code::FreshLoginRequired).extra("max_age", FRESH.as_secs());
-    problem.extra("methods", methods.to_vec()).into()
-}
-
 impl From<ExportError> for Failure {
     fn from(error: ExportError) -> Self {
         match error {
-            ExportError::FreshLoginRequired { by_password: true } => fresh_login_required(&["password"]),
-            ExportError::FreshLoginRequired { by_password: false } => fresh_login_required(&[]),
-            ExportError::NoUser => Self::logged(Code::InvalidToken, "the user is gone"),
+            ExportError::Fresh(error) => error.into(),
             ExportError::Fault(fault) => fault.into(),
         }
     }
@@ -218,7 +231,7 @@ impl From<DeletionError> for Failure {
         match error {
             DeletionError::Invalid(errors) => Self::fields(errors),
             DeletionError::WrongPassword(why) => Self::logged(Code::WrongPassword, why),
-            DeletionError::FreshLoginRequired => fresh_login_required(&[]),
+            DeletionError::FreshLoginRequired(methods) => fresh_login_required(&methods),
             DeletionError::LastAdministrator => Self::new(Code::LastAdministrator),
             DeletionError::LastOwner => Self::new(Code::LastOwner),
             DeletionError::NotFound => Self::new(Code::NotFound),

@@ -52,6 +52,7 @@ impl From<RegisterError> for Failure {
             RegisterError::Invalid(errors) => Self::fields(errors),
             RegisterError::EmailTaken => Self::new(Code::EmailTaken),
             RegisterError::UsernameTaken => Self::new(Code::UsernameTaken),
+            RegisterError::IdentityTaken => Self::new(Code::IdentityTaken),
             RegisterError::NotAdmitted(not) => not.into(),
             RegisterError::HookUnavailable(why) => hook_unavailable(&why),
             RegisterError::NotSignedIn => Self::new(Code::Forbidden),
@@ -62,7 +63,7 @@ impl From<RegisterError> for Failure {
     }
 }
 
-fn hook_unavailable(why: &str) -> Failure {
+pub(crate) fn hook_unavailable(why: &str) -> Failure {
     Failure::logged(Code::RegistrationUnavailable, format!("registration.hook_url: {why}"))
 }
 

@@ -179,6 +179,24 @@ impl<'a> Browser<'a> {
         Ok(Some(Admitted { brought, held, shown: Vec::new() }))
     }
 
+    /// Of a browser that another site, a provider, has sent back, with the secret that shows that it went there; `None`: it
+    /// shows none.
+    ///
+    /// Neither rule is checked: it comes from elsewhere. The secret stands in their place: whoever takes this asks for the
+    /// flow that was begun with it, and no other site can have given it to this browser.
+    pub(crate) async fn admit_return(self) -> Result<Option<(Admitted, String)>, Failure> {
+        let brought = Brought { to_page: true, ..self.brought()? };
+        let Some(secret) = brought.flow.clone() else { return Ok(None) };
+        let held = self.held(&brought).await?;
+        let shown = self.shown(&brought).await?;
+        Ok(Some((Admitted { brought, held, shown }, secret)))
+    }
+
+    /// The secret of a flow that this browser has begun already, in another tab.
+    pub(crate) fn flow(self) -> Result<Option<String>, Failure> {
+        Ok(self.brought()?.flow)
+    }
+
     /// What shows that this browser registered, where a page that may say so asks. It only proves more of whoever has
     /// the mail, so that no token is needed.
     pub(crate) fn registration(self) -> Result<Option<String>, Failure> {

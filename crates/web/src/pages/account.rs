@@ -1,30 +1,43 @@
-//! `/account`: who is signed in, and where; each session but this one with a button that ends it, this one too.
+//! `/account`: who is signed in, and where; each session with a button that ends it, this one too. And by way of which
+//! providers they sign in, with buttons that change that.
 
 use askama::Template;
+use http::HeaderMap;
+use portcullis_app::admission::Codes;
 use portcullis_app::bearer::Caller;
+use portcullis_app::me::FRESH;
 use portcullis_app::sessions::{MAX_PAGE, Page, SessionView};
+use portcullis_app::social::{Holder, StartRequest};
+use portcullis_core::external::Identity;
 use portcullis_core::ids::SessionId;
 use portcullis_core::time::Timestamp;
 use portcullis_core::user::{User, Username};
 use portcullis_edge::code::Code;
+use portcullis_edge::problem::Problem;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::html::{Message, PageAnswer, page, refused, see_other};
-use super::opened::{Opened, Pressed};
+use super::html::{self, Message, PageAnswer, page, refused, see_other};
+use super::opened::{Opened, Pressed, with_return_to};
+use super::provider::led_away;
 use super::sign_in::known;
 use super::visit::Visit;
 use crate::api::forget::forget_all;
-use crate::extract::{Admitted, may_end_sessions};
+use crate::api::social::{link_refused, own_callback};
+use crate::extract::{Admitted, may_change_credentials, may_end_sessions};
 use crate::failure::{Answer, Failure};
 use crate::paths;
 
-/// A session to end.
+/// What a button does; each sends one of these.
 #[derive(Deserialize, ToSchema)]
-pub(crate) struct EndForm {
-    /// Its id.
-    #[serde(default)]
-    session: String,
+#[schema(as = EndForm)]
+pub(crate) struct AccountForm {
+    /// The session to end.
+    session: Option<String>,
+    /// The identity at a provider to forget.
+    unlink: Option<String>,
+    /// The provider to sign in by way of, too.
+    link: Option<String>,
     #[serde(default)]
     csrf_token: String,
 }
@@ -39,7 +52,23 @@ struct Account {
     username: Option<String>,
     role: String,
     sessions: Vec<Session>,
+    identities: Vec<Elsewhere>,
+    /// Those at which the user is not known yet.
+    providers: Vec<Named>,
     csrf_token: String,
+}
+
+struct Elsewhere {
+    id: String,
+    title: String,
+    email: Option<String>,
+    created: String,
+    created_at: String,
+}
+
+struct Named {
+    name: String,
+    title: String,
 }
 
 struct Session {
@@ -105,8 +134,15 @@ async fn account(
 ) -> Result<Account, Failure> {
     let all = Page { before: None, limit: MAX_PAGE };
     let sessions = opened.web.cx.list_sessions(user.id, all).await?;
+    let known = opened.web.cx.list_identities(user.id).await?;
+    let is_known = |name: &str| known.iter().any(|identity| identity.provider == name);
+    let providers = opened.web.cx.providers.iter().filter(|provider| !is_known(provider.name()));
+    let providers = providers.map(|provider| named(provider.name(), provider.title())).collect();
+    let identities = known.into_iter().map(|identity| elsewhere(opened, identity)).collect();
     Ok(Account {
         message,
+        identities,
+        providers,
         acting: caller.is_acting(),
         name: user.profile.name,
         email: user.email.as_str().to_owned(),
@@ -117,31 +153,93 @@ async fn account(
     })
 }
 
-/// Ends a session.
+fn named(name: &str, title: &str) -> Named {
+    Named { name: name.to_owned(), title: title.to_owned() }
+}
+
+fn elsewhere(opened: &Opened, identity: Identity) -> Elsewhere {
+    let title = opened.web.cx.providers.get(&identity.provider);
+    Elsewhere {
+        id: identity.id.to_string(),
+        title: title.map_or(identity.provider, |provider| provider.title().to_owned()),
+        email: identity.email,
+        created: to_the_minute(identity.created_at),
+        created_at: identity.created_at.to_string(),
+    }
+}
+
+/// Ends a session, or changes by way of which providers the user signs in.
 #[utoipa::path(post, path = paths::ACCOUNT_PAGE, tag = "pages",
-    request_body(content = EndForm, content_type = "application/x-www-form-urlencoded"), responses(
-    (status = 303, description = "Ended: to this page, or to the sign-out page if it was the one that asks")))]
-pub(crate) async fn submit(opened: Opened, Pressed(sent): Pressed<EndForm>) -> PageAnswer {
+    request_body(content = AccountForm, content_type = "application/x-www-form-urlencoded"), responses(
+    (status = 200, content_type = "text/html", description = "A page that leads on to the provider"),
+    (status = 303, description = "Done: to this page, or to the sign-out page if the session ended that asks")))]
+pub(crate) async fn submit(opened: Opened, Pressed(sent): Pressed<AccountForm>) -> PageAnswer {
     let (visit, admitted) = Visit::pressing(&opened, &sent.csrf_token).await?;
-    let ended = match &visit.user {
-        Some(caller) => end(&opened, (caller, &admitted), &sent).await,
+    let done = match &visit.user {
+        Some(caller) => press(&opened, (caller, &admitted), &sent).await,
         None => see_other(&opened.to_sign_in()),
     };
-    let answer = match ended {
-        Err(failure) if failure.code() == Code::NotFound => {
-            let text = "This session has ended already.".to_owned();
-            let message = Message { code: Code::NotFound.as_str(), text };
+    let answer = match done {
+        Err(failure) if failure.code() == Code::FreshLoginRequired => see_other(&sign_in_anew()),
+        Err(failure) if matches!(failure.code(), Code::NotFound | Code::LastWayIn) => {
+            let text = |problem: &Problem| match problem.code() {
+                Code::NotFound if sent.session.is_some() => "This session has ended already.".to_owned(),
+                Code::NotFound => "This is not there any more.".to_owned(),
+                _ => html::message(problem, &HeaderMap::new()).text,
+            };
+            let (problem, log) = failure.into_parts();
+            let message = Message { code: problem.code().as_str(), text: text(&problem) };
             let again = shown(&opened, &visit, Some(message)).await;
-            refused(failure, |_, _| again)
+            refused(Failure::of(problem, log), |_, _| again)
         }
         answer => answer,
     };
     visit.answer(answer)
 }
 
-async fn end(opened: &Opened, (caller, admitted): (&Caller, &Admitted), sent: &EndForm) -> Answer {
+/// The sign-in page, for somebody who is signed in and has to show once more that it is them.
+fn sign_in_anew() -> String {
+    let page = with_return_to(paths::SIGN_IN_PAGE, paths::ACCOUNT_PAGE);
+    format!("{page}&max_age={}", FRESH.as_secs())
+}
+
+async fn press(opened: &Opened, by: (&Caller, &Admitted), sent: &AccountForm) -> Answer {
+    match (&sent.session, &sent.unlink, &sent.link) {
+        (Some(session), None, None) => end(opened, by, session).await,
+        (None, Some(identity), None) => unlink(opened, by.0, identity).await,
+        (None, None, Some(provider)) => link(opened, by, provider).await,
+        _ => Err(Failure::new(Code::NotFound)),
+    }
+}
+
+async fn unlink(opened: &Opened, caller: &Caller, id: &str) -> Answer {
+    caller.settled()?;
+    may_change_credentials(caller)?;
+    let id = id.parse().map_err(|_| Failure::new(Code::NotFound))?;
+    opened.web.cx.unlink(caller, id, &opened.client).await?;
+    see_other(paths::ACCOUNT_PAGE)
+}
+
+async fn link(opened: &Opened, (caller, admitted): (&Caller, &Admitted), provider: &str) -> Answer {
+    caller.settled()?;
+    may_change_credentials(caller)?;
+    let web = &opened.web;
+    let request = StartRequest {
+        provider: provider.to_owned(),
+        redirect_uri: own_callback(web, provider),
+        return_to: Some(paths::ACCOUNT_PAGE.to_owned()),
+        delivery: None,
+        holder: Holder::Browser(admitted.brought().flow.clone()),
+        codes: Codes::default(),
+        fresh: false,
+    };
+    let started = web.cx.start_link(caller, request, &opened.client).await;
+    led_away(web, &started.map_err(|error| link_refused(web, error))?)
+}
+
+async fn end(opened: &Opened, (caller, admitted): (&Caller, &Admitted), session: &str) -> Answer {
     may_end_sessions(caller)?;
-    let id: SessionId = sent.session.parse().map_err(|_| Failure::new(Code::NotFound))?;
+    let id: SessionId = session.parse().map_err(|_| Failure::new(Code::NotFound))?;
     if !opened.web.cx.revoke_session(id, caller.user, &opened.client).await? {
         return Err(Failure::new(Code::NotFound));
     }

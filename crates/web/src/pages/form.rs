@@ -11,6 +11,7 @@ use portcullis_edge::security_headers::STRICT_CSP;
 use super::html::{Link, Message, message, page, refused};
 use super::opened::Opened;
 use super::place::Place;
+use super::provider::Button;
 use crate::failure::{Answer, Failure};
 
 /// A page with a form.
@@ -26,6 +27,10 @@ pub(super) struct Form {
     csrf_token: String,
     button: &'static str,
     links: Vec<Link>,
+    /// Other ways to do the same.
+    ways: Vec<Button>,
+    /// Where it is sent; here, if nowhere else.
+    action: Option<String>,
     /// Where the answer to the form may lead, if that is not here.
     leads_to: Option<String>,
 }
@@ -129,6 +134,8 @@ impl Form {
             csrf_token,
             button,
             links: Vec::new(),
+            ways: Vec::new(),
+            action: None,
             leads_to: None,
         }
     }
@@ -152,6 +159,16 @@ impl Form {
     pub(super) fn link(mut self, text: &'static str, place: impl Into<String>) -> Self {
         self.links.push(Link::new(text, place));
         self
+    }
+
+    /// Providers by way of which the same can be done.
+    pub(super) fn ways(self, ways: Vec<Button>) -> Self {
+        Self { ways, ..self }
+    }
+
+    /// Sent to another page than the one that it is shown on.
+    pub(super) fn sent_to(self, action: String) -> Self {
+        Self { action: Some(action), ..self }
     }
 
     /// What was sent, in the field called `name`.

@@ -133,6 +133,13 @@ pub(super) fn message(problem: &Problem, headers: &HeaderMap) -> Message {
             [] => problem.detail_text(),
             [first, ..] => &first.message,
         },
+        Code::LinkRequired => {
+            "Somebody has an account with this e-mail address. If that is you, sign in here as before; then you can add \
+             the provider on your account page."
+        }
+        Code::IdentityTaken => "Somebody else signs in by way of this account at the provider.",
+        Code::LastWayIn => "Nothing else would be left to sign in with. Set a password first, or add another provider.",
+        Code::FreshLoginRequired => "Please show once more that it is you, then try again.",
         Code::NotWhileActing => "You act as another user: this is not yours to change.",
         Code::ReadOnlySession => "You act as another user, and may only look.",
         _ => problem.detail_text(),

@@ -102,6 +102,11 @@ impl Opened {
         self.place.as_ref().map_or(paths::ACCOUNT_PAGE, Place::location)
     }
 
+    /// As if nothing had been asked for in the query.
+    pub(super) fn forget_query(&mut self) {
+        (self.place, self.max_age, self.tried, self.invite) = (None, None, false, None);
+    }
+
     /// Another page of ours, from which the way leads to the same place.
     pub(super) fn by_way_of(&self, page: &str) -> String {
         match &self.place {

@@ -16,7 +16,7 @@ pub(crate) struct Place {
 impl Place {
     /// Reads `text`; `None`: people are not sent there. What browsers would mend before they read it – a backslash, a
     /// tab, white space around it – is refused unread.
-    pub(super) fn read(web: &Web, text: &str) -> Option<Self> {
+    pub(crate) fn read(web: &Web, text: &str) -> Option<Self> {
         if !text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') {
             return None;
         }
@@ -40,7 +40,7 @@ impl Place {
     }
 
     /// As `Location` says it.
-    pub(super) fn location(&self) -> &str {
+    pub(crate) fn location(&self) -> &str {
         &self.location
     }
 

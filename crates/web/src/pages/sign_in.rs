@@ -14,7 +14,9 @@ use super::form::{Field, Form, Kind};
 use super::html::{Link, Notice, PageAnswer, page, see_other};
 use super::opened::{Opened, PageQuery, Pressed};
 use super::place::Place;
+use super::provider::buttons;
 use super::visit::Visit;
+use crate::api::login::refused;
 use crate::api::token_response::{cookies_of, delivery};
 use crate::extract::handover;
 use crate::failure::{Answer, Failure};
@@ -116,7 +118,7 @@ async fn sign_in(opened: &Opened, sent: &SignInForm) -> Answer {
         // What changes credentials takes no token that is for others, too.
         audience: Some(web.cx.settings.issuer.clone()),
     };
-    let tokens = web.cx.login(request, &opened.client).await?;
+    let tokens = web.cx.login(request, &opened.client).await.map_err(|error| refused(web, error))?;
     let cookies = cookies_of(&tokens, Some((web, &admitted)))?;
     let mut response = gone_on(opened, tokens.grant.must_change_password)?;
     response.headers_mut().extend(cookies);
@@ -133,7 +135,7 @@ pub(super) fn gone_on(opened: &Opened, must_change_password: bool) -> Result<Res
 }
 
 /// `again`: somebody who is signed in, but not recently enough.
-fn form(opened: &Opened, csrf_token: String, again: Option<&User>) -> Form {
+pub(super) fn form(opened: &Opened, csrf_token: String, again: Option<&User>) -> Form {
     let name = Field::new("email", "E-mail address or user name", Kind::Name, "username");
     let password = Field::new("password", "Password", Kind::Password, "current-password");
     let form = Form::new("Sign in", "Sign in", csrf_token).leading_on(opened);
@@ -144,6 +146,7 @@ fn form(opened: &Opened, csrf_token: String, again: Option<&User>) -> Form {
     };
     let form = form.link("I have lost my password", opened.by_way_of(paths::FORGOT_PASSWORD_PAGE));
     let form = form.field(name.value(again.map_or("", |user| user.email.as_str()))).field(password);
+    let form = form.ways(buttons(opened));
     if opened.web.cx.runtime().registration_mode != Mode::Closed && again.is_none() {
         form.link("Sign up", opened.by_way_of(paths::SIGN_UP_PAGE))
     } else {

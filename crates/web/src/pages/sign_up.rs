@@ -11,6 +11,7 @@ use super::form::{Field, Form, Kind};
 use super::html::{Link, Notice, PageAnswer, page, refused};
 use super::mailed::done;
 use super::opened::{Opened, PageQuery, Pressed};
+use super::provider::buttons;
 use super::sign_in::{gone_on, known, signed_in};
 use super::visit::Visit;
 use crate::api::register::remember;
@@ -108,12 +109,15 @@ fn form(opened: &Opened, csrf_token: String) -> Form {
         let field = field.value(opened.invite.as_deref().unwrap_or_default());
         if required { field } else { field.optional() }
     });
+    // A link carries no code that is typed here.
+    let ways = if required && opened.invite.is_none() { Vec::new() } else { buttons(opened) };
     Form::new("Sign up", "Sign up", csrf_token)
         .leading_on(opened)
         .field(Field::new("name", "Name (if you like)", Kind::Text, "name").optional())
         .field(Field::new("email", "E-mail address", Kind::Email, "username"))
         .field(Field::new("password", "Password", Kind::Password, "new-password").hint(at_least))
         .fields(invite)
+        .ways(ways)
         .link("I have an account: sign in", opened.by_way_of(paths::SIGN_IN_PAGE))
 }
 

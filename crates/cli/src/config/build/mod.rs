@@ -17,7 +17,7 @@ use portcullis_app::settings::RegistrationHook;
 use super::entries::Entries;
 use super::error::{ConfigError, Problem};
 use super::sections::{
-    ApiTokensConfig, AuditConfig, BotsConfig, Config, DeletionConfig, ImpersonationConfig, LogFormat,
+    ApiTokensConfig, AuditConfig, BotsConfig, Config, DeletionConfig, ImpersonationConfig, LoginConfig, LogFormat,
     OutboundConfig, RateLimitConfig, RegistrationConfig, RegistrationMode, RevocationsConfig, StaleMode,
     TelemetryConfig,
 };
@@ -42,6 +42,7 @@ pub(super) fn config(entries: &mut Entries, cwd: &Path) -> Result<Config, Config
         database: server::database(entries)?,
         registration: registration(entries)?,
         password: password::password(entries, cwd)?,
+        login: LoginConfig { reveal_providers: entries.boolean("login.reveal_providers") },
         rate_limit: rate_limit(entries),
         api_tokens: api_tokens(entries)?,
         bots: BotsConfig { max_per_user: entries.integer("bots.max_per_user") },

@@ -203,6 +203,13 @@ const TABLE: &[Operation] = &[
     without_cookies(paths::EMAIL_VERIFY, Json, FIELDS),
     without_cookies(paths::EMAIL_NOT_ME, Json, FIELDS),
     without_cookies(paths::EMAIL_UNDO, Json, FIELDS),
+    op("GET", paths::OAUTH_START, Nothing, NOT_THERE),
+    op("GET", paths::OAUTH_CALLBACK, Nothing, NOT_THERE),
+    delivers(paths::OAUTH_CALLBACK, Json),
+    delivers(paths::OAUTH_CALLBACK_SHORT, Json),
+    op("POST", paths::OAUTH_LINK, Json, MISSING),
+    op("GET", paths::IDENTITIES, Nothing, MISSING),
+    owned("DELETE", paths::IDENTITY, Nothing),
     op("GET", paths::CONFIG, Nothing, OPEN),
     op("GET", paths::VERIFY, Nothing, (404, "not_found")),
     delivers(paths::SET_UP, Json),
@@ -228,7 +235,7 @@ impl Operation {
     /// The path as somebody asks for it.
     fn asked(&self, session: &str) -> String {
         let path = self.path.replace("{id}", session).replace("{user}", session).replace("{invite}", session);
-        path.replace("{name}", "portcullis.css").replace("{list}", "0")
+        path.replace("{name}", "portcullis.css").replace("{list}", "0").replace("{provider}", "nobody")
     }
 
     /// Answers in the form of RFC 6749.

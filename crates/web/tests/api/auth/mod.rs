@@ -22,5 +22,6 @@ mod register;
 mod registration_hook;
 mod sessions;
 mod setup;
+pub(crate) mod social;
 mod tokens;
 pub(crate) mod verify;
