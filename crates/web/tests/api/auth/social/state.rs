@@ -154,6 +154,7 @@ on_both! {
         let (app, fake) = world(backend).await;
         for forgery in Forgery::ALL {
             fake.forge(forgery);
+            fake.keep_email_apart(forgery == Forgery::OthersProfile);
             let browser = app.browser();
             let url = sent(&browser, "/auth/oauth/acme/start").await;
             let returned = fake.authorize(&url, &ada(&fake));
@@ -169,6 +170,7 @@ on_both! {
         let reply = app.browser().get("/auth/oauth/acme/start").await;
         refused(&reply, 503, "provider_unavailable");
         fake.mend();
+        app.clock.advance(Duration::from_mins(1));
         let browser = app.browser();
         let url = sent(&browser, "/auth/oauth/acme/start").await;
         let returned = fake.authorize(&url, &ada(&fake));
