@@ -13,7 +13,7 @@ const PICTURES = 3;
 /**
  * Starts a world and a browser before the tests of a file, and ends them after.
  *
- * @param {{ settings?: Record<string, string>, isBetween?: boolean, browser?: Parameters<typeof startBrowser>[0] }} [options]
+ * @param {{ settings?: Record<string, string> | (() => Promise<Record<string, string>>), isBetween?: boolean, browser?: Parameters<typeof startBrowser>[0] }} [options]
  */
 export function stage({ settings, isBetween, browser } = {}) {
   const here = {
@@ -31,7 +31,8 @@ export function stage({ settings, isBetween, browser } = {}) {
     },
   };
   before(async () => {
-    here.world = await startWorld(settings, { isBetween });
+    const own = typeof settings === "function" ? await settings() : settings;
+    here.world = await startWorld(own, { isBetween });
     here.browser = await startBrowser(browser);
   });
   after(async () => {

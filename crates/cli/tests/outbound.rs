@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use portcullis::outbound::Client;
-use portcullis_app::outbound::{Outbound, OutboundError, Post};
+use portcullis_app::outbound::{Content, Outbound, OutboundError, Post, Request};
 use portcullis_core::outbound::AddressBlock;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -192,4 +192,35 @@ async fn nothing_is_sent_to_what_is_not_public() {
         assert!(matches!(error, OutboundError::Refused(_)), "{url}: {error}");
     }
     assert_eq!(count.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn forms_and_headers_of_a_get_arrive_as_they_are() {
+    let headers = [("authorization", "Bearer one".to_owned())];
+    for (content, start, end) in [
+        (Content::Nothing, "GET /a?b=c HTTP/1.1\r\n", ""),
+        (Content::Form("a=%20&b={\"a\":1}".into()), "POST /a?b=c HTTP/1.1\r\n", "a=%20&b={\"a\":1}"),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/a?b=c", listener.local_addr().unwrap());
+        let asked = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.windows(4).any(|four| four == b"\r\n\r\n") || !request.ends_with(end.as_bytes()) {
+                assert!(stream.read_buf(&mut request).await.unwrap() > 0);
+            }
+            stream.write_all(b"HTTP/1.1 401 No\r\nContent-Length: 2\r\n\r\n{}").await.unwrap();
+            String::from_utf8(request).unwrap()
+        });
+        let is_form = matches!(content, Content::Form(_));
+        let request = Request { url: &url, headers: &headers, content, most: 100 };
+        let answer = to_loopback().send(request).await.unwrap();
+        assert_eq!((answer.status, &answer.body[..]), (401, &b"{}"[..]), "whatever it says");
+        let asked = asked.await.unwrap();
+        assert!(asked.starts_with(start), "{asked}");
+        assert!(
+            asked.contains("authorization: Bearer one\r\n") && asked.contains("accept: application/json\r\n")
+        );
+        assert_eq!(asked.contains("content-type: application/x-www-form-urlencoded\r\n"), is_form, "{asked}");
+    }
 }

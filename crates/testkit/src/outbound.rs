@@ -1,7 +1,7 @@
 //! An outside world that answers as a test says.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::body::Body;
@@ -28,9 +28,16 @@ pub struct FakeOutbound {
 struct State {
     answers: HashMap<String, Bytes>,
     responses: HashMap<String, Answer>,
-    places: Vec<(String, Router)>,
+    places: Vec<(String, Place)>,
     posted: Vec<Posted>,
     asked: usize,
+}
+
+/// Who answers for a place.
+#[derive(Clone)]
+enum Place {
+    Here(Router),
+    Elsewhere(Arc<dyn Outbound>),
 }
 
 /// Something that was sent, and answered.
@@ -69,7 +76,12 @@ impl FakeOutbound {
 
     /// From now on a server in this process answers whatever is asked of URLs that begin with `base`.
     pub fn place(&self, base: &str, server: Router) {
-        self.state().places.push((base.to_owned(), server));
+        self.state().places.push((base.to_owned(), Place::Here(server)));
+    }
+
+    /// From now on another client asks URLs that begin with `base`.
+    pub fn ask_by(&self, base: &str, client: Arc<dyn Outbound>) {
+        self.state().places.push((base.to_owned(), Place::Elsewhere(client)));
     }
 
     fn known(&self, request: &Request<'_>) -> Option<Answer> {
@@ -128,7 +140,8 @@ impl Outbound for FakeOutbound {
             let somewhere =
                 self.state().places.iter().find(|place| request.url.starts_with(&place.0)).cloned();
             let answer = match somewhere {
-                Some((_, place)) => ask(place, &request).await?,
+                Some((_, Place::Here(server))) => ask(server, &request).await?,
+                Some((_, Place::Elsewhere(client))) => client.send(request.clone()).await?,
                 None => self.known(&request).ok_or_else(|| OutboundError::Failed("nobody answers".into()))?,
             };
             if request.most > 0 && answer.body.len() > request.most {
@@ -156,7 +169,7 @@ fn body(content: &Content) -> Option<Bytes> {
 }
 
 /// The answer of a server in this process.
-async fn ask(place: Router, request: &Request<'_>) -> Result<Answer, OutboundError> {
+async fn ask(server: Router, request: &Request<'_>) -> Result<Answer, OutboundError> {
     let failed = |error: &dyn std::fmt::Display| OutboundError::Failed(error.to_string());
     let mut asked = http::Request::builder().uri(request.url).header(IN_PROCESS, "1");
     asked = match &request.content {
@@ -169,7 +182,7 @@ async fn ask(place: Router, request: &Request<'_>) -> Result<Answer, OutboundErr
     }
     let body = body(&request.content).unwrap_or_default();
     let asked = asked.body(Body::from(body)).map_err(|error| failed(&error))?;
-    let response = place.oneshot(asked).await.unwrap_or_else(|never| match never {});
+    let response = server.oneshot(asked).await.unwrap_or_else(|never| match never {});
     if response.headers().contains_key(SILENT) {
         return Err(OutboundError::Failed("no answer in time".into()));
     }

@@ -21,6 +21,9 @@ pub(super) struct Tokens {
     pub(super) id_token: Option<Zeroizing<String>>,
 }
 
+const STRANGER: ProviderFault =
+    ProviderFault::Refused("the provider does not know us by this client_id and client_secret");
+
 #[derive(Deserialize)]
 struct TokenAnswer {
     access_token: Option<String>,
@@ -68,35 +71,22 @@ impl Exchange<'_> {
         let content = Content::Form(form(&fields));
         let answer =
             outbound.send(Request { url: self.endpoint, headers: &headers, content, most: MOST }).await;
-        tokens(&answer.map_err(no_answer)?)
+        tokens(&answer.map_err(|error| no_answer(&error))?)
     }
 }
 
-/// RFC 6749 §5.1 and §5.2; a few providers send their errors with a 200.
+/// RFC 6749 §5.1 and §5.2; a few providers send their errors with a 200, and Facebook's error is an object.
 fn tokens(answer: &Answer) -> Result<Tokens, ProviderFault> {
+    const STRANGERS: [&str; 3] = ["invalid_client", "unauthorized_client", "incorrect_client_credentials"];
     let read = serde_json::from_slice::<TokenAnswer>(&answer.body).ok();
     let error = read.as_ref().and_then(|answer| answer.error.as_deref());
-    match (answer.status, error) {
-        (
-            200..=299 | 400..=403,
-            Some("invalid_client" | "unauthorized_client" | "incorrect_client_credentials"),
-        ) => {
-            return Err(ProviderFault::Refused(
-                "the provider does not know us by this client_id and client_secret",
-            ));
-        }
-        (200..=299 | 400..=403, Some(_)) => {
-            return Err(ProviderFault::Refused("the provider does not take the code"));
-        }
-        (200, None) => {}
-        // Facebook's error is an object.
-        (400, None) => return Err(ProviderFault::Refused("the provider does not take the code")),
-        (401 | 403, None) => {
-            return Err(ProviderFault::Refused(
-                "the provider does not know us by this client_id and client_secret",
-            ));
-        }
-        (status, _) => return Err(answered("token endpoint", status)),
+    let about_us = error.is_some_and(|error| STRANGERS.contains(&error));
+    match answer.status {
+        200 | 400 | 401 | 403 if about_us => return Err(STRANGER),
+        401 | 403 if error.is_none() => return Err(STRANGER),
+        200 if error.is_none() => {}
+        200 | 400 | 401 | 403 => return Err(ProviderFault::Refused("the provider does not take the code")),
+        status => return Err(answered("token endpoint", status)),
     }
     let read = read.ok_or_else(|| unreadable("token endpoint"))?;
     if read.token_type.is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
@@ -138,11 +128,11 @@ pub(super) async fn ask_with(
     }
     let headers = [("authorization", format!("Bearer {}", token.as_str()))];
     let request = Request { url, headers: &headers, content: Content::Nothing, most: MOST };
-    outbound.send(request).await.map_err(no_answer)
+    outbound.send(request).await.map_err(|error| no_answer(&error))
 }
 
 /// Nothing came.
-pub(super) fn no_answer(error: OutboundError) -> ProviderFault {
+pub(super) fn no_answer(error: &OutboundError) -> ProviderFault {
     ProviderFault::Unavailable(error.to_string())
 }
 

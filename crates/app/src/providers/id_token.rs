@@ -153,14 +153,14 @@ mod tests {
     }
 
     fn with(changes: &Value) -> Result<Subject, &'static str> {
-        let mut changed = claims();
+        let mut all = claims();
         for (name, value) in changes.as_object().expect("an object") {
             match value {
-                Value::Null => drop(changed.as_object_mut().expect("an object").remove(name)),
-                value => changed[name] = value.clone(),
+                Value::Null => drop(all.as_object_mut().expect("an object").remove(name)),
+                value => all[name] = value.clone(),
             }
         }
-        judged(changed, Algorithm::Rs256)
+        judged(all, Algorithm::Rs256)
     }
 
     #[test]
@@ -229,10 +229,10 @@ mod tests {
 
     #[test]
     fn the_hash_is_of_the_signature() {
-        let mut changed = claims();
-        changed["at_hash"] = json!("77QmUPtjPfzWtF2AnpK9RQ");
-        assert!(judged(changed.clone(), Algorithm::Es256).is_ok());
-        assert!(judged(changed, Algorithm::EdDsa).is_err());
+        let mut all = claims();
+        all["at_hash"] = json!("77QmUPtjPfzWtF2AnpK9RQ");
+        assert!(judged(all.clone(), Algorithm::Es256).is_ok());
+        assert!(judged(all, Algorithm::EdDsa).is_err());
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub(super) async fn fetch_keys(outbound: &dyn Outbound, url: &str) -> Result<Key
 
 async fn published(outbound: &dyn Outbound, url: &str, what: &str) -> Result<bytes::Bytes, ProviderFault> {
     let request = Request { url, headers: &[], content: Content::Nothing, most: MOST };
-    let answer = outbound.send(request).await.map_err(no_answer)?;
+    let answer = outbound.send(request).await.map_err(|error| no_answer(&error))?;
     if answer.status == 200 { Ok(answer.body) } else { Err(answered(what, answer.status)) }
 }
 

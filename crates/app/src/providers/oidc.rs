@@ -101,6 +101,20 @@ impl Oidc {
         client: &ProviderSettings,
         came_back: CameBack<'_>,
     ) -> Result<ExternalIdentity, ProviderFault> {
+        let done = self.steps(cx, client, came_back).await;
+        if matches!(done, Err(ProviderFault::Unavailable(_))) {
+            // What does not answer may have moved.
+            self.metadata.doubt().await;
+        }
+        done
+    }
+
+    async fn steps(
+        &self,
+        cx: &Cx,
+        client: &ProviderSettings,
+        came_back: CameBack<'_>,
+    ) -> Result<ExternalIdentity, ProviderFault> {
         let metadata = self.metadata(cx).await?;
         self.check_iss(&metadata, came_back.iss)?;
         let (tokens, metadata) = self.exchange(cx, client, metadata, &came_back).await?;

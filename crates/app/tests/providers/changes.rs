@@ -91,3 +91,18 @@ async fn two_providers_know_nothing_of_each_other() {
     assert_eq!(mixed_up, Err(ProviderFault::Refused(told)));
     assert_eq!(other.fake.asked(Endpoint::Token), 0, "the code goes nowhere");
 }
+
+#[tokio::test]
+async fn whatever_has_moved_is_looked_for_after_it_failed() {
+    for endpoint in [Endpoint::Keys, Endpoint::Profile] {
+        let scene = Scene::oidc().await;
+        scene.fake.keep_email_apart(true);
+        scene.url().await.expect("it says where");
+        scene.app.clock.advance(Duration::from_secs(10));
+        scene.fake.break_at(endpoint, portcullis_testkit::Breakage::Down);
+        assert!(scene.sign_in().await.is_err());
+        assert_eq!(scene.fake.asked(Endpoint::Discovery), 1);
+        scene.url().await.expect("it still says where");
+        assert_eq!(scene.fake.asked(Endpoint::Discovery), 2, "after {endpoint:?} has failed");
+    }
+}

@@ -17,6 +17,9 @@ use super::table::KEYS;
 use super::value::Value;
 use super::{database_url, duration, size};
 
+/// The first key of each provider.
+const FIRST_OF_PROVIDER: &str = "providers.<name>.kind";
+
 /// A configuration, and where each of its values came from.
 #[derive(Debug, Clone)]
 pub struct Loaded {
@@ -74,7 +77,7 @@ impl Loaded {
             }
             if spec.name.starts_with(PROVIDERS) {
                 // All keys of one, then of the next, where the table begins with them.
-                if spec.name.ends_with(".kind") {
+                if spec.name == FIRST_OF_PROVIDER {
                     shown.extend(entries.providers().iter().flat_map(|name| provider(name, entries)));
                 }
                 continue;

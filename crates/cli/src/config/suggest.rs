@@ -10,12 +10,12 @@ pub(super) const SEE_ALL: &str = "portcullis config show lists every key";
 pub(super) fn key(dotted: &str) -> Option<String> {
     let provider = dotted.strip_prefix(PROVIDERS).and_then(|rest| rest.split('.').next());
     // The operator's name is no slip.
-    let named = |name: String| match provider {
+    let of_provider = |name: String| match provider {
         Some(provider) if name.starts_with(PROVIDERS) => name.replace(NAME, provider),
         _ => name,
     };
     let rows = || KEYS.iter().flat_map(|spec| [Some(spec.name.to_owned()), spec.file_name()]).flatten();
-    let names = || rows().map(named);
+    let names = || rows().map(of_provider);
     let leaf = dotted.rsplit('.').next().unwrap_or(dotted);
     nearest(dotted, names())
         // The right name in the wrong section, or in none.

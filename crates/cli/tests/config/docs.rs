@@ -54,7 +54,7 @@ fn defaults_and_environment_names_are_those_of_the_table() {
 fn every_example_loads() {
     for (name, part) in parts() {
         let example = line_of(part, "- Example: ").trim_matches('`');
-        let section = name.rsplit_once('.').map_or(name, |(section, _)| section);
+        let section = name.rsplit_once('.').map_or(name, |(section, _)| section).replace("<name>", "acme");
         let given = Given::toml(&format!("[{section}]\n{example}"))
             .with("blocklist.txt", "password\n")
             .with("secret", "0123456789abcdef0123456789abcdef")
@@ -80,8 +80,34 @@ fn every_example_loads() {
         } else {
             given
         };
+        let given = match name.strip_prefix("providers.<name>.") {
+            Some(key) => with_the_rest_of_a_provider(given, key),
+            None => given,
+        };
         let shown = given.load().unwrap_or_else(|error| panic!("{example}: {error}")).show();
         let set = shown.iter().any(|key| key.origin.to_string().ends_with(":2"));
         assert!(set, "{example} sets nothing");
     }
+}
+
+/// What a provider needs beside one key.
+fn with_the_rest_of_a_provider(given: Given, example: &str) -> Given {
+    let kind = match example {
+        "hosted_domain" => "google",
+        "tenant" => "microsoft",
+        "issuer" => "oidc",
+        key if ["kind", "title", "client_id", "client_secret", "scopes"].contains(&key) => "google",
+        _ => "oauth2",
+    };
+    let common = [("kind", kind), ("client_id", "us"), ("client_secret", "a secret")];
+    let of_oauth2 = [
+        ("authorization_endpoint", "https://id.example.com/authorize"),
+        ("token_endpoint", "https://id.example.com/token"),
+        ("userinfo_endpoint", "https://id.example.com/me"),
+        ("profile.subject", "/id"),
+        ("profile.email", "/email"),
+    ];
+    let of_kind = of_oauth2.iter().filter(|_| kind == "oauth2");
+    let rest = common.iter().chain(of_kind).filter(|(key, _)| *key != example);
+    rest.fold(given, |given, (key, value)| given.flag(&format!("providers.acme.{key}"), value))
 }

@@ -314,13 +314,13 @@ impl FakeIdp {
     /// A provider's settings: its OpenID Connect.
     pub fn oidc(&self, name: &str) -> ProviderSettings {
         let kind = OidcSettings { issuer: self.url(), authentication: None, email_vouched: None };
-        self.settings(name, &["openid", "email", "profile"], ProviderKind::Oidc(kind))
+        settings(name, &["openid", "email", "profile"], ProviderKind::Oidc(kind))
     }
 
     /// The same of its GitHub.
     pub fn github(&self, name: &str) -> ProviderSettings {
         let kind = ProviderKind::GitHub { url: Some(format!("{}/github", self.url())) };
-        self.settings(name, &["read:user", "user:email"], kind)
+        settings(name, &["read:user", "user:email"], kind)
     }
 
     /// The same of its plain OAuth 2, whose profile vouches for addresses where it says so.
@@ -342,18 +342,18 @@ impl FakeIdp {
                 locale: Some("/user/lang".into()),
             },
         };
-        self.settings(name, &["profile"], ProviderKind::OAuth2(Box::new(kind)))
+        settings(name, &["profile"], ProviderKind::OAuth2(Box::new(kind)))
     }
+}
 
-    fn settings(&self, name: &str, scopes: &[&str], kind: ProviderKind) -> ProviderSettings {
-        ProviderSettings {
-            name: name.to_owned(),
-            title: format!("Title of {name}"),
-            client_id: CLIENT_ID.to_owned(),
-            client_secret: ClientSecret::new(CLIENT_SECRET),
-            scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
-            kind,
-        }
+fn settings(name: &str, scopes: &[&str], kind: ProviderKind) -> ProviderSettings {
+    ProviderSettings {
+        name: name.to_owned(),
+        title: format!("Title of {name}"),
+        client_id: CLIENT_ID.to_owned(),
+        client_secret: ClientSecret::new(CLIENT_SECRET),
+        scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
+        kind,
     }
 }
 

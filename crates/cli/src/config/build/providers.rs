@@ -127,7 +127,7 @@ impl Table<'_> {
             Kind::GitHub => ProviderKind::GitHub { url: self.optional("issuer", secure_origin)? },
             Kind::Facebook => ProviderKind::OAuth2(Box::new(OAuth2Settings::facebook())),
             Kind::Oidc => ProviderKind::Oidc(OidcSettings {
-                issuer: self.need("issuer", secure_issuer, ISSUER)?,
+                issuer: self.need("issuer", foreign_issuer, ISSUER)?,
                 authentication: self.authentication()?,
                 email_vouched: self.entries.optional_boolean(&self.key("email_vouched")),
             }),
@@ -319,6 +319,19 @@ fn secure(text: &str) -> Result<(), Problem> {
 fn secure_issuer(text: &str) -> Result<String, Problem> {
     let issuer = public_url::issuer(text)?;
     secure(text).map(|()| issuer)
+}
+
+/// Of a provider without a kind of its own: these mean something else by their claims than others do.
+fn foreign_issuer(text: &str) -> Result<String, Problem> {
+    let issuer = secure_issuer(text)?;
+    let host = url::Url::parse(text).ok().and_then(|url| url.host_str().map(str::to_owned));
+    let kind = match host.as_deref() {
+        Some("accounts.google.com") => "google",
+        Some("login.microsoftonline.com" | "sts.windows.net") => "microsoft",
+        _ => return Ok(issuer),
+    };
+    let problem = "has a kind of its own, which knows how far to believe it about addresses";
+    Err(Problem::new(problem, format!("write kind = \"{kind}\"")))
 }
 
 fn secure_origin(text: &str) -> Result<String, Problem> {
