@@ -54,7 +54,9 @@ async fn linked_and_unlinked_by_buttons() {
     let browser = bob(&app).await;
     links(&browser, &fake).await;
     let page = open(&browser, "/account").await;
-    assert!(page.reply.text().contains("How else you sign in") && page.reply.text().contains("ada@example.org"));
+    assert!(
+        page.reply.text().contains("How else you sign in") && page.reply.text().contains("ada@example.org")
+    );
     assert!(!page.reply.text().contains("name=\"link\" value=\"acme\""), "it is there");
     let user = app.anon().bearing(Some(&browser.value("pc_access")));
     let id = identities_of(&user).await[0]["id"].as_str().unwrap().to_owned();
@@ -89,7 +91,12 @@ async fn who_signed_in_long_ago_shows_once_more_that_it_is_them() {
     sent_on(&press(&by_provider, "link", "other").await, anew);
     // Without a password, by way of the provider, which is asked to have them sign in there anew.
     let page = open(&by_provider, anew).await;
-    let start = page.links().into_iter().find(|link| link.starts_with("/auth/oauth/acme/start")).unwrap().replace("&amp;", "&");
+    let start = page
+        .links()
+        .into_iter()
+        .find(|link| link.starts_with("/auth/oauth/acme/start"))
+        .unwrap()
+        .replace("&amp;", "&");
     let url = sent(&by_provider, &start).await;
     assert!(url.contains("prompt=login") || url.contains("max_age=0"), "{url}");
     sent_on(&back(&by_provider, "acme", &fake.authorize(&url, &ada(&fake))).await, "/account");

@@ -1,5 +1,6 @@
 //! Identities that were imported from a system that knew people of Google by their address.
 
+use portcullis_app::outbound::{Content, Outbound as _, Request};
 use portcullis_app::providers::{ClientSecret, ProviderKind, ProviderSettings};
 use portcullis_testkit::{Actor, Backend, FakeIdp, Person, Reply, TestApp};
 
@@ -8,6 +9,9 @@ use crate::on_both;
 use crate::support::{events, made, private, refused};
 
 const GOOGLE: &str = "https://accounts.google.com";
+/// Where its endpoints are.
+const ENDPOINTS: &str = "https://idp.example";
+const DOCUMENT: &str = "/.well-known/openid-configuration";
 
 /// A node that takes the fake provider for Google.
 async fn world(backend: Backend) -> (TestApp, FakeIdp) {
@@ -26,14 +30,20 @@ async fn world(backend: Backend) -> (TestApp, FakeIdp) {
     .await;
     fake.serve(&app);
     fake.change_issuer(GOOGLE);
-    app.outbound.place(GOOGLE, fake.router());
+    let url = format!("{}{DOCUMENT}", fake.url());
+    let request = Request { url: &url, headers: &[], content: Content::Nothing, most: 65_536 };
+    let document = app.outbound.send(request).await.expect("published").body;
+    let document = String::from_utf8_lossy(&document).replace(&fake.url(), ENDPOINTS);
+    app.outbound.answer(&format!("{GOOGLE}{DOCUMENT}"), document);
+    app.outbound.place(ENDPOINTS, fake.router());
     (app, fake)
 }
 
 async fn bring(actor: &Actor, fake: &FakeIdp, person: &Person) -> Reply {
     let begun = actor.get(&format!("/auth/oauth/google/start?redirect_uri={APP}")).await;
     assert_eq!(begun.status, 200, "{}", begun.text());
-    let returned = fake.authorize(begun.json["authorization_url"].as_str().unwrap(), person);
+    let url = begun.json["authorization_url"].as_str().unwrap().replace(ENDPOINTS, &fake.url());
+    let returned = fake.authorize(&url, person);
     actor.post("/auth/google/callback", &brought(&begun.json, &returned)).await
 }
 
