@@ -19,6 +19,7 @@ use crate::mail::EmailSettings;
 use crate::providers::ProviderSettings;
 
 /// All settings.
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting by itself, and goes with no other")]
 pub struct Settings {
     /// `iss` of our tokens.
     pub issuer: String,

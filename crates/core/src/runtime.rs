@@ -12,6 +12,7 @@ use crate::validation::FieldError;
 
 /// What is in force. A new setting is a field here and a row in [`SETTINGS`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting by itself, and goes with no other")]
 pub struct Runtime {
     /// Who may register.
     pub registration_mode: Mode,

@@ -92,21 +92,21 @@ impl Cx {
         let mail = self.linked_mail(&user, &taken.provider);
         let (asker, now) = (Asker { user: user.id, session: linker.session }, self.clock.now());
         let wanted = new.clone();
-        let linked = self.store.write(move |tx| {
+        let written = self.store.write(move |tx| {
             let (new, event, mail) = (wanted.clone(), event.clone(), mail.clone());
             Box::pin(async move {
                 if hold_asker(tx, asker, false, now).await?.is_none() {
                     return Ok(Link::Moved);
                 }
-                let linked = identities::link(tx, &new, linker.epoch).await?;
-                if linked == Link::Done {
+                let done = identities::link(tx, &new, linker.epoch).await?;
+                if done == Link::Done {
                     audit::append(tx, &event).await?;
                     outbox::enqueue(tx, &mail).await?;
                 }
-                Ok(linked)
+                Ok(done)
             })
         });
-        match linked.await? {
+        match written.await? {
             Link::Done => {
                 self.mail_nudge();
                 Ok(new)
