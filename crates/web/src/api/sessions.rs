@@ -35,6 +35,8 @@ pub(crate) struct SessionBody {
     current: bool,
     /// An administrator acts as the user in it.
     acting: bool,
+    /// How the user has shown who they are, as `amr` has it.
+    methods: Vec<String>,
 }
 
 /// A page of sessions, newest first.
@@ -65,6 +67,7 @@ pub(crate) async fn list(
         created_at: session.created_at.to_string(),
         last_used_at: session.last_used_at.to_string(),
         acting: session.acting,
+        methods: session.methods,
     });
     Ok(private_json(StatusCode::OK, &SessionPage { items: items.collect(), next_cursor }))
 }
