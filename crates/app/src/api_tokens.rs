@@ -295,7 +295,7 @@ impl Cx {
             most: i64::from(self.runtime().max_api_tokens_per_user),
         };
         let event = event_of(new.id);
-        let (view, used) = (view(&new), checked.used);
+        let (view, factor) = (view(&new), checked.used);
         let made = self
             .store
             .write(move |tx| {
@@ -303,9 +303,9 @@ impl Cx {
                 Box::pin(async move {
                     let made = api_tokens::insert(tx, &new).await?;
                     if made == Made::Done {
-                        if let Some((used, forgive)) = used {
+                        if let Some((shown, forgive)) = factor {
                             // Somebody was faster with the code: there is no token, either.
-                            if !used.take(tx, new.now).await? {
+                            if !shown.take(tx, new.now).await? {
                                 return Err(StoreError::Refused);
                             }
                             if let Some(bucket) = forgive {
