@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use portcullis_core::audit_chain::{Erasure, ErasureRequest, Fields, Finding, Inspection, Start, Worth};
 use portcullis_core::ids::UserId;
+use portcullis_core::webhook::GIVE_UP;
 use portcullis_store::StoreError;
 use portcullis_store::audit_keeping::{self as keeping, AskedErasure, Erase, Trace};
 use uuid::Uuid;
@@ -129,10 +130,12 @@ impl Cx {
 
     async fn erase_traces_of(&self, mut asked: AskedErasure) -> Result<(), Fault> {
         for _ in 0..STEPS {
-            let (traces, end) = self.store.traces(asked.request.user, asked.after, SLICE).await?;
-            // An event without a place is erased once it has one: its digests are over what was written.
+            let tried = self.clock.now() - GIVE_UP;
+            let (traces, end) = self.store.traces(asked.request.user, asked.after, SLICE, tried).await?;
+            // An event without a place is erased once it has one: its digests are over what was written. So is one that
+            // a webhook has yet to be told of, within the days for which that is tried. Others do not wait for it.
             let ready: Vec<Erase> =
-                traces.iter().map_while(|trace| self.erase_of(asked.request.user, trace)).collect();
+                traces.iter().filter_map(|trace| self.erase_of(asked.request.user, trace)).collect();
             for batch in ready.chunks(BATCH) {
                 let batch = batch.to_vec();
                 let done = self.store.write(move |tx| {
@@ -169,7 +172,7 @@ impl Cx {
         Ok(done.await?)
     }
 
-    /// What is to be taken from an event; `None`: it has no place yet.
+    /// What is to be taken from an event; `None`: it waits.
     fn erase_of(&self, user: UserId, trace: &Trace) -> Option<Erase> {
         let link = trace.link?;
         let fields = link.erased.and(Fields::about(user, trace.user, trace.actor));
@@ -177,8 +180,8 @@ impl Cx {
         Some(Erase { event: trace.event, link, erasure })
     }
 
-    /// Puts what only one seal vouches for under the current key: the end of the chain, its beginning, erasures. The
-    /// entries in between are vouched for by the end. Nothing that is not right is made so.
+    /// Puts what only one seal vouches for under the current key: the end of the chain, its beginning, erasures, done and
+    /// asked for. The entries in between are vouched for by the end. Nothing that is not right is made so.
     async fn reseal_chain(&self) -> Result<(), Fault> {
         let (ring, key) = (&self.ring, self.ring.current());
         if let Some((last, _)) = self.store.last_link().await?
@@ -195,6 +198,16 @@ impl Cx {
         {
             let seq = start.head.seq;
             self.reseal(move |tx| Box::pin(keeping::reseal_start(tx, seq, before.key, seal))).await?;
+        }
+        for asked in self.store.asked_erasures().await? {
+            let before = asked.request;
+            if before.seal.key != key.id() && before.check(ring) == Worth::Right {
+                let now = ErasureRequest::new(before.user, before.asked_at, key);
+                self.reseal(move |tx| {
+                    Box::pin(async move { keeping::reseal_request(tx, before.seal.key, &now).await })
+                })
+                .await?;
+            }
         }
         let mut after = 0;
         for _ in 0..STEPS {

@@ -31,9 +31,13 @@ const ERASURES: &str =
     "SELECT user_id, asked_at, after_id, key_id, mac FROM audit_erasures ORDER BY asked_at LIMIT 100";
 const ADVANCE: &str = "UPDATE audit_erasures SET after_id = $3 WHERE user_id = $1 AND after_id = $2";
 const FINISH: &str = "DELETE FROM audit_erasures WHERE user_id = $1 AND asked_at = $2";
+/// A message is made of its event when it is sent. One that nobody sends, to an endpoint that is configured no more, is
+/// waited for no longer than others are tried.
 const TRACES: &str = "SELECT e.id, e.user_id, e.actor_id, c.seq, c.erased, c.salts FROM \
     (SELECT id, user_id, actor_id FROM audit_events WHERE id > $1 ORDER BY id LIMIT $2) AS e \
-    LEFT JOIN audit_chain AS c ON c.event_id = e.id WHERE e.user_id = $3 OR e.actor_id = $3 ORDER BY e.id";
+    LEFT JOIN audit_chain AS c ON c.event_id = e.id AND NOT EXISTS (SELECT 1 FROM webhook_deliveries AS d \
+    WHERE d.message_id = e.id AND d.due_at IS NOT NULL AND d.since > $4) \
+    WHERE e.user_id = $3 OR e.actor_id = $3 ORDER BY e.id";
 const MARK: &str = "UPDATE audit_chain SET erased = $3, erased_key_id = $4, erased_mac = $5, salts = $6 \
     WHERE seq = $1 AND erased = $2";
 const ERASE: &str = "UPDATE audit_events SET \
@@ -50,10 +54,12 @@ const ERASED_UNDER_OTHERS: &str = "SELECT seq, event_id, erased, erased_key_id, 
     WHERE erased_key_id IS NOT NULL AND erased_key_id <> $1 AND seq > $2 ORDER BY seq LIMIT $3";
 const RESEAL_ERASURE: &str = "UPDATE audit_chain SET erased_key_id = $3, erased_mac = $4 \
     WHERE seq = $1 AND erased_key_id = $2 AND erased = $5";
+const RESEAL_REQUEST: &str = "UPDATE audit_erasures SET key_id = $4, mac = $5 \
+    WHERE user_id = $1 AND asked_at = $2 AND key_id = $3";
 const KEY_USE: &str = "SELECT key_id, COUNT(*) AS uses FROM (SELECT key_id FROM audit_start \
     WHERE key_id IS NOT NULL UNION ALL SELECT key_id FROM audit_chain \
     WHERE seq = (SELECT MAX(seq) FROM audit_chain) UNION ALL SELECT erased_key_id AS key_id FROM audit_chain \
-    WHERE erased_key_id IS NOT NULL) AS used GROUP BY key_id";
+    WHERE erased_key_id IS NOT NULL UNION ALL SELECT key_id FROM audit_erasures) AS used GROUP BY key_id";
 
 row! {
     struct ErasureRow { user_id: Uuid, asked_at: i64, after_id: Uuid, key_id: i64, mac: Vec<u8> }
@@ -92,7 +98,7 @@ pub struct Trace {
     pub user: Option<UserId>,
     /// Who.
     pub actor: Option<UserId>,
-    /// Its entry; `None`: it has none yet.
+    /// Its entry; `None`: it has none yet, or a webhook has yet to be told of it.
     pub link: Option<TraceLink>,
 }
 
@@ -145,12 +151,13 @@ impl Store {
     }
 
     /// The events that name `user` among the next `length` after one, and the last of these; `None`: there are no
-    /// more.
+    /// more. An event waits for webhooks that have been told of it since `tried`, without success so far.
     pub async fn traces(
         &self,
         user: UserId,
         after: Uuid,
         length: i64,
+        tried: Timestamp,
     ) -> Result<(Vec<Trace>, Option<Uuid>), StoreError> {
         let end: Option<Uuid> = on!(&self.db, db =>
             sqlx::query_scalar(SLICE_END).bind(after).bind(length - 1).fetch_optional(db))?;
@@ -158,6 +165,7 @@ impl Store {
             .bind(after)
             .bind(length)
             .bind(user.uuid())
+            .bind(tried.micros())
             .fetch_all(db))?;
         let trace = |row: TraceRow| Trace {
             event: row.id,
@@ -295,6 +303,20 @@ pub async fn reseal_link(tx: &mut Tx, seq: u64, before: KeyId, seal: Seal) -> Re
 /// The same for where the chain begins.
 pub async fn reseal_start(tx: &mut Tx, seq: u64, before: KeyId, seal: Seal) -> Result<(), StoreError> {
     reseal(tx, RESEAL_START, (seq, before), seal).await
+}
+
+/// The same for an erasure that is asked for, of the same user and time.
+pub async fn reseal_request(tx: &mut Tx, before: KeyId, request: &ErasureRequest) -> Result<(), StoreError> {
+    affected!(
+        tx,
+        sqlx::query(RESEAL_REQUEST)
+            .bind(request.user.uuid())
+            .bind(request.asked_at.micros())
+            .bind(i64::from(before.0))
+            .bind(i64::from(request.seal.key.0))
+            .bind(&request.seal.mac[..])
+    )?;
+    Ok(())
 }
 
 async fn reseal(

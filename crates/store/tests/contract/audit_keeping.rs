@@ -7,6 +7,7 @@ use portcullis_core::audit_chain::{Erasure, ErasureRequest, Fields, Head, Start,
 use portcullis_core::ids::UserId;
 use portcullis_core::server_key::{KeyRing, ServerKey};
 use portcullis_store::audit_keeping::{self, AskedErasure, Erase};
+use portcullis_store::webhooks::{self, Message};
 use portcullis_testkit::TestStore;
 use serde_json::{Map, json};
 use uuid::Uuid;
@@ -56,16 +57,16 @@ contract! {
         let ada = UserId::new(t.now(), &*t.random);
         happen(t, &[about(t, ada)]).await;
         happen(t, &events(t, 1)).await;
-        let (traces, end) = t.store.traces(ada, Uuid::nil(), 10).await.expect("read");
+        let (traces, end) = t.store.traces(ada, Uuid::nil(), 10, t.now()).await.expect("read");
         assert!(traces.len() == 1 && traces[0].link.is_none() && end.is_none(), "not chained yet");
         assert!(chain(t, &t.store, 10).await);
-        let (traces, _) = t.store.traces(ada, Uuid::nil(), 10).await.expect("read");
+        let (traces, _) = t.store.traces(ada, Uuid::nil(), 10, t.now()).await.expect("read");
         let (trace, link) = (traces[0], traces[0].link.expect("chained"));
         let fields = Fields::about(ada, trace.user, trace.actor);
         let erasure = Erasure::new(link.seq, trace.event, fields, ring().current());
         let erase = Erase { event: trace.event, link, erasure };
         commit!(t.store, [erase] tx => audit_keeping::erase(tx, &erase)).expect("committed");
-        assert!(t.store.traces(ada, Uuid::nil(), 10).await.expect("read").0.is_empty());
+        assert!(t.store.traces(ada, Uuid::nil(), 10, t.now()).await.expect("read").0.is_empty());
         let event = t.store.events(None, 10).await.expect("read").remove(1);
         assert_eq!((event.user, event.actor, event.address, &*event.detail), (None, None, None, "{}"));
         let link = t.store.links(0, 1).await.expect("read").remove(0).0;
@@ -102,12 +103,50 @@ contract! {
         assert_eq!(t.store.asked_erasures().await.expect("read").len(), 1);
     }
 
+    async fn what_is_still_to_be_told_is_not_erased(t: &TestStore) {
+        let ada = UserId::new(t.now(), &*t.random);
+        happen(t, &[about(t, ada)]).await;
+        assert!(chain(t, &t.store, 10).await);
+        let waits = async |tried| {
+            let (traces, _) = t.store.traces(ada, Uuid::nil(), 10, tried).await.expect("read");
+            traces[0].link.is_none()
+        };
+        let before = t.now();
+        t.clock.advance(Duration::from_secs(1));
+        assert!(!waits(before).await);
+        let id = t.store.events(None, 1).await.expect("read")[0].id;
+        let message = Message { id, endpoint: "crm".into(), kind: "user.updated".into(), now: t.now() };
+        commit!(t.store, [message] tx => webhooks::insert(tx, &message)).expect("inserted");
+        assert!(waits(before).await && !waits(t.now()).await, "not for ever");
+        let taken = t.store.take_deliveries("crm".into(), t.now(), t.now(), 1).await.expect("taken").remove(0);
+        assert!(waits(before).await, "on its way");
+        commit!(t.store, [taken] tx => webhooks::failed(tx, &taken, None, "down")).expect("noted");
+        assert!(!waits(before).await, "given up");
+    }
+
+    async fn what_is_asked_for_goes_under_another_key(t: &TestStore) {
+        let ada = UserId::new(t.now(), &*t.random);
+        let (old, new) = (ring(), KeyRing::new(ServerKey::new(&[2; 32]).expect("long enough"), vec![]));
+        let request = ErasureRequest::new(ada, t.now(), old.current());
+        commit!(t.store, [request] tx => audit_keeping::ask_erasure(tx, &request)).expect("asked");
+        assert_eq!(t.store.chain_by_key().await.expect("read"), [(old.current().id(), 1)]);
+        let again = ErasureRequest::new(ada, t.now(), new.current());
+        let (before, other) = (old.current().id(), new.current().id());
+        // Whoever has read what another node has changed meanwhile changes nothing.
+        for (from, holds) in [(other, &old), (before, &new), (before, &new)] {
+            commit!(t.store, [again] tx => audit_keeping::reseal_request(tx, from, &again)).expect("answered");
+            let asked = t.store.asked_erasures().await.expect("read").remove(0);
+            assert_eq!(asked.request.check(holds), Worth::Right);
+        }
+        assert_eq!(t.store.chain_by_key().await.expect("read"), [(other, 1)]);
+    }
+
     async fn another_key_takes_over(t: &TestStore) {
         let ada = UserId::new(t.now(), &*t.random);
         happen(t, &[about(t, ada)]).await;
         happen(t, &events(t, 2)).await;
         assert!(chain(t, &t.store, 10).await);
-        let (traces, _) = t.store.traces(ada, Uuid::nil(), 10).await.expect("read");
+        let (traces, _) = t.store.traces(ada, Uuid::nil(), 10, t.now()).await.expect("read");
         let (event, link) = (traces[0].event, traces[0].link.expect("chained"));
         let fields = Fields::about(ada, Some(ada), Some(ada));
         let old = ring();
