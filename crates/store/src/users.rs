@@ -51,6 +51,8 @@ const DISABLE: &str = "UPDATE users SET disabled_at = $2, credential_epoch = cre
     version = version + 1, updated_at = $2 WHERE id = $1 AND disabled_at IS NULL AND (role <> 'admin' \
     OR EXISTS (SELECT 1 FROM users AS o WHERE o.role = 'admin' AND o.id <> $1 AND o.disabled_at IS NULL))";
 const MAY_SIGN_IN: &str = "SELECT COUNT(*) FROM users WHERE id = $1 AND disabled_at IS NULL";
+const MOVE_EPOCH: &str = "UPDATE users SET credential_epoch = credential_epoch + 1, version = version + 1, \
+    updated_at = $2 WHERE id = $1 AND disabled_at IS NULL";
 const MOVE_BOTS: &str = "UPDATE users SET credential_epoch = credential_epoch + 1 WHERE owner_id = $1";
 const ENABLE: &str = "UPDATE users SET disabled_at = NULL, version = version + 1, updated_at = $2 \
     WHERE id = $1 AND disabled_at IS NOT NULL";
@@ -362,6 +364,12 @@ pub async fn disable(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Disabl
     }
     let enabled: i64 = on_tx!(tx, db => sqlx::query_scalar(MAY_SIGN_IN).bind(user.uuid()).fetch_one(db))?;
     Ok(if enabled > 0 { Disabled::LastAdministrator } else { Disabled::Already })
+}
+
+/// Moves the epoch of a user who may sign in: devices are known no more, and links that go by it are not good.
+pub async fn move_epoch(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<(), StoreError> {
+    affected!(tx, sqlx::query(MOVE_EPOCH).bind(user.uuid()).bind(now.micros()))?;
+    Ok(())
 }
 
 /// Enables a user again, who is not to be deleted any more, if they were; `false`: was not disabled.

@@ -19,7 +19,7 @@ fn link(t: &TestStore, subject: Uuid, number: u128) -> Link {
     let purpose = LinkPurpose::ResetPassword;
     let email = Email::parse("email", "Ada@example.org").expect("valid");
     let facts = LinkFacts { id, purpose, subject, email_key: email.key().into(), epoch: 3 };
-    Link { facts, email, session: None, expires_at: t.now() + Duration::from_mins(1) }
+    Link { facts, email, session: None, expires_at: t.now() + Duration::from_mins(1), user: None }
 }
 
 async fn put(t: &TestStore, link: &Link) {
