@@ -67,6 +67,17 @@ contract! {
         assert_eq!((enabled.disabled_at, enabled.credential_epoch, enabled.version), (None, 2, 3));
     }
 
+    async fn the_epoch_moves_unless_the_user_is_disabled(t: &TestStore) {
+        let (id, now) = (make_user(t, "ada").await.id, t.now());
+        let epoch = async || {
+            commit!(t.store, [id] tx => users::move_epoch(tx, id, now)).expect("answered");
+            t.store.user(id).await.expect("read").expect("there").credential_epoch
+        };
+        assert_eq!((epoch().await, epoch().await), (2, 3));
+        commit!(t.store, [id] tx => users::disable(tx, id, now)).expect("disabled");
+        assert_eq!((epoch().await, epoch().await), (4, 4), "disabling has moved it");
+    }
+
     async fn who_does_not_exist_cannot_be_changed(t: &TestStore) {
         let (id, now) = (UserId::new(t.now(), &*t.random), t.now());
         let role = Role::from_stored(Role::ADMIN);
