@@ -18,6 +18,7 @@ use crate::forward_auth::ForwardAuth;
 use crate::mail::EmailSettings;
 
 /// All settings.
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct Settings {
     /// `iss` of our tokens.
     pub issuer: String,

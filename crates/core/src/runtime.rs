@@ -12,6 +12,10 @@ use crate::validation::FieldError;
 
 /// What is in force. A new setting is a field here and a row in [`SETTINGS`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of its own, and none says anything of another"
+)]
 pub struct Runtime {
     /// Who may register.
     pub registration_mode: Mode,

@@ -48,6 +48,7 @@ impl ButtonPage {
         sent: &ButtonForm,
         using: impl Future<Output = Result<(), LinkError>>,
     ) -> PageAnswer {
+        let using = Box::pin(using);
         self.pressed_for(opened, sent, async { using.await.map(|()| self.done) }).await
     }
 

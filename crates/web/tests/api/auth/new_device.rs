@@ -203,7 +203,9 @@ on_both! {
         let replies = futures_util::future::join_all(clicks).await;
         let (won, lost): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == 200);
         assert_eq!((won.len(), lost.len()), (1, 7));
-        lost.into_iter().for_each(|reply| refused(reply, 400, "invalid_link"));
+        for reply in lost {
+            refused(reply, 400, "invalid_link");
+        }
         first.until_refused("/auth/me").await;
         private(&second.get("/auth/me").await, 200);
         disowned(&disown(&app.anon(), &notice(&app).await).await, "mailed");
