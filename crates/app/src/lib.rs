@@ -36,6 +36,7 @@ pub mod login;
 pub mod mail;
 mod mail_requests;
 pub mod me;
+pub mod new_device;
 pub mod node;
 pub mod oauth;
 pub mod operator;

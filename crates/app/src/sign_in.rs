@@ -16,7 +16,7 @@ use portcullis_core::sign_in::{Factor, SignIn, SignInRules, decide};
 use portcullis_core::user::User;
 use portcullis_store::limits::{self, CounterKey};
 use portcullis_store::sessions::{self, ActingFrom, End, NewSession};
-use portcullis_store::{audit, outbox, revocations};
+use portcullis_store::{audit, revocations};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -24,6 +24,7 @@ use crate::browser::CarriedAccess;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
+use crate::new_device::Notice;
 use crate::sessions::end;
 use crate::tokens::Tokens;
 
@@ -209,9 +210,12 @@ impl Cx {
             acting,
             status: self.settings.status_lists.is_some(),
         };
-        let event = self.started(&new, proof.acting.as_ref(), client);
+        let mut event = self.started(&new, proof.acting.as_ref(), client);
         let replaces = &wish.handover.replaces;
-        let notice = self.notice(proof);
+        let notice = match self.notice(proof) {
+            Some(mail) => Some(Notice::from(mail)),
+            None => self.notice_of_device(proof, &new, client, &mut event).await?,
+        };
         if proof.forgive.is_none()
             && replaces.is_empty()
             && notice.is_none()
@@ -234,8 +238,8 @@ impl Cx {
                         limits::forgive(tx, bucket).await?;
                     }
                     audit::append(tx, &event).await?;
-                    if let Some(mail) = &notice {
-                        outbox::enqueue(tx, mail).await?;
+                    if let Some(notice) = &notice {
+                        notice.put(tx).await?;
                     }
                     for (which, session, event) in endings {
                         ended.extend(end(tx, (which, session, EndCause::Replaced), event, span.now).await?);

@@ -36,6 +36,8 @@ pub struct Config {
     pub registration: RegistrationConfig,
     /// `[password]`
     pub password: PasswordConfig,
+    /// `[login]`
+    pub login: LoginConfig,
     /// `[rate_limit]`
     pub rate_limit: RateLimitConfig,
     /// `[api_tokens]`
@@ -311,6 +313,13 @@ pub struct BotsConfig {
 pub struct OutboundConfig {
     /// Not public, and fetched from all the same.
     pub allow: Vec<AddressRange>,
+}
+
+/// `[login]`
+#[derive(Debug, Clone, Copy)]
+pub struct LoginConfig {
+    /// By mail, of a sign-in from a device that was not seen before.
+    pub notify_new_device: bool,
 }
 
 /// `[impersonation]`

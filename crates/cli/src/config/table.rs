@@ -134,6 +134,12 @@ pub const KEYS: &[KeySpec] = &[
         "longest wait for a hash before 503 hashing_busy",
     ),
     key(
+        "login.notify_new_device",
+        Boolean,
+        "true",
+        "users are told of a sign-in from a device that was not seen before",
+    ),
+    key(
         "rate_limit.enabled",
         Boolean,
         "true",

@@ -17,8 +17,8 @@ use super::entries::Entries;
 use super::error::{ConfigError, Problem};
 use super::sections::{
     ApiTokensConfig, AuditConfig, BotsConfig, Config, DeletionConfig, ImpersonationConfig, LogFormat,
-    OutboundConfig, RateLimitConfig, RegistrationConfig, RegistrationMode, RevocationsConfig, StaleMode,
-    TelemetryConfig,
+    LoginConfig, OutboundConfig, RateLimitConfig, RegistrationConfig, RegistrationMode, RevocationsConfig,
+    StaleMode, TelemetryConfig,
 };
 use super::{network, text};
 
@@ -41,6 +41,7 @@ pub(super) fn config(entries: &mut Entries, cwd: &Path) -> Result<Config, Config
         database: server::database(entries)?,
         registration: registration(entries)?,
         password: password::password(entries, cwd)?,
+        login: LoginConfig { notify_new_device: entries.boolean("login.notify_new_device") },
         rate_limit: rate_limit(entries),
         api_tokens: api_tokens(entries)?,
         bots: BotsConfig { max_per_user: entries.integer("bots.max_per_user") },
