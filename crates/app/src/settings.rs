@@ -18,6 +18,7 @@ use crate::forward_auth::ForwardAuth;
 use crate::mail::EmailSettings;
 
 /// All settings.
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct Settings {
     /// `iss` of our tokens.
     pub issuer: String,
@@ -63,6 +64,8 @@ pub struct Settings {
     pub impersonation: Duration,
     /// Users are told by mail when an administrator acts in their name.
     pub impersonation_notify: bool,
+    /// Users are told by mail of a sign-in from a device that was not seen before.
+    pub notify_new_device: bool,
     /// Who may ask for what behind a proxy.
     pub forward_auth: ForwardAuth,
     /// Audiences of the services behind gateways, beside those of forward-auth's rules.

@@ -38,6 +38,7 @@ const MIGRATIONS: &[Migration] = migrations![
     8 "0008_settings",
     9 "0009_deletion",
     10 "0010_factors",
+    13 "0013_notice",
 ];
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

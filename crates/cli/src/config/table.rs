@@ -141,6 +141,12 @@ pub const KEYS: &[KeySpec] = &[
         "time in which a device that a user trusts is asked for no second factor; 0: never",
     ),
     key(
+        "login.notify_new_device",
+        Boolean,
+        "true",
+        "users are told of a sign-in from a device that was not seen before",
+    ),
+    key(
         "rate_limit.enabled",
         Boolean,
         "true",
