@@ -46,6 +46,7 @@ fn configured(settings: &Settings) -> Runtime {
         max_bots_per_user: settings.bots_per_user,
         impersonation_notify: settings.impersonation_notify,
         login_reveal_providers: settings.reveal_providers,
+        notify_new_device: settings.notify_new_device,
     }
 }
 

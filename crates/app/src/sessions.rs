@@ -52,7 +52,8 @@ const fn is_by_holder(cause: EndCause) -> bool {
         | EndCause::UserDisabled
         | EndCause::Displaced
         | EndCause::UserDeleted
-        | EndCause::Claimed => false,
+        | EndCause::Claimed
+        | EndCause::NotMe => false,
     }
 }
 

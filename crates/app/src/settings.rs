@@ -19,7 +19,7 @@ use crate::mail::EmailSettings;
 use crate::providers::ProviderSettings;
 
 /// All settings.
-#[expect(clippy::struct_excessive_bools, reason = "each is a setting by itself, and goes with no other")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct Settings {
     /// `iss` of our tokens.
     pub issuer: String,
@@ -67,6 +67,8 @@ pub struct Settings {
     pub impersonation_notify: bool,
     /// Whoever has no password is told by which providers they sign in.
     pub reveal_providers: bool,
+    /// Users are told by mail of a sign-in from a device that was not seen before.
+    pub notify_new_device: bool,
     /// Who may ask for what behind a proxy.
     pub forward_auth: ForwardAuth,
     /// Audiences of the services behind gateways, beside those of forward-auth's rules.

@@ -124,7 +124,7 @@ impl Cx {
             return Err(ShowError::Wrong("slowed down"));
         };
         match look().await {
-            Ok(Some(used)) => Ok(FactorShown { method, used, attempt }),
+            Ok(Some(right)) => Ok(FactorShown { method, used: right, attempt }),
             Ok(None) => {
                 self.count(attempt).await?;
                 self.note_wrong_factor(user, method, "wrong code", client).await?;

@@ -69,6 +69,7 @@ pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, ConfigError> {
         impersonation: config.impersonation.max_duration,
         impersonation_notify: config.impersonation.notify,
         reveal_providers: config.login.reveal_providers,
+        notify_new_device: config.login.notify_new_device,
         forward_auth: forward_auth(config),
         gateway_audiences: gateway_audiences(config),
         audit_retention: config.audit.retention,

@@ -12,7 +12,10 @@ use crate::validation::FieldError;
 
 /// What is in force. A new setting is a field here and a row in [`SETTINGS`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a setting by itself, and goes with no other")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of its own, and none says anything of another"
+)]
 pub struct Runtime {
     /// Who may register.
     pub registration_mode: Mode,
@@ -30,6 +33,8 @@ pub struct Runtime {
     pub impersonation_notify: bool,
     /// Whoever tries a password where there is none is told by which providers its user signs in.
     pub login_reveal_providers: bool,
+    /// Users are told by mail of a sign-in from a device that was not seen before.
+    pub notify_new_device: bool,
 }
 
 impl Runtime {
@@ -176,6 +181,14 @@ pub const SETTINGS: &[Setting] = &[
         read: |now| now.login_reveal_providers.into(),
         write: |now, value| value.as_bool().map(|on| now.login_reveal_providers = on),
     },
+    Setting {
+        name: "notify_new_device",
+        key: Some("login.notify_new_device"),
+        kind: Kind::Boolean,
+        meaning: "Whether users are told by mail of a sign-in from a device that was not seen before.",
+        read: |now| now.notify_new_device.into(),
+        write: |now, value| value.as_bool().map(|on| now.notify_new_device = on),
+    },
 ];
 
 /// The setting of this name.
@@ -233,6 +246,7 @@ mod tests {
             max_bots_per_user: 5,
             impersonation_notify: true,
             login_reveal_providers: false,
+            notify_new_device: true,
         }
     }
 
@@ -263,6 +277,7 @@ mod tests {
             ("max_bots_per_user", vec![json!(0), json!(1_000)], vec![json!(1_001), json!(null)]),
             ("impersonation_notify", vec![json!(false)], no_text.to_vec()),
             ("login_reveal_providers", vec![json!(true)], no_text.to_vec()),
+            ("notify_new_device", vec![json!(false)], no_text.to_vec()),
         ];
         assert_eq!(table.len(), SETTINGS.len(), "every setting is here");
         for (name, good, bad) in table {

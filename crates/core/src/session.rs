@@ -87,6 +87,8 @@ pub enum EndCause {
     Replaced,
     /// Its user's address turned out to be somebody else's, who came in.
     Claimed,
+    /// Its user knows nothing of it.
+    NotMe,
 }
 
 /// A word that is none of an enum's.
@@ -121,7 +123,7 @@ words!(EndCause: Logout = "logout", LogoutEverywhere = "logout_everywhere", Revo
     RevokedByOperator = "revoked_by_operator", Reused = "reused", PasswordChanged = "password_changed",
     PasswordReset = "password_reset", EmailChanged = "email_changed",
     UserDisabled = "user_disabled", Displaced = "displaced", ActingEnded = "acting_ended",
-    UserDeleted = "user_deleted", Replaced = "replaced", Claimed = "claimed");
+    UserDeleted = "user_deleted", Replaced = "replaced", Claimed = "claimed", NotMe = "not_me");
 words!(ActingMode: Bot = "bot", Read = "read", Full = "full");
 
 /// Whether a session still lives.

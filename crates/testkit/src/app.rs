@@ -105,6 +105,7 @@ impl Default for Setup {
                 impersonation: Duration::from_hours(1),
                 impersonation_notify: true,
                 reveal_providers: false,
+                notify_new_device: true,
                 forward_auth: ForwardAuth {
                     rules: Rules::new(&format!("{issuer}/upstream"), vec![]),
                     stale: Stale::Serve,

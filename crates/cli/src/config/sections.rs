@@ -301,6 +301,8 @@ pub struct LoginConfig {
     pub trust_device_for: Duration,
     /// To whoever tries a password where there is none.
     pub reveal_providers: bool,
+    /// By mail, of a sign-in from a device that was not seen before.
+    pub notify_new_device: bool,
 }
 
 /// `[api_tokens]`

@@ -147,6 +147,12 @@ pub const KEYS: &[KeySpec] = &[
         "whoever tries a password where there is none is told by which providers the user signs in",
     ),
     key(
+        "login.notify_new_device",
+        Boolean,
+        "true",
+        "users are told of a sign-in from a device that was not seen before",
+    ),
+    key(
         "rate_limit.enabled",
         Boolean,
         "true",

@@ -46,6 +46,7 @@ pub(super) fn config(entries: &mut Entries, cwd: &Path) -> Result<Config, Config
             require_factor: entries.parse_list("login.require_factor", text::role)?,
             trust_device_for: entries.duration("login.trust_device_for"),
             reveal_providers: entries.boolean("login.reveal_providers"),
+            notify_new_device: entries.boolean("login.notify_new_device"),
         },
         rate_limit: rate_limit(entries),
         api_tokens: api_tokens(entries)?,

@@ -42,6 +42,7 @@ fn readable() -> impl Iterator<Item = String> {
         paths::SEND_VERIFICATION,
         paths::EMAIL_VERIFY,
         paths::EMAIL_NOT_ME,
+        paths::SESSION_NOT_ME,
         paths::EMAIL_UNDO,
         paths::ME_KEEP,
         // Notes that it was asked.

@@ -13,6 +13,7 @@ mod login_slow_down;
 mod logout;
 mod me;
 mod members;
+mod new_device;
 mod password_change;
 mod password_reset;
 mod pending;
