@@ -43,6 +43,7 @@ pub mod operator_tokens;
 pub mod outbound;
 pub mod own;
 pub mod own_data;
+pub mod passkeys;
 pub mod pending;
 pub mod refresh;
 pub mod register;

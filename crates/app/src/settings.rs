@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 
 use crate::forward_auth::ForwardAuth;
 use crate::mail::EmailSettings;
+use crate::passkeys::RelyingParty;
 
 /// All settings.
 pub struct Settings {
@@ -61,6 +62,8 @@ pub struct Settings {
     pub impersonation: Duration,
     /// Users are told by mail when an administrator acts in their name.
     pub impersonation_notify: bool,
+    /// Us, as passkeys know us; `None`: they need a host name, and we have none.
+    pub relying_party: Option<RelyingParty>,
     /// Who may ask for what behind a proxy.
     pub forward_auth: ForwardAuth,
     /// Audiences of the services behind gateways, beside those of forward-auth's rules.

@@ -105,6 +105,14 @@ pub enum EventKind {
     AccountSwitched,
     /// What an account has subscribed to changed.
     SubscriptionChanged,
+    /// A user registered a passkey.
+    PasskeyAdded,
+    /// A passkey got another name.
+    PasskeyRenamed,
+    /// A user removed a passkey.
+    PasskeyRemoved,
+    /// A passkey's counter went backwards: there may be a copy of it. Nobody was signed in.
+    PasskeyCopied,
 }
 
 impl EventKind {
@@ -158,6 +166,10 @@ impl EventKind {
             Self::MemberRemoved => "member.removed",
             Self::AccountSwitched => "account.switched",
             Self::SubscriptionChanged => "subscription.changed",
+            Self::PasskeyAdded => "passkey.added",
+            Self::PasskeyRenamed => "passkey.renamed",
+            Self::PasskeyRemoved => "passkey.removed",
+            Self::PasskeyCopied => "passkey.copied",
         }
     }
 }

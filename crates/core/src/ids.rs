@@ -69,6 +69,8 @@ ids! {
     LinkId,
     /// What lets somebody register or join an account.
     InviteId,
+    /// A passkey of a user.
+    PasskeyId,
 }
 
 /// The lowest UUID of whatever is made at `at` or later: where a walk in the order of ids begins or ends.

@@ -27,6 +27,8 @@ pub enum Kind {
     ApiToken,
     /// The secret of a service client.
     ClientSecret,
+    /// What whoever began something with a passkey ends it with.
+    Ceremony,
 }
 
 impl Kind {
@@ -35,6 +37,7 @@ impl Kind {
         match self {
             Self::ApiToken => "pct_",
             Self::ClientSecret => "pcs_",
+            Self::Ceremony => "pcw_",
         }
     }
 

@@ -43,6 +43,7 @@ pub mod mail_requests;
 pub mod members;
 pub mod outbox;
 pub mod own_data;
+pub mod passkeys;
 pub mod pending;
 pub mod revocations;
 pub mod runtime_settings;
@@ -51,6 +52,7 @@ pub mod set_up;
 pub mod subscriptions;
 pub mod token_uses;
 pub mod users;
+pub mod ways_in;
 pub mod webhooks;
 
 use futures_util::future::BoxFuture;
