@@ -56,7 +56,7 @@ pub use secret_key::{SecretKey, parse_secret_key};
 pub use sections::{
     ApiTokensConfig, AuditConfig, BotsConfig, Config, CookiesConfig, CsrfConfig, DatabaseConfig, EmailConfig,
     ForwardAuthConfig, ForwardAuthStyle, GatewayConfig, GatewayCsrf, ImpersonationConfig, LogFormat,
-    OutboundConfig, PasswordBlocklist, PasswordConfig, RateLimitConfig, RegistrationConfig, RegistrationMode,
+    OutboundConfig, PasskeysConfig, PasswordBlocklist, PasswordConfig, RateLimitConfig, RegistrationConfig, RegistrationMode,
     RevocationsConfig, SameSitePolicy, ServerConfig, SigningAlgorithm, StaleMode, TelemetryConfig,
     TokensConfig, WebhookConfig,
 };

@@ -36,6 +36,8 @@ pub struct Config {
     pub registration: RegistrationConfig,
     /// `[password]`
     pub password: PasswordConfig,
+    /// `[passkeys]`
+    pub passkeys: PasskeysConfig,
     /// `[rate_limit]`
     pub rate_limit: RateLimitConfig,
     /// `[api_tokens]`
@@ -297,6 +299,15 @@ pub struct ApiTokensConfig {
     pub max_days: u32,
     /// Where scanners of source code have their keys.
     pub scanning_keys_url: Option<String>,
+}
+
+/// `[passkeys]`
+#[derive(Debug, Clone)]
+pub struct PasskeysConfig {
+    /// The domain passkeys are made for; none: they cannot be used here.
+    pub rp_id: Option<String>,
+    /// Whose pages may ask for them: ours first.
+    pub origins: Vec<String>,
 }
 
 /// `[bots]`

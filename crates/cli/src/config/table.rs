@@ -133,6 +133,8 @@ pub const KEYS: &[KeySpec] = &[
         "2s",
         "longest wait for a hash before 503 hashing_busy",
     ),
+    unset("passkeys.rp_id", Text, "domain that passkeys are made for; the host of server.public_url"),
+    key("passkeys.origins", List, "", "further origins whose pages may ask for passkeys"),
     key(
         "rate_limit.enabled",
         Boolean,
