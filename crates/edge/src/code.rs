@@ -64,6 +64,8 @@ codes! {
         "This invite is too old. Ask for a new one.";
     ProviderError "provider_error" BAD_REQUEST "Sign-in with the provider failed"
         "The provider's answer could not be used. Start again.";
+    PasskeyRefused "passkey_refused" BAD_REQUEST "Passkey not accepted"
+        "This answer is for another page or another sign-in, or it was used or is too old. Start again.";
 
     MissingToken "missing_token" UNAUTHORIZED "Not signed in"
         "Send `Authorization: Bearer <token>`." "Bearer";
@@ -145,6 +147,12 @@ codes! {
         "Revoke a token that is no longer needed first.";
     TooManyBots "too_many_bots" CONFLICT "Too many bots"
         "Delete a bot that is no longer needed first.";
+    TooManyPasskeys "too_many_passkeys" CONFLICT "Too many passkeys"
+        "Remove a passkey that is no longer needed first.";
+    PasskeyTaken "passkey_taken" CONFLICT "Passkey registered already"
+        "This passkey is registered already. Use another device, or another place to keep passkeys.";
+    LastWayIn "last_way_in" CONFLICT "The last way to sign in stays"
+        "Set a password, or add another way to sign in, first.";
     TooManyAccounts "too_many_accounts" CONFLICT "Too many accounts"
         "Delete an account that is no longer needed, or hand it over, first.";
     LastOwner "last_owner" CONFLICT "The last owner stays"

@@ -1,17 +1,33 @@
-//! In how many ways a user can sign in: whoever takes one away leaves another.
+//! By what a user can sign in. Whoever takes one of these away counts what is left in the same transaction, while the
+//! user's row is held: of two who take the last two at once, one finds none left and undoes what they did.
 
 use portcullis_core::ids::UserId;
 
 use crate::db::{Tx, on_tx};
 use crate::error::StoreError;
 
-/// One more way in is one more line here.
-const COUNT: &str = "SELECT CAST((CASE WHEN password_hash IS NULL THEN 0 ELSE 1 END) \
-    + (SELECT COUNT(*) FROM passkeys WHERE passkeys.user_id = users.id) AS BIGINT) FROM users WHERE id = $1";
+const PASSWORD: &str = "SELECT COUNT(*) FROM users WHERE id = $1 AND password_hash IS NOT NULL";
+const PASSKEYS: &str = "SELECT COUNT(*) FROM passkeys WHERE user_id = $1";
 
-/// How many there are. Only with the user's row held is it still true when one of them goes.
-pub async fn count(tx: &mut Tx, user: UserId) -> Result<i64, StoreError> {
-    let ways: Option<i64> =
-        on_tx!(tx, db => sqlx::query_scalar(COUNT).bind(user.uuid()).fetch_optional(db))?;
-    Ok(ways.unwrap_or_default())
+/// What a user can sign in by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaysIn {
+    /// A password.
+    pub password: bool,
+    /// So many passkeys.
+    pub passkeys: i64,
+}
+
+impl WaysIn {
+    /// Whether there is any.
+    pub const fn any(&self) -> bool {
+        self.password || self.passkeys > 0
+    }
+}
+
+/// By what a user can sign in now. The caller holds their row.
+pub async fn of(tx: &mut Tx, user: UserId) -> Result<WaysIn, StoreError> {
+    let passwords: i64 = on_tx!(tx, db => sqlx::query_scalar(PASSWORD).bind(user.uuid()).fetch_one(db))?;
+    let passkeys: i64 = on_tx!(tx, db => sqlx::query_scalar(PASSKEYS).bind(user.uuid()).fetch_one(db))?;
+    Ok(WaysIn { password: passwords > 0, passkeys })
 }

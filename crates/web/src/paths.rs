@@ -157,6 +157,18 @@ paths! {
     UNDO_EMAIL_PAGE = "/undo-email",
     /// The page behind the link of an invite.
     INVITE_PAGE = "/invite",
+    /// Passkeys.
+    PASSKEYS = "/auth/passkeys",
+    /// One of them.
+    PASSKEY = "/auth/passkeys/{id}",
+    /// Begin to register a passkey.
+    PASSKEY_REGISTER_START = "/auth/passkeys/register/start",
+    /// Register it.
+    PASSKEY_REGISTER_FINISH = "/auth/passkeys/register/finish",
+    /// Begin to sign in with a passkey.
+    PASSKEY_LOGIN_START = "/auth/passkeys/login/start",
+    /// Sign in with it.
+    PASSKEY_LOGIN_FINISH = "/auth/passkeys/login/finish",
     /// What a sign-in page needs to know.
     CONFIG = "/auth/config",
     /// Forward-auth.

@@ -33,7 +33,7 @@ impl Cx {
                     let removed = passkeys::remove(tx, id, owner, span.now).await?;
                     if let Removed::Done { name, others } = &removed {
                         // The user's row is held: of two that go at once, one sees the other gone.
-                        if ways_in::count(tx, owner.user).await? == 0 {
+                        if !ways_in::of(tx, owner.user).await?.any() {
                             return Err(StoreError::Refused);
                         }
                         passkeys::note_factor(tx, owner.user, *others).await?;

@@ -203,6 +203,13 @@ const TABLE: &[Operation] = &[
     without_cookies(paths::EMAIL_VERIFY, Json, FIELDS),
     without_cookies(paths::EMAIL_NOT_ME, Json, FIELDS),
     without_cookies(paths::EMAIL_UNDO, Json, FIELDS),
+    op("GET", paths::PASSKEYS, Nothing, MISSING),
+    owned("PATCH", paths::PASSKEY, Json),
+    owned("DELETE", paths::PASSKEY, Nothing),
+    op("POST", paths::PASSKEY_REGISTER_START, Nothing, MISSING),
+    op("POST", paths::PASSKEY_REGISTER_FINISH, Json, MISSING),
+    without_cookies(paths::PASSKEY_LOGIN_START, Nothing, OPEN),
+    delivers(paths::PASSKEY_LOGIN_FINISH, Json),
     op("GET", paths::CONFIG, Nothing, OPEN),
     op("GET", paths::VERIFY, Nothing, (404, "not_found")),
     delivers(paths::SET_UP, Json),
@@ -366,7 +373,8 @@ async fn by_cookie_from_a_page_that_may_not() {
             Cookies::Held if row.takes == Form => ("email=a%40example.org&password=x&session=x", FORGED),
             Cookies::Held => (r#"{"name": "a name", "reason": "a reason"}"#, FORGED),
             Cookies::HeldToDeliver => {
-                (r#"{"email": "a@example.org", "password": "x", "token": "x", "delivery": "cookie"}"#, FORGED)
+                (r#"{"email": "a@example.org", "password": "x", "token": "x", "ceremony": "x",
+                    "credential": {}, "delivery": "cookie"}"#, FORGED)
             }
             Cookies::Ignored => ("{}", row.nobody),
         };
