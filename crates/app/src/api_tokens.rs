@@ -10,11 +10,12 @@ use std::time::Duration;
 
 pub use change::TokenChange;
 use portcullis_core::audit::{Event, EventKind};
+use portcullis_core::factor::Method;
 use portcullis_core::ids::{ApiTokenId, SessionId, UserId};
 use portcullis_core::password::Password;
 use portcullis_core::scope::Scopes;
 use portcullis_core::secret_token::{Kind, SecretToken};
-use portcullis_core::sign_in::Factor;
+use portcullis_core::sign_in::{Shown, SignIn};
 use portcullis_core::time::Timestamp;
 use portcullis_core::user::{Login, User};
 use portcullis_core::validation::{FieldError, line, lines};
@@ -29,7 +30,6 @@ use crate::fault::Fault;
 use crate::hashing::Lane;
 use crate::limits::{LimitError, Limited};
 use crate::login::{Check, Outcome};
-use crate::sign_in::SignInError;
 
 const LONGEST_NAME: usize = 100;
 const LONGEST_DESCRIPTION: usize = 500;
@@ -93,9 +93,9 @@ pub enum ByPasswordError {
     /// The address must be proved first.
     #[error("the address is not verified")]
     EmailNotVerified,
-    /// A second factor is owed, which only a sign-in can take.
+    /// A second factor is owed: to be shown in the same request.
     #[error("a second factor is owed")]
-    FactorOwed(Vec<Factor>),
+    FactorOwed(Vec<Method>),
     /// The password must be changed first.
     #[error("the password must be changed first")]
     MustChangePassword,
@@ -118,17 +118,6 @@ impl From<LimitError> for ByPasswordError {
         match error {
             LimitError::Limited(limited) => Self::Limited(limited),
             LimitError::Fault(fault) => fault.into(),
-        }
-    }
-}
-
-impl From<SignInError> for ByPasswordError {
-    fn from(error: SignInError) -> Self {
-        match error {
-            SignInError::Refused => Self::InvalidCredentials("disabled"),
-            SignInError::Unverified => Self::EmailNotVerified,
-            SignInError::FactorOwed(factors) => Self::FactorOwed(factors),
-            SignInError::Fault(fault) => fault.into(),
         }
     }
 }
@@ -194,8 +183,14 @@ impl Cx {
             self.store.forgive_attempts(bucket).await.map_err(Fault::from)?;
         }
         let Some(found) = found else { return Err(ByPasswordError::InvalidCredentials("unknown")) };
-        if self.admit(&found.user)? {
-            return Err(ByPasswordError::MustChangePassword);
+        match self.admit(&found.user, Shown::Nothing) {
+            SignIn::Allowed { must_change_password: false } => {}
+            SignIn::Allowed { must_change_password: true } => {
+                return Err(ByPasswordError::MustChangePassword);
+            }
+            SignIn::Disabled => return Err(ByPasswordError::InvalidCredentials("disabled")),
+            SignIn::Unverified => return Err(ByPasswordError::EmailNotVerified),
+            SignIn::FactorOwed(factors) => return Err(ByPasswordError::FactorOwed(Method::of(factors))),
         }
         match self.make_token(&found.user, checked, client).await {
             // As if the password had been wrong: it may not be right any more.

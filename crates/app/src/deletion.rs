@@ -51,7 +51,7 @@ pub enum DeletionError {
     WrongPassword(&'static str),
     /// Whoever has no password must have signed in a moment ago.
     #[error("a fresh sign-in is needed")]
-    FreshLoginRequired,
+    FreshLoginRequired(Vec<&'static str>),
     /// Nobody else administers.
     #[error("the last administrator stays; make another one first")]
     LastAdministrator,
@@ -97,7 +97,7 @@ impl From<ProfileError> for DeletionError {
         match error {
             ProfileError::Invalid(errors) => Self::Invalid(errors),
             ProfileError::WrongPassword(why) => Self::WrongPassword(why),
-            ProfileError::FreshLoginRequired => Self::FreshLoginRequired,
+            ProfileError::FreshLoginRequired(methods) => Self::FreshLoginRequired(methods),
             ProfileError::Limited(limited) => Self::Limited(limited),
             ProfileError::NoUser | ProfileError::UsernameTaken => Self::Moved,
             ProfileError::Fault(fault) => Self::Fault(fault),

@@ -12,7 +12,6 @@ use portcullis_core::device_token;
 use portcullis_core::ids::{DeviceId, UserId};
 use portcullis_core::password::Password;
 use portcullis_core::random;
-use portcullis_core::sign_in::Factor;
 use portcullis_core::user::Login;
 use portcullis_store::limits::CounterKey;
 use portcullis_store::users::{self, Credentials};
@@ -24,6 +23,7 @@ use crate::cx::Cx;
 use crate::fault::Fault;
 use crate::hashing::{Lane, Verified};
 use crate::limits::{LimitError, Limited};
+use crate::owed::Owed;
 use crate::sign_in::{Handover, Proof, SignInError, Wish};
 use crate::tokens::{Tokens, UnknownAudience};
 
@@ -50,9 +50,9 @@ pub enum LoginError {
     /// The address must be proved first.
     #[error("the address is not verified")]
     EmailNotVerified,
-    /// One of these factors first.
+    /// A second factor first.
     #[error("a second factor is owed")]
-    FactorOwed(Vec<Factor>),
+    FactorOwed(Owed),
     /// Not an audience of ours.
     #[error("unknown audience")]
     UnknownAudience,
@@ -78,7 +78,7 @@ impl From<SignInError> for LoginError {
         match error {
             SignInError::Refused => Self::InvalidCredentials("disabled, or changed in between"),
             SignInError::Unverified => Self::EmailNotVerified,
-            SignInError::FactorOwed(factors) => Self::FactorOwed(factors),
+            SignInError::FactorOwed(owed) => Self::FactorOwed(owed),
             SignInError::Fault(fault) => Self::Fault(fault),
         }
     }

@@ -17,6 +17,7 @@ use crate::bearer::Caller;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
+use crate::fresh::FreshError;
 use crate::limits::{LimitError, Limited};
 
 /// What to do with one field.
@@ -65,9 +66,9 @@ pub enum ProfileError {
     /// The current password is wrong.
     #[error("{0}")]
     WrongPassword(&'static str),
-    /// There is no password, and the sign-in is too long ago.
+    /// There is no password, and the sign-in is too long ago: once more, by one of these.
     #[error("a fresh sign-in is needed")]
-    FreshLoginRequired,
+    FreshLoginRequired(Vec<&'static str>),
     /// Too many.
     #[error("rate limited")]
     Limited(Limited),
@@ -104,6 +105,16 @@ fn apply<T>(
             Ok(value) => *slot = Some(value),
             Err(error) => errors.push(error),
         },
+    }
+}
+
+impl From<FreshError> for ProfileError {
+    fn from(error: FreshError) -> Self {
+        match error {
+            FreshError::Required(methods) => Self::FreshLoginRequired(methods),
+            FreshError::NoUser => Self::NoUser,
+            FreshError::Fault(fault) => Self::Fault(fault),
+        }
     }
 }
 
@@ -185,11 +196,7 @@ impl Cx {
         current: Option<Password>,
     ) -> Result<(), ProfileError> {
         if found.password_hash.is_none() {
-            return if caller.is_fresh(self.clock.now()) {
-                Ok(())
-            } else {
-                Err(ProfileError::FreshLoginRequired)
-            };
+            return Ok(self.is_fresh_enough(caller, found)?);
         }
         let current = current.ok_or_else(|| {
             let message = "Give the current password, too.";

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use portcullis_store::sessions::Slice;
 use portcullis_store::{
-    api_tokens, clients, invites, keys, limits, links, outbox, passkeys, pending, revocations, sessions,
+    api_tokens, clients, invites, keys, limits, links, login_challenges, outbox, passkeys, pending, revocations,
+    sessions,
 };
 use thiserror::Error;
 use uuid::Uuid;
@@ -212,6 +213,7 @@ impl Cx {
                 let mails = outbox::purge(tx, now - KEEP_SENT, now - KEEP_FAILED, now - KEEP_EXPIRED).await?;
                 let links = links::purge(tx, now).await? + pending::purge(tx, now).await?;
                 let ceremonies = passkeys::purge(tx, now).await?;
+                login_challenges::purge(tx, now).await?;
                 let clients = clients::purge(tx, now - KEEP_SESSIONS).await?;
                 Ok(entries + counters + tokens + invites + mails + links + clients + ceremonies)
             })

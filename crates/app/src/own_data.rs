@@ -14,7 +14,7 @@ use crate::bearer::Caller;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
-use crate::me::FRESH;
+use crate::fresh::FreshError;
 
 /// Most events in one export, the newest.
 pub const MOST_EVENTS: usize = 10_000;
@@ -36,37 +36,19 @@ pub struct Export {
 /// Why nothing was exported.
 #[derive(Debug, Error)]
 pub enum ExportError {
-    /// They must have signed in a moment ago; whether they have a password to do so by.
-    #[error("a fresh sign-in is needed")]
-    FreshLoginRequired {
-        /// They have one.
-        by_password: bool,
-    },
-    /// There is no such user any more.
-    #[error("no such user")]
-    NoUser,
+    /// They must have signed in a moment ago.
+    #[error(transparent)]
+    Fresh(#[from] FreshError),
     /// A fault.
     #[error(transparent)]
     Fault(#[from] Fault),
 }
 
-impl Caller {
-    /// Whether they have signed in so lately that they may do what needs that.
-    pub(crate) fn is_fresh(&self, now: Timestamp) -> bool {
-        let signed_in = self.claims.auth_time.map(Timestamp::from_seconds);
-        signed_in.is_some_and(|at| now.since(at) <= FRESH)
-    }
-}
-
 impl Cx {
     /// Exports all that is stored about the caller, and notes it in the audit log.
     pub async fn export_own_data(&self, caller: &Caller, client: &Client) -> Result<Export, ExportError> {
-        let found = self.store.credentials(caller.user).await.map_err(Fault::from)?;
-        let found = found.ok_or(ExportError::NoUser)?;
+        let found = self.require_fresh(caller).await?;
         let now = self.clock.now();
-        if !caller.is_fresh(now) {
-            return Err(ExportError::FreshLoginRequired { by_password: found.password_hash.is_some() });
-        }
         let bots = self.store.bots(caller.user).await.map_err(Fault::from)?;
         let mut data = self.store.own_data(caller.user, MOST_EVENTS as i64 + 1).await.map_err(Fault::from)?;
         let more_events = data.events.len() > MOST_EVENTS;

@@ -2,6 +2,7 @@
 //! membership, the invite spent, the events. Nobody is made without their invite spent, none is spent without a user.
 
 use portcullis_core::audit::EventKind;
+use portcullis_core::factor::Factors;
 use portcullis_core::ids::{AccountId, LinkId, UserId};
 use portcullis_core::link::LinkPurpose;
 use portcullis_core::mail::Template;
@@ -334,5 +335,6 @@ pub(crate) fn made(new: &NewUser) -> User {
         created_at: new.now,
         last_login_at: None,
         owner: None,
+        factors: Factors::NONE,
     }
 }

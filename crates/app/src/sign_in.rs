@@ -1,6 +1,7 @@
 //! The one way to a session. Whoever has proved who they are comes through here, whatever way they came.
 //!
-//! 1. Decide (`core`): disabled, unverified, a factor owed, must change.
+//! 1. Decide (`core`): disabled, unverified, a factor owed, must change. Who owes a factor gets a challenge
+//!    ([`crate::owed`]).
 //! 2. Insert the session, guarded by the credential epoch that was read *before* the proof: a reset, a change
 //!    or a disabling in between wins, and there is no session.
 //! 3. End what the cap on sessions displaces, and the sessions whose cookies the new one's take the place of.
@@ -8,11 +9,12 @@
 
 use portcullis_core::audit::{Event, EventKind};
 use portcullis_core::device_token;
+use portcullis_core::factor::Factor;
 use portcullis_core::ids::{DeviceId, SessionId};
 use portcullis_core::mail::{Mail, Template};
 use portcullis_core::refresh_token::{RefreshToken, SessionSecret};
 use portcullis_core::session::{ActingMode, Delivery, EndCause, Grant};
-use portcullis_core::sign_in::{Factor, SignIn, SignInRules, decide};
+use portcullis_core::sign_in::{Shown, SignIn, SignInRules, decide};
 use portcullis_core::user::User;
 use portcullis_store::limits::{self, CounterKey};
 use portcullis_store::sessions::{self, ActingFrom, End, NewSession};
@@ -24,6 +26,7 @@ use crate::browser::CarriedAccess;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
+use crate::owed::Owed;
 use crate::sessions::end;
 use crate::tokens::Tokens;
 
@@ -32,7 +35,9 @@ pub(crate) struct Proof {
     /// As read before the proof.
     pub(crate) user: User,
     /// How, in words of RFC 8176.
-    pub(crate) methods: &'static [&'static str],
+    pub(crate) methods: Vec<String>,
+    /// The second factor that was shown, if one was. A passkey that has verified its user is both at once.
+    pub(crate) shown: Option<Factor>,
     /// The device, if it has signed in to this user before.
     pub(crate) device: Option<DeviceId>,
     /// The bucket of attempts that starts afresh with the session.
@@ -50,8 +55,9 @@ pub(crate) struct Actor {
 
 impl Proof {
     /// Of a user who is about to sign in for themselves.
-    pub(crate) const fn own(user: User, methods: &'static [&'static str]) -> Self {
-        Self { user, methods, device: None, forgive: None, acting: None }
+    pub(crate) fn own(user: User, methods: &[&str]) -> Self {
+        let methods = methods.iter().map(|&method| method.to_owned()).collect();
+        Self { user, methods, shown: None, device: None, forgive: None, acting: None }
     }
 }
 
@@ -94,24 +100,24 @@ pub(crate) enum SignInError {
     /// The address must be proved first.
     #[error("the address is not verified")]
     Unverified,
-    /// One of these factors first.
+    /// A second factor first.
     #[error("a second factor is owed")]
-    FactorOwed(Vec<Factor>),
+    FactorOwed(Owed),
     /// A fault.
     #[error(transparent)]
     Fault(#[from] Fault),
 }
 
 impl Cx {
-    /// Whether `user`, who has proved who they are, may have anything; `true`: after a change of password only.
-    pub(crate) fn admit(&self, user: &User) -> Result<bool, SignInError> {
+    /// Whether `user`, who has proved who they are, may have anything.
+    pub(crate) fn admit(&self, user: &User, shown: Shown) -> SignIn {
         let rules = SignInRules { require_verified_email: self.runtime().require_email_verification };
-        match decide(user, &[], &rules) {
-            SignIn::Allowed { must_change_password } => Ok(must_change_password),
-            SignIn::Disabled => Err(SignInError::Refused),
-            SignIn::Unverified => Err(SignInError::Unverified),
-            SignIn::FactorOwed(factors) => Err(SignInError::FactorOwed(factors)),
-        }
+        decide(user, shown, &rules)
+    }
+
+    /// What `proof` has shown of second factors. Of whoever acts as another user none of the user's is asked.
+    fn shown(proof: &Proof) -> Shown {
+        if proof.shown.is_some() || proof.acting.is_some() { Shown::Enough } else { Shown::Nothing }
     }
 
     /// Makes a session for who has proved who they are.
@@ -121,8 +127,13 @@ impl Cx {
         wish: Wish,
         client: &Client,
     ) -> Result<Tokens, SignInError> {
-        // 1. Decide. Factors come with their issue; the question stands here already.
-        self.admit(&proof.user)?;
+        // 1.
+        match self.admit(&proof.user, Self::shown(&proof)) {
+            SignIn::Allowed { .. } => {}
+            SignIn::Disabled => return Err(SignInError::Refused),
+            SignIn::Unverified => return Err(SignInError::Unverified),
+            SignIn::FactorOwed(factors) => return Err(self.owe(proof, wish, factors).await?),
+        }
         // 2. and 3. A node that cannot sign makes no session that nobody gets tokens for.
         self.signer()?;
         let secret = SessionSecret::new(&*self.random);

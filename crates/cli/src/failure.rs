@@ -169,7 +169,7 @@ impl From<DeletionError> for Failure {
             DeletionError::NotFound => Self::mend(error, "portcullis user list shows all"),
             DeletionError::Invalid(_)
             | DeletionError::WrongPassword(_)
-            | DeletionError::FreshLoginRequired
+            | DeletionError::FreshLoginRequired(_)
             | DeletionError::LastAdministrator
             | DeletionError::LastOwner
             | DeletionError::Oneself

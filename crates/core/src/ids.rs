@@ -69,6 +69,8 @@ ids! {
     LinkId,
     /// What lets somebody register or join an account.
     InviteId,
+    /// A second factor of a user.
+    FactorId,
     /// A passkey of a user.
     PasskeyId,
 }

@@ -13,6 +13,7 @@ pub mod base62;
 pub mod client;
 pub mod csrf_token;
 pub mod device_token;
+pub mod factor;
 pub mod ids;
 pub mod invite;
 pub mod link;

@@ -27,6 +27,8 @@ pub enum Kind {
     ApiToken,
     /// The secret of a service client.
     ClientSecret,
+    /// A sign-in that still owes a factor.
+    LoginChallenge,
     /// What whoever began something with a passkey ends it with.
     Ceremony,
 }
@@ -37,6 +39,7 @@ impl Kind {
         match self {
             Self::ApiToken => "pct_",
             Self::ClientSecret => "pcs_",
+            Self::LoginChallenge => "pcl_",
             Self::Ceremony => "pcw_",
         }
     }

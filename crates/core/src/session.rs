@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::factor::Factors;
 use crate::ids::{AccountId, SessionId, UserId};
 use crate::refresh_token::{RefreshToken, SecretHash};
 use crate::server_key::KeyId;
@@ -162,6 +163,8 @@ pub struct Grant {
     pub acting: Option<Acting>,
     /// Place in the status lists, if it was made while they were on.
     pub status_index: Option<StatusIndex>,
+    /// The second factors that the user has.
+    pub factors: Factors,
 }
 
 /// How a token came.

@@ -1,16 +1,8 @@
 //! The one decision on every sign-in, whatever way it came: password, set-up, later tokens, providers,
 //! exchange. New ways in go through this door.
 
+use crate::factor::Factors;
 use crate::user::User;
-
-/// A factor that may be owed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Factor {
-    /// A time-based code or a recovery code.
-    Totp,
-    /// A passkey.
-    Passkey,
-}
 
 /// Whether a user who has proved who they are may have a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +17,16 @@ pub enum SignIn {
     /// The address must be proved first.
     Unverified,
     /// One of these factors must be shown first.
-    FactorOwed(Vec<Factor>),
+    FactorOwed(Factors),
+}
+
+/// What a sign-in has shown of second factors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// None.
+    Nothing,
+    /// One of them, or none was to be shown: the device is trusted, or it is not the user who really acts.
+    Enough,
 }
 
 /// What the installation asks of a sign-in.
@@ -35,8 +36,8 @@ pub struct SignInRules {
     pub require_verified_email: bool,
 }
 
-/// Decides. `factors` are those the user has set up and not shown in this sign-in.
-pub fn decide(user: &User, factors: &[Factor], rules: &SignInRules) -> SignIn {
+/// Decides.
+pub fn decide(user: &User, shown: Shown, rules: &SignInRules) -> SignIn {
     if user.disabled_at.is_some() {
         return SignIn::Disabled;
     }
@@ -44,8 +45,8 @@ pub fn decide(user: &User, factors: &[Factor], rules: &SignInRules) -> SignIn {
     if rules.require_verified_email && user.email_verified_at.is_none() && !user.is_bot() {
         return SignIn::Unverified;
     }
-    if !factors.is_empty() {
-        return SignIn::FactorOwed(factors.to_vec());
+    if !user.factors.is_empty() && shown == Shown::Nothing {
+        return SignIn::FactorOwed(user.factors);
     }
     SignIn::Allowed { must_change_password: user.must_change_password }
 }
@@ -53,6 +54,7 @@ pub fn decide(user: &User, factors: &[Factor], rules: &SignInRules) -> SignIn {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::factor::Factor;
     use crate::ids::UserId;
     use crate::time::Timestamp;
     use crate::user::{Email, Profile, Role};
@@ -75,6 +77,7 @@ mod tests {
             created_at: now,
             last_login_at: None,
             owner: None,
+            factors: Factors::NONE,
         }
     }
 
@@ -83,9 +86,19 @@ mod tests {
         let verified = SignInRules { require_verified_email: true };
         let open = SignInRules::default();
         let disabled = User { disabled_at: Some(Timestamp::from_seconds(2)), ..user() };
-        assert_eq!(decide(&user(), &[], &open), SignIn::Allowed { must_change_password: true });
-        assert_eq!(decide(&disabled, &[Factor::Totp], &verified), SignIn::Disabled);
-        assert_eq!(decide(&user(), &[Factor::Totp], &verified), SignIn::Unverified);
-        assert_eq!(decide(&user(), &[Factor::Totp], &open), SignIn::FactorOwed(vec![Factor::Totp]));
+        let totp = Factors::NONE.with(Factor::Totp);
+        let with_totp = User { factors: totp, ..user() };
+        let disabled = User { factors: totp, ..disabled };
+        let allowed = SignIn::Allowed { must_change_password: true };
+        for (user, shown, rules, expected) in [
+            (&user(), Shown::Nothing, &open, allowed.clone()),
+            (&disabled, Shown::Nothing, &verified, SignIn::Disabled),
+            (&with_totp, Shown::Nothing, &verified, SignIn::Unverified),
+            (&with_totp, Shown::Enough, &verified, SignIn::Unverified),
+            (&with_totp, Shown::Nothing, &open, SignIn::FactorOwed(totp)),
+            (&with_totp, Shown::Enough, &open, allowed),
+        ] {
+            assert_eq!(decide(user, shown, rules), expected, "{shown:?} {rules:?}");
+        }
     }
 }

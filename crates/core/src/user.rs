@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
+use crate::factor::Factors;
 use crate::ids::{AccountId, UserId};
 use crate::time::Timestamp;
 use crate::validation::{self, FieldError};
@@ -240,6 +241,8 @@ pub struct User {
     pub last_login_at: Option<Timestamp>,
     /// Of a bot: who it belongs to.
     pub owner: Option<UserId>,
+    /// The second factors that they have.
+    pub factors: Factors,
 }
 
 impl User {

@@ -37,6 +37,7 @@ const MIGRATIONS: &[Migration] = migrations![
     7 "0007_pending",
     8 "0008_settings",
     9 "0009_deletion",
+    10 "0010_factors",
     11 "0011_passkeys",
 ];
 

@@ -99,8 +99,8 @@ macro_rules! insert_from {
             "INSERT INTO sessions (id, user_id, secret_hash, generation, key_id, rotated_at, idle_ends_at, \
              ends_at, window_at, window_count, role, account_id, account_role, must_change_password, \
              methods, authenticated_at, delivery, device, address, created_at, acting, actor_id, \
-             actor_session_id, status_index) SELECT $1, u.id, $3, 1, $4, $5, $6, $7, $5, 0, u.role, u.account_id, \
-             u.account_role, u.must_change_password, $8, $5, $9, $10, $11, $5, $13, $14, $15, $16 FROM ",
+             actor_session_id, status_index, factors) SELECT $1, u.id, $3, 1, $4, $5, $6, $7, $5, 0, u.role, u.account_id, \
+             u.account_role, u.must_change_password, $8, $5, $9, $10, $11, $5, $13, $14, $15, $16, u.factors FROM ",
             $users,
             " AS u RETURNING ",
             grant_columns!()

@@ -1,7 +1,7 @@
 //! The list of revocations. Appends commit in the order of their numbers, so that a reader who has seen number
 //! n has seen all before it.
 
-use portcullis_core::ids::UserId;
+use portcullis_core::ids::{SessionId, UserId};
 use portcullis_core::revocation::{Numbered, Revocation};
 use portcullis_core::status_list::StatusIndex;
 use portcullis_core::time::Timestamp;
@@ -29,6 +29,10 @@ const APPEND_ALL_SQLITE: &str = append_all!("(SELECT unhex(value) AS id FROM jso
 const APPEND_ALL_POSTGRES: &str = append_all!("unnest($1::uuid[]) AS e(id)");
 const APPEND_LIVE: &str = "INSERT INTO revocations (session_id, upto, created_at, expires_at, status_index) \
     SELECT id, generation, $2, $3, status_index FROM sessions WHERE user_id = $1 AND ended_at IS NULL";
+/// The same, but of one session only those before its newest.
+const APPEND_LIVE_BUT: &str = "INSERT INTO revocations (session_id, upto, created_at, expires_at, status_index) \
+    SELECT id, CASE WHEN id = $4 THEN generation - 1 ELSE generation END, $2, $3, status_index FROM sessions \
+    WHERE user_id = $1 AND ended_at IS NULL";
 const APPEND_TOKENS: &str = "INSERT INTO revocations (session_id, upto, created_at, expires_at) \
     SELECT id, generation - 1, $2, $3 FROM api_tokens WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2";
 const AFTER: &str = "SELECT seq, session_id, upto, expires_at, status_index FROM revocations \
@@ -95,6 +99,27 @@ pub async fn append_all(tx: &mut Tx, sessions: &[Uuid], span: Span) -> Result<()
 /// next tokens say what is true then, from another place in the status lists.
 pub async fn append_user(tx: &mut Tx, user: UserId, span: Span) -> Result<(), StoreError> {
     append_of(tx, APPEND_LIVE, user, span).await?;
+    status_indexes::renew_all(tx, user).await
+}
+
+/// The same, after the chain of session `but` has moved on in the same transaction: the newest tokens of that one are
+/// still to be made.
+pub async fn append_user_but_newest(
+    tx: &mut Tx,
+    user: UserId,
+    but: Option<SessionId>,
+    span: Span,
+) -> Result<(), StoreError> {
+    control_postgres(tx, APPEND_LOCK).await?;
+    affected!(
+        tx,
+        sqlx::query(APPEND_LIVE_BUT)
+            .bind(user.uuid())
+            .bind(span.now.micros())
+            .bind(span.expires_at.micros())
+            .bind(but.map(SessionId::uuid))
+    )?;
+    control_postgres(tx, NOTIFY).await?;
     status_indexes::renew_all(tx, user).await
 }
 

@@ -102,7 +102,7 @@ macro_rules! rotate_statement {
              RETURNING sessions.id, sessions.user_id, sessions.generation, sessions.role, \
              sessions.account_id, sessions.account_role, sessions.must_change_password, \
              sessions.methods, sessions.authenticated_at, sessions.delivery, \
-             sessions.ends_at, sessions.acting, sessions.actor_id, sessions.status_index"
+             sessions.ends_at, sessions.acting, sessions.actor_id, sessions.status_index, sessions.factors"
         )
     };
 }

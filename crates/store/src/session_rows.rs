@@ -1,5 +1,6 @@
 //! Rows of `sessions`, and how they become what `core` knows.
 
+use portcullis_core::factor::Factors;
 use portcullis_core::ids::{AccountId, SessionId, UserId};
 use portcullis_core::refresh_token::SecretHash;
 use portcullis_core::server_key::KeyId;
@@ -16,7 +17,7 @@ use crate::error::StoreError;
 macro_rules! grant_columns {
     () => {
         "id, user_id, generation, role, account_id, account_role, must_change_password, methods, \
-         authenticated_at, delivery, ends_at, acting, actor_id, status_index"
+         authenticated_at, delivery, ends_at, acting, actor_id, status_index, factors"
     };
 }
 pub(crate) use grant_columns;
@@ -38,6 +39,7 @@ row! {
         acting: Option<String>,
         actor_id: Option<Uuid>,
         status_index: Option<i64>,
+        factors: i64,
     }
 }
 
@@ -164,6 +166,7 @@ impl TryFrom<GrantRow> for Grant {
             ends_at: Timestamp::from_micros(row.ends_at),
             acting: acting(row.acting, row.actor_id, row.id)?,
             status_index: row.status_index.map(|index| status_index(index, row.id)).transpose()?,
+            factors: Factors::from_stored(row.factors),
         })
     }
 }

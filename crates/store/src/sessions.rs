@@ -4,12 +4,14 @@ use portcullis_core::ids::{SessionId, UserId};
 use portcullis_core::refresh_token::SecretHash;
 use portcullis_core::server_key::KeyId;
 use portcullis_core::session::{EndCause, Grant};
+use portcullis_core::status_list::StatusIndex;
 use portcullis_core::time::Timestamp;
 use uuid::Uuid;
 
 use crate::Store;
 use crate::db::{Tx, affected, on, on_tx, row};
 use crate::error::StoreError;
+use crate::factors::StepUp;
 pub use crate::new_session::{ActingFrom, Asker, NewSession, create, hold_asker};
 use crate::rotate::{Rotate, carrier, carrier_code};
 pub use crate::session_rows::Judged;
@@ -72,8 +74,17 @@ const RENEW: &str = concat!(
      WHERE id = $1 AND user_id = $2 AND ended_at IS NULL AND idle_ends_at > $5 AND ends_at > $5 RETURNING ",
     grant_columns!()
 );
+/// Whoever must change their password must still do so.
+const STEP_UP: &str = concat!(
+    "UPDATE sessions SET secret_hash = $3, generation = generation + 1, key_id = $4, rotated_at = $5, \
+     idle_ends_at = $6, authenticated_at = $5, methods = $7 \
+     WHERE id = $1 AND user_id = $2 AND acting IS NULL AND ended_at IS NULL AND idle_ends_at > $5 AND ends_at > $5 \
+     RETURNING ",
+    grant_columns!()
+);
+const STATUS_INDEX: &str = "SELECT status_index FROM sessions WHERE id = $1";
 const COPY_USER: &str = "UPDATE sessions SET role = u.role, \
-    must_change_password = u.must_change_password FROM users AS u \
+    must_change_password = u.must_change_password, factors = u.factors FROM users AS u \
     WHERE sessions.user_id = $1 AND u.id = $1 AND sessions.ended_at IS NULL";
 const SLICE_END: &str = "SELECT id FROM sessions WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2";
 const PURGE: &str = "DELETE FROM sessions WHERE id > $1 AND id <= $2 \
@@ -276,7 +287,29 @@ pub async fn renew(tx: &mut Tx, renewal: &Renewal) -> Result<Option<Grant>, Stor
     row.map(Grant::try_from).transpose()
 }
 
-/// Copies role, version and must-change from the user onto its live sessions, after the user's row changed in
+/// Gives a live session of the user's own a new secret, and notes that they have just shown who they are.
+pub async fn step_up(tx: &mut Tx, step_up: &StepUp) -> Result<Option<Grant>, StoreError> {
+    let StepUp { renewal, methods } = step_up;
+    let row: Option<GrantRow> = on_tx!(tx, db => sqlx::query_as(STEP_UP)
+        .bind(renewal.session.uuid())
+        .bind(renewal.user.uuid())
+        .bind(&renewal.secret_hash.0[..])
+        .bind(i64::from(renewal.key_id.0))
+        .bind(renewal.now.micros())
+        .bind(renewal.idle_ends_at.micros())
+        .bind(methods.join(" "))
+        .fetch_optional(db))?;
+    row.map(Grant::try_from).transpose()
+}
+
+/// The place of a session in the status lists, as it is in this transaction.
+pub(crate) async fn status_index(tx: &mut Tx, session: SessionId) -> Result<Option<StatusIndex>, StoreError> {
+    let index: Option<i64> =
+        on_tx!(tx, db => sqlx::query_scalar(STATUS_INDEX).bind(session.uuid()).fetch_one(db))?;
+    Ok(index.and_then(StatusIndex::from_stored))
+}
+
+/// Copies role, factors and must-change from the user onto its live sessions, after the user's row changed in
 /// the same transaction.
 pub async fn copy_user(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
     affected!(tx, sqlx::query(COPY_USER).bind(user.uuid()))?;

@@ -1,5 +1,6 @@
 //! Users.
 
+use portcullis_core::factor::Factors;
 use portcullis_core::ids::{AccountId, SessionId, UserId};
 use portcullis_core::time::Timestamp;
 use portcullis_core::user::{Email, Login, Profile, Role, User, Username};
@@ -15,7 +16,7 @@ macro_rules! columns {
     () => {
         "id, email, email_key, email_verified_at, username, username_key, name, phone, job_title, timezone, \
          locale, role, account_id, account_role, must_change_password, credential_epoch, version, \
-         disabled_at, created_at, last_login_at, owner_id"
+         disabled_at, created_at, last_login_at, owner_id, factors"
     };
 }
 pub(crate) use columns as user_columns;
@@ -61,6 +62,7 @@ row! {
         timezone: Option<String>, locale: Option<String>, role: String, account_id: Option<Uuid>,
         account_role: Option<String>, must_change_password: bool, credential_epoch: i64, version: i64,
         disabled_at: Option<i64>, created_at: i64, last_login_at: Option<i64>, owner_id: Option<Uuid>,
+        factors: i64,
     }
 }
 
@@ -114,6 +116,7 @@ impl From<UserRow> for User {
             created_at: Timestamp::from_micros(row.created_at),
             last_login_at: row.last_login_at.map(Timestamp::from_micros),
             owner: row.owner_id.map(UserId::from_uuid),
+            factors: Factors::from_stored(row.factors),
         }
     }
 }

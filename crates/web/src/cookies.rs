@@ -7,6 +7,7 @@
 //! | `pc_act_refresh`, `pc_act_access` | the same of the session in which an administrator acts as another user | the same |
 //! | `pc_device` | makes the device known at the next sign-in | everywhere: pages sign in, too |
 //! | `pc_registration` | shows that this browser registered, until the address is confirmed | everywhere |
+//! | `pc_challenge` | the secret of a sign-in that still owes a second factor | everywhere: pages ask for it |
 //! | `csrftoken` | the CSRF token, for scripts to read | everywhere: pages read it |
 //!
 //! The access token's cookie lives as long as the refresh token's, longer than the token in it: a browser that
@@ -14,6 +15,7 @@
 
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
+use portcullis_app::owed::CHALLENGE_LIFETIME;
 use portcullis_app::tokens::Tokens;
 use portcullis_core::session::{Carrier, Delivery};
 use portcullis_edge::cookies::{
@@ -37,6 +39,7 @@ pub(crate) struct Cookies {
     pub(crate) acting: Pair,
     device: CookieSpec,
     registration: CookieSpec,
+    challenge: CookieSpec,
     csrf: CookieSpec,
     /// Refresh tokens do not come to pages.
     narrow: bool,
@@ -52,6 +55,8 @@ pub(crate) struct Brought {
     pub(crate) device: Option<String>,
     /// What shows that it registered.
     pub(crate) registration: Option<String>,
+    /// The secret of a sign-in that owes a second factor.
+    pub(crate) challenge: Option<String>,
     /// To one of our pages, which stand outside of a narrow `cookies.path`.
     pub(crate) to_page: bool,
 }
@@ -100,6 +105,7 @@ impl Cookies {
             device: hidden("pc_device", &wide)?,
             // Of no use to anybody else: no neighbouring host may have set it.
             registration: hidden("pc_registration", &CookieScope { domain: None, ..wide.clone() })?,
+            challenge: hidden("pc_challenge", &CookieScope { domain: None, ..wide.clone() })?,
             csrf: CookieSpec::new("csrftoken", Visibility::Readable, &wide)?,
             narrow: narrow.path != "/",
             usable: narrow.https || portcullis_edge::host::is_loopback(&config.public_url),
@@ -120,6 +126,7 @@ impl Cookies {
             acting: pair(&self.acting)?,
             device: read(&self.device)?,
             registration: read(&self.registration)?,
+            challenge: read(&self.challenge)?,
             to_page: false,
         })
     }
@@ -199,6 +206,21 @@ impl Cookies {
     ) -> Result<(), BadCookieValue> {
         add(out, self.registration.set(secret, Some(seconds))?);
         Ok(())
+    }
+
+    /// What keeps the secret of a sign-in that owes a second factor in the browser.
+    ///
+    /// # Errors
+    /// Never: it is base62.
+    pub(crate) fn keep_challenge(&self, secret: &str) -> Result<HeaderValue, BadCookieValue> {
+        self.challenge.set(secret, Some(CHALLENGE_LIFETIME.as_secs()))
+    }
+
+    /// Takes that away, if the browser holds it.
+    pub(crate) fn forget_challenge(&self, out: &mut HeaderMap, brought: &Brought) {
+        if brought.challenge.is_some() {
+            add(out, self.challenge.clear());
+        }
     }
 
     /// Takes away the cookies of acting as another user; what is left is the administrator's own.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use portcullis_core::factor::Factors;
 use portcullis_core::ids::SessionId;
 use portcullis_core::refresh_token::SecretHash;
 use portcullis_core::server_key::KeyId;
@@ -35,6 +36,7 @@ contract! {
             ends_at: t.now() + LIFE,
             acting: None,
             status_index: None,
+            factors: Factors::NONE,
         };
         assert_eq!(grant, expected);
         assert_eq!(judged(t, new.id).await.grant, expected);

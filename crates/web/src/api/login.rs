@@ -4,13 +4,12 @@ use axum::extract::State;
 use http::{HeaderMap, StatusCode};
 use portcullis_app::login::{LoginError, LoginRequest};
 use portcullis_core::password::Password;
-use portcullis_core::sign_in::Factor;
 use portcullis_core::user::Login;
 use portcullis_edge::code::Code;
-use portcullis_edge::problem::Problem;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::second_factor::second_factor_required;
 use super::token_response::{TokenBody, answer, delivery};
 use crate::extract::{BodyOrForm, Browser, ClientInfo, handover};
 use crate::failure::{Answer, Failure};
@@ -35,27 +34,16 @@ pub(crate) struct LoginBody {
     csrf_token: Option<String>,
 }
 
-impl From<LoginError> for Failure {
-    fn from(error: LoginError) -> Self {
-        match error {
-            LoginError::InvalidCredentials(why) => Self::logged(Code::InvalidCredentials, why),
-            LoginError::EmailNotVerified => Self::new(Code::EmailNotVerified),
-            LoginError::FactorOwed(factors) => {
-                Problem::new(Code::SecondFactorRequired).extra("methods", factor_names(factors)).into()
-            }
-            LoginError::UnknownAudience => unknown_audience(),
-            LoginError::Limited(limited) => limited.into(),
-            LoginError::Fault(fault) => fault.into(),
-        }
+/// Why nobody is signed in.
+pub(crate) fn refused(web: &Web, error: LoginError) -> Failure {
+    match error {
+        LoginError::InvalidCredentials(why) => Failure::logged(Code::InvalidCredentials, why),
+        LoginError::EmailNotVerified => Failure::new(Code::EmailNotVerified),
+        LoginError::FactorOwed(owed) => second_factor_required(web, &owed),
+        LoginError::UnknownAudience => unknown_audience(),
+        LoginError::Limited(limited) => limited.into(),
+        LoginError::Fault(fault) => fault.into(),
     }
-}
-
-pub(crate) fn factor_names(factors: Vec<Factor>) -> Vec<&'static str> {
-    let name = |factor| match factor {
-        Factor::Totp => "totp",
-        Factor::Passkey => "passkey",
-    };
-    factors.into_iter().map(name).collect()
 }
 
 /// The one name of who signs in.
@@ -93,6 +81,6 @@ pub(crate) async fn login(
         device_token: body.device_token.or(known_device),
         audience: body.audience,
     };
-    let tokens = web.cx.login(request, &client).await?;
+    let tokens = web.cx.login(request, &client).await.map_err(|error| refused(&web, error))?;
     Ok(answer(StatusCode::OK, tokens, admitted.as_ref().map(|admitted| (&web, admitted))))
 }

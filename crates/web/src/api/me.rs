@@ -10,8 +10,8 @@ use portcullis_edge::code::Code;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use super::own_data::fresh_login_required;
 use super::private_json;
+use super::second_factor::fresh_login_required;
 use super::subscription::SubscriptionBody;
 use super::user::UserBody;
 use crate::extract::{Acting, ClientInfo, JsonBody, MustChangeToo, may_change_credentials};
@@ -69,7 +69,7 @@ impl From<ProfileError> for Failure {
             ProfileError::Invalid(errors) => Self::fields(errors),
             ProfileError::UsernameTaken => Self::new(Code::UsernameTaken),
             ProfileError::WrongPassword(why) => Self::logged(Code::WrongPassword, why),
-            ProfileError::FreshLoginRequired => fresh_login_required(&[]),
+            ProfileError::FreshLoginRequired(methods) => fresh_login_required(&methods),
             ProfileError::Limited(limited) => limited.into(),
             ProfileError::NoUser => Self::logged(Code::InvalidToken, "the user is gone"),
             ProfileError::Fault(fault) => fault.into(),

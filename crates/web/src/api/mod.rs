@@ -28,6 +28,7 @@ pub(crate) mod password_reset;
 pub(crate) mod refresh;
 pub(crate) mod register;
 pub(crate) mod revocations;
+pub(crate) mod second_factor;
 pub(crate) mod secret_scanning;
 pub(crate) mod sessions;
 pub(crate) mod settings;

@@ -3,12 +3,10 @@
 use axum::extract::State;
 use http::{HeaderMap, StatusCode};
 use portcullis_app::deletion::DeletionError;
-use portcullis_app::me::FRESH;
 use portcullis_app::own_data::{Export, ExportError};
 use portcullis_core::password::Password;
 use portcullis_core::time::Timestamp;
 use portcullis_edge::code::Code;
-use portcullis_edge::problem::Problem;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -16,6 +14,7 @@ use uuid::Uuid;
 
 use super::forget::forget_all;
 use super::password_reset::TokenRequest;
+use super::second_factor::fresh_login_required;
 use super::user::UserBody;
 use super::{no_content, private_json};
 use crate::extract::{ClientInfo, JsonBody, OptionalJson, Own};
@@ -196,18 +195,10 @@ impl From<Export> for ExportBody {
     }
 }
 
-/// 403: whoever asks must sign in anew, by one of `methods`.
-pub(crate) fn fresh_login_required(methods: &[&str]) -> Failure {
-    let problem = Problem::new(Code::FreshLoginRequired).extra("max_age", FRESH.as_secs());
-    problem.extra("methods", methods.to_vec()).into()
-}
-
 impl From<ExportError> for Failure {
     fn from(error: ExportError) -> Self {
         match error {
-            ExportError::FreshLoginRequired { by_password: true } => fresh_login_required(&["password"]),
-            ExportError::FreshLoginRequired { by_password: false } => fresh_login_required(&[]),
-            ExportError::NoUser => Self::logged(Code::InvalidToken, "the user is gone"),
+            ExportError::Fresh(error) => error.into(),
             ExportError::Fault(fault) => fault.into(),
         }
     }
@@ -218,7 +209,7 @@ impl From<DeletionError> for Failure {
         match error {
             DeletionError::Invalid(errors) => Self::fields(errors),
             DeletionError::WrongPassword(why) => Self::logged(Code::WrongPassword, why),
-            DeletionError::FreshLoginRequired => fresh_login_required(&[]),
+            DeletionError::FreshLoginRequired(methods) => fresh_login_required(&methods),
             DeletionError::LastAdministrator => Self::new(Code::LastAdministrator),
             DeletionError::LastOwner => Self::new(Code::LastOwner),
             DeletionError::NotFound => Self::new(Code::NotFound),

@@ -19,9 +19,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::login::{factor_names, one_name};
+use super::login::one_name;
 use super::me::sent;
 use super::page::{PageQuery, next_cursor, page};
+use super::second_factor::method_names;
 use super::{no_content, private_json, public_json};
 use crate::extract::{Acting, ClientInfo, JsonBody, Own, PathId, QueryString};
 use crate::failure::{Answer, Failure};
@@ -139,8 +140,8 @@ impl From<ByPasswordError> for Failure {
         match error {
             ByPasswordError::InvalidCredentials(why) => Self::logged(Code::InvalidCredentials, why),
             ByPasswordError::EmailNotVerified => Self::new(Code::EmailNotVerified),
-            ByPasswordError::FactorOwed(factors) => {
-                Problem::new(Code::SecondFactorRequired).extra("methods", factor_names(factors)).into()
+            ByPasswordError::FactorOwed(methods) => {
+                Problem::new(Code::SecondFactorRequired).extra("methods", method_names(&methods)).into()
             }
             ByPasswordError::MustChangePassword => Self::new(Code::PasswordChangeRequired),
             ByPasswordError::Limited(limited) => limited.into(),

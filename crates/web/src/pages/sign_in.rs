@@ -15,6 +15,7 @@ use super::html::{Link, Notice, PageAnswer, page, see_other};
 use super::opened::{Opened, PageQuery, Pressed};
 use super::place::Place;
 use super::visit::Visit;
+use crate::api::login::refused;
 use crate::api::token_response::{cookies_of, delivery};
 use crate::extract::handover;
 use crate::failure::{Answer, Failure};
@@ -116,7 +117,7 @@ async fn sign_in(opened: &Opened, sent: &SignInForm) -> Answer {
         // What changes credentials takes no token that is for others, too.
         audience: Some(web.cx.settings.issuer.clone()),
     };
-    let tokens = web.cx.login(request, &opened.client).await?;
+    let tokens = web.cx.login(request, &opened.client).await.map_err(|error| refused(web, error))?;
     let cookies = cookies_of(&tokens, Some((web, &admitted)))?;
     let mut response = gone_on(opened, tokens.grant.must_change_password)?;
     response.headers_mut().extend(cookies);
