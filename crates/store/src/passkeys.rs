@@ -41,7 +41,6 @@ const RENAME: &str = concat!(
 );
 const DELETE: &str = "DELETE FROM passkeys WHERE id = $1 AND user_id = $2 RETURNING name";
 const HAS_ANY: &str = "SELECT COUNT(*) FROM passkeys WHERE user_id = $1";
-const NOTE_FACTOR: &str = "UPDATE users SET credential_epoch = credential_epoch + 1 WHERE id = $1";
 const BEGIN: &str = "INSERT INTO passkey_ceremonies (digest, kind, user_id, session_id, state, expires_at) \
     VALUES ($1, $2, $3, $4, $5, $6)";
 const SPEND: &str = "DELETE FROM passkey_ceremonies WHERE digest = $1 AND kind = $2 AND expires_at > $3 \
@@ -332,12 +331,6 @@ pub async fn remove(tx: &mut Tx, id: PasskeyId, owner: Asker, now: Timestamp) ->
     let Some(name) = name else { return Ok(Removed::NotFound) };
     let left: i64 = on_tx!(tx, db => sqlx::query_scalar(HAS_ANY).bind(user).fetch_one(db))?;
     Ok(Removed::Done { name, others: left > 0 })
-}
-
-/// Notes that the user has passkeys, or has none any more: whatever was decided about them before counts no more.
-pub async fn note_factor(tx: &mut Tx, user: UserId, _has: bool) -> Result<(), StoreError> {
-    affected!(tx, sqlx::query(NOTE_FACTOR).bind(user.uuid()))?;
-    Ok(())
 }
 
 /// Begins a ceremony.

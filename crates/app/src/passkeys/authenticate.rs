@@ -2,6 +2,7 @@
 
 use portcullis_core::audit::EventKind;
 use portcullis_core::device_token;
+use portcullis_core::factor::Factor;
 use portcullis_core::ids::{PasskeyId, UserId};
 use portcullis_core::user::User;
 use portcullis_store::audit;
@@ -23,6 +24,11 @@ use crate::tokens::Tokens;
 const IN_HARDWARE: &[&str] = &["hwk", "user", "mfa"];
 /// Of one that its owner's devices share.
 const IN_SOFTWARE: &[&str] = &["swk", "user", "mfa"];
+
+/// What showing a passkey says, as `amr` has it.
+pub(super) const fn methods(is_synced: bool) -> &'static [&'static str] {
+    if is_synced { IN_SOFTWARE } else { IN_HARDWARE }
+}
 
 /// What ends a sign-in by passkey.
 pub struct PasskeyLogin {
@@ -126,7 +132,7 @@ impl Cx {
         let token = request.device_token.as_deref();
         let device =
             token.and_then(|token| device_token::recognise(token, user.id, user.credential_epoch, &self.ring));
-        let proof = Proof { device, ..Proof::own(user, methods) };
+        let proof = Proof { device, shown: Some(Factor::Passkey), ..Proof::own(user, methods) };
         let wish = Wish { handover: request.handover, audiences };
         Ok(self.sign_in(proof, wish, client).await.map_err(LoginError::from)?)
     }
@@ -175,8 +181,7 @@ impl Cx {
         if !noted.await.map_err(Fault::from)? {
             return Err(self.copied(found.id, whose, client).await);
         }
-        let methods = if shown.is_synced { IN_SOFTWARE } else { IN_HARDWARE };
-        Ok(ShownPasskey { user: found.user, methods })
+        Ok(ShownPasskey { user: found.user, methods: methods(shown.is_synced) })
     }
 
     /// The counter has not gone up. That must be known to whoever reads the log, whatever else becomes of it.

@@ -23,7 +23,7 @@ use portcullis_core::validation::{FieldError, line};
 pub use portcullis_store::passkeys::PasskeyView;
 use portcullis_store::passkeys::{self, CeremonyKind, NewCeremony, Spend, Spent};
 use portcullis_store::audit;
-pub use register::NewPasskeyRequest;
+pub use register::{Added, NewPasskeyRequest};
 pub use relying_party::{BadRelyingParty, RelyingParty};
 use relying_party::{Asked, Refusal};
 use serde_json::Value;
@@ -33,6 +33,7 @@ use crate::bearer::Caller;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
+use crate::fresh::FreshError;
 
 /// Most passkeys of one user.
 pub const MOST: i64 = 20;
@@ -57,12 +58,9 @@ pub enum PasskeyError {
     /// Fields are wrong.
     #[error("wrong fields")]
     Invalid(Vec<FieldError>),
-    /// The user must have signed in a moment ago.
-    #[error("a fresh sign-in is needed")]
-    FreshLoginRequired {
-        /// They have a password to do so by.
-        by_password: bool,
-    },
+    /// The user must have signed in a moment ago, with a factor if they have one.
+    #[error(transparent)]
+    Fresh(#[from] FreshError),
     /// The ceremony is not theirs, has been used or has run out, or the answer is not one to it.
     #[error("{0}")]
     Refused(&'static str),
@@ -145,16 +143,6 @@ impl Cx {
     /// Whether passkeys can be used here.
     pub fn takes_passkeys(&self) -> bool {
         self.relying_party().is_some()
-    }
-
-    /// That the caller has signed in a moment ago.
-    async fn fresh_for_passkeys(&self, caller: &Caller) -> Result<(), PasskeyError> {
-        if caller.is_fresh(self.clock.now()) {
-            return Ok(());
-        }
-        let found = self.store.credentials(caller.user).await.map_err(Fault::from)?;
-        let by_password = found.is_some_and(|found| found.password_hash.is_some());
-        Err(PasskeyError::FreshLoginRequired { by_password })
     }
 
     async fn begin_ceremony(

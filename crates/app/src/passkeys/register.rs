@@ -1,16 +1,24 @@
 //! A new passkey. See [`super`].
 
 use portcullis_core::audit::EventKind;
+use portcullis_core::factor::{Factor, methods_with};
 use portcullis_core::ids::PasskeyId;
+use portcullis_core::refresh_token::SessionSecret;
+use portcullis_core::session::Grant;
+use portcullis_core::user::User;
+use portcullis_store::factors::{self, Change, StepUp};
 use portcullis_store::passkeys::{self, CeremonyKind, Made, NewPasskey, PasskeyView};
-use portcullis_store::{audit, revocations};
+use portcullis_store::sessions::Renewal;
+use portcullis_store::{StoreError, audit};
 use serde_json::Value;
 
+use super::authenticate::methods;
 use super::{Begun, MOST, PasskeyError, name, tell};
 use crate::bearer::Caller;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
+use crate::tokens::Tokens;
 
 /// What a passkey is called that was given no name.
 const UNNAMED: &str = "Passkey";
@@ -25,13 +33,19 @@ pub struct NewPasskeyRequest {
     pub name: Option<String>,
 }
 
+/// A passkey that was registered.
+pub struct Added {
+    /// The passkey.
+    pub passkey: PasskeyView,
+    /// With which the session goes on: it has seen the passkey.
+    pub tokens: Tokens,
+}
+
 impl Cx {
     /// Begins the registration of a passkey, in this session of the caller's.
     pub async fn begin_passkey(&self, caller: &Caller) -> Result<Begun, PasskeyError> {
         let relying_party = self.relying_party().ok_or(PasskeyError::Unavailable)?;
-        self.fresh_for_passkeys(caller).await?;
-        let user = self.store.user(caller.user).await.map_err(Fault::from)?;
-        let user = user.ok_or(PasskeyError::SessionEnded)?;
+        let user = self.require_fresh(caller).await?.user;
         let known = self.store.passkeys(user.id).await.map_err(Fault::from)?;
         if known.len() as i64 >= MOST {
             return Err(PasskeyError::TooMany);
@@ -41,60 +55,102 @@ impl Cx {
         Ok(self.begin_ceremony(CeremonyKind::Register, Some(caller), Some(user.id), asked).await?)
     }
 
-    /// Keeps the passkey that the browser has made. Access tokens that were out before say nothing of it, and end.
+    /// Keeps the passkey that the browser has made. All access tokens that were out before end. This session goes on with
+    /// new tokens, which say that the passkey was shown; others go on as they are.
     pub async fn add_passkey(
         &self,
         caller: &Caller,
         request: NewPasskeyRequest,
         client: &Client,
-    ) -> Result<PasskeyView, PasskeyError> {
+    ) -> Result<Added, PasskeyError> {
         let relying_party = self.relying_party().ok_or(PasskeyError::Unavailable)?;
         let owner = caller.asker().ok_or(PasskeyError::SessionEnded)?;
         let name = name(request.name.as_deref().unwrap_or(UNNAMED))?;
+        // A node that cannot sign must not spend the session's tokens.
+        self.signer()?;
+        let user = self.store.user(caller.user).await.map_err(Fault::from)?;
+        let user = user.ok_or(PasskeyError::SessionEnded)?;
         let spent =
-            self.end_ceremony(&request.ceremony, CeremonyKind::Register, Some(caller), Some(caller.user)).await?;
+            self.end_ceremony(&request.ceremony, CeremonyKind::Register, Some(caller), Some(user.id)).await?;
         let spent = spent.ok_or(PasskeyError::Refused("no such ceremony of this session"))?;
         let made = relying_party.registered(request.credential, &spent.state)?;
-        let span = self.span();
+        let secret = SessionSecret::new(&*self.random);
+        let now = self.clock.now();
+        let step_up = StepUp {
+            renewal: Renewal {
+                session: owner.session,
+                user: user.id,
+                secret_hash: secret.hash(),
+                key_id: self.ring.current().id(),
+                now,
+                idle_ends_at: now + self.settings.lifetimes.refresh,
+            },
+            methods: methods_with(&caller.claims.amr, methods(made.is_synced)),
+        };
         let new = NewPasskey {
-            id: PasskeyId::new(span.now, &*self.random),
+            id: PasskeyId::new(now, &*self.random),
             owner,
             credential_id: made.credential_id,
             credential: made.credential,
             name,
             sign_count: made.sign_count,
             backed_up: made.backed_up,
-            now: span.now,
+            now,
             most: MOST,
         };
-        let mut event = self.passkey_event(EventKind::PasskeyAdded, owner.user, client);
-        event.session = Some(owner.session);
+        let passkey = view(&new);
+        let (grant, user) = self.keep_passkey(new, step_up, user, client).await?;
+        let tokens = self.first_tokens(grant, secret, caller.claims.aud.clone(), user).await?;
+        Ok(Added { passkey, tokens })
+    }
+
+    async fn keep_passkey(
+        &self,
+        new: NewPasskey,
+        step_up: StepUp,
+        user: User,
+        client: &Client,
+    ) -> Result<(Grant, User), PasskeyError> {
+        let span = self.span();
+        let change = Change { user: user.id, epoch: user.credential_epoch, now: new.now };
+        let mut event = self.passkey_event(EventKind::PasskeyAdded, user.id, client);
+        event.session = Some(new.owner.session);
         tell(&mut event, new.id, &new.name);
-        let view = view(&new);
         let made = self
             .store
             .write(move |tx| {
-                let (new, event) = (new.clone(), event.clone());
+                let (new, event, step_up) = (new.clone(), event.clone(), step_up.clone());
                 Box::pin(async move {
                     let made = passkeys::insert(tx, &new).await?;
-                    if made == Made::Done {
-                        passkeys::note_factor(tx, owner.user, true).await?;
-                        audit::append(tx, &event).await?;
-                        revocations::append_user(tx, owner.user, span).await?;
+                    if made != Made::Done {
+                        return Ok(Err(made));
                     }
-                    Ok(made)
+                    let factors = factors::add(tx, change, Factor::Passkey).await?;
+                    let factors = factors.ok_or(StoreError::Refused)?;
+                    audit::append(tx, &event).await?;
+                    let grant = factors::settle(tx, change.user, factors, Some(&step_up), span).await?;
+                    Ok(Ok((grant.ok_or(StoreError::Refused)?, factors)))
                 })
             })
-            .await
-            .map_err(Fault::from)?;
-        match made {
-            Made::Done => {}
-            Made::TooMany => return Err(PasskeyError::TooMany),
-            Made::Taken => return Err(PasskeyError::Taken),
-            Made::Moved => return Err(PasskeyError::SessionEnded),
-        }
+            .await;
+        let (grant, factors) = match made {
+            Ok(Ok(done)) => done,
+            Ok(Err(Made::TooMany)) => return Err(PasskeyError::TooMany),
+            Ok(Err(Made::Taken)) => return Err(PasskeyError::Taken),
+            Ok(Err(Made::Moved | Made::Done)) | Err(StoreError::Refused) => {
+                return Err(PasskeyError::SessionEnded);
+            }
+            Err(error) => return Err(Fault::from(error).into()),
+        };
         self.look_again("a new passkey").await;
-        Ok(view)
+        // As the transaction left the row: nothing that could fail comes after the commit.
+        let user = User {
+            factors,
+            credential_epoch: user.credential_epoch + 1,
+            version: user.version + 1,
+            ..user
+        };
+        Ok((grant, user))
     }
 }
 

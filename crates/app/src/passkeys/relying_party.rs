@@ -45,6 +45,8 @@ pub(super) struct Registered {
     pub(super) credential: String,
     pub(super) sign_count: i64,
     pub(super) backed_up: bool,
+    /// It may leave the device that made it: software has it, not hardware.
+    pub(super) is_synced: bool,
 }
 
 /// What a browser answers for a passkey that was made earlier.
@@ -83,6 +85,7 @@ struct Facts {
 struct CredentialFacts {
     counter: u32,
     backup_state: bool,
+    backup_eligible: bool,
 }
 
 impl fmt::Debug for RelyingParty {
@@ -167,6 +170,7 @@ impl RelyingParty {
             credential,
             sign_count: i64::from(cred.counter),
             backed_up: cred.backup_state,
+            is_synced: cred.backup_eligible,
         })
     }
 

@@ -1,9 +1,11 @@
 //! Taking a passkey away. See [`super`].
 
 use portcullis_core::audit::EventKind;
+use portcullis_core::factor::Factor;
 use portcullis_core::ids::PasskeyId;
 use portcullis_store::passkeys::{self, Removed};
-use portcullis_store::{StoreError, audit, revocations, ways_in};
+use portcullis_store::factors::{self, Change};
+use portcullis_store::{StoreError, audit, ways_in};
 
 use super::{PasskeyError, tell};
 use crate::bearer::Caller;
@@ -21,10 +23,11 @@ impl Cx {
         client: &Client,
     ) -> Result<(), PasskeyError> {
         let owner = caller.asker().ok_or(PasskeyError::SessionEnded)?;
-        self.fresh_for_passkeys(caller).await?;
+        let user = self.require_fresh(caller).await?.user;
         let mut event = self.passkey_event(EventKind::PasskeyRemoved, owner.user, client);
         event.session = Some(owner.session);
         let span = self.span();
+        let change = Change { user: user.id, epoch: user.credential_epoch, now: span.now };
         let removed = self
             .store
             .write(move |tx| {
@@ -36,10 +39,15 @@ impl Cx {
                         if !ways_in::of(tx, owner.user).await?.any() {
                             return Err(StoreError::Refused);
                         }
-                        passkeys::note_factor(tx, owner.user, *others).await?;
+                        let changed = if *others {
+                            factors::add(tx, change, Factor::Passkey).await?
+                        } else {
+                            factors::remove(tx, change, Some(Factor::Passkey)).await?
+                        };
+                        let Some(factors) = changed else { return Err(StoreError::Refused) };
                         tell(&mut event, id, name);
                         audit::append(tx, &event).await?;
-                        revocations::append_user(tx, owner.user, span).await?;
+                        factors::settle(tx, change.user, factors, None, span).await?;
                     }
                     Ok(removed)
                 })
@@ -49,10 +57,17 @@ impl Cx {
             Ok(Removed::Done { .. }) => {}
             Ok(Removed::NotFound) => return Err(PasskeyError::NotFound),
             Ok(Removed::Moved) => return Err(PasskeyError::SessionEnded),
-            Err(StoreError::Refused) => return Err(PasskeyError::LastWayIn),
+            Err(StoreError::Refused) => return Err(self.why_not_removed(change).await?),
             Err(error) => return Err(Fault::from(error).into()),
         }
         self.look_again("a passkey that is gone").await;
         Ok(())
+    }
+
+    /// What was undone because of it.
+    async fn why_not_removed(&self, change: Change) -> Result<PasskeyError, Fault> {
+        let user = self.store.user(change.user).await?;
+        let moved = user.is_none_or(|user| user.credential_epoch != change.epoch);
+        Ok(if moved { PasskeyError::SessionEnded } else { PasskeyError::LastWayIn })
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::passkeys::{CeremonyBody, unavailable};
-use super::private_json;
+use super::{login, private_json};
 use super::token_response::{TokenBody, answer, delivery};
 use crate::extract::{Browser, ClientInfo, JsonBody, handover};
 use crate::failure::{Answer, Failure};
@@ -31,14 +31,13 @@ pub(crate) struct PasskeyLoginBody {
     audience: Option<String>,
 }
 
-impl From<PasskeyLoginError> for Failure {
-    fn from(error: PasskeyLoginError) -> Self {
-        match error {
-            PasskeyLoginError::Unavailable => unavailable(),
-            PasskeyLoginError::Unreadable => Self::fields(vec![unreadable()]),
-            PasskeyLoginError::NoCeremony => Self::logged(Code::PasskeyRefused, "no such ceremony"),
-            PasskeyLoginError::Login(error) => error.into(),
-        }
+/// Why nobody is signed in.
+pub(crate) fn refused(web: &Web, error: PasskeyLoginError) -> Failure {
+    match error {
+        PasskeyLoginError::Unavailable => unavailable(),
+        PasskeyLoginError::Unreadable => Failure::fields(vec![unreadable()]),
+        PasskeyLoginError::NoCeremony => Failure::logged(Code::PasskeyRefused, "no such ceremony"),
+        PasskeyLoginError::Login(error) => login::refused(web, error),
     }
 }
 
@@ -46,7 +45,7 @@ impl From<PasskeyLoginError> for Failure {
 #[utoipa::path(post, path = paths::PASSKEY_LOGIN_START, tag = "passkeys",
     responses((status = 200, description = "What to ask the browser for", body = CeremonyBody)))]
 pub(crate) async fn start(State(web): State<Web>, ClientInfo(client): ClientInfo) -> Answer {
-    let begun = web.cx.begin_passkey_login(&client).await?;
+    let begun = web.cx.begin_passkey_login(&client).await.map_err(|error| refused(&web, error))?;
     Ok(private_json(StatusCode::OK, &CeremonyBody::from(begun)))
 }
 
@@ -70,6 +69,6 @@ pub(crate) async fn finish(
         device_token: body.device_token.or(known_device),
         audience: body.audience,
     };
-    let tokens = web.cx.passkey_login(request, &client).await?;
+    let tokens = web.cx.passkey_login(request, &client).await.map_err(|error| refused(&web, error))?;
     Ok(answer(StatusCode::OK, tokens, admitted.as_ref().map(|admitted| (&web, admitted))))
 }

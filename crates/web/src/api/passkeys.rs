@@ -1,8 +1,8 @@
 //! `/auth/passkeys`: the passkeys of the caller, and how one is registered.
 
 use axum::extract::State;
-use http::StatusCode;
-use portcullis_app::passkeys::{Begun, NewPasskeyRequest, PasskeyError, PasskeyView};
+use http::{HeaderMap, StatusCode};
+use portcullis_app::passkeys::{Added, Begun, NewPasskeyRequest, PasskeyError, PasskeyView};
 use portcullis_core::ids::PasskeyId;
 use portcullis_edge::code::Code;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::own_data::fresh_login_required;
+use super::token_response::{TokenBody, with_cookies};
 use super::{no_content, private_json};
 use crate::extract::{Acting, ClientInfo, JsonBody, Own, PathId};
 use crate::failure::{Answer, Failure};
@@ -59,6 +59,14 @@ pub(crate) struct PasskeyBody {
     last_used_at: Option<String>,
 }
 
+/// A passkey that was registered, and the tokens with which the session goes on.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AddedBody {
+    passkey: PasskeyBody,
+    #[serde(flatten)]
+    tokens: TokenBody,
+}
+
 /// The passkeys of a user: never more than a page.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PasskeyList {
@@ -95,8 +103,7 @@ impl From<PasskeyError> for Failure {
         match error {
             PasskeyError::Unavailable => unavailable(),
             PasskeyError::Invalid(errors) => Self::fields(errors),
-            PasskeyError::FreshLoginRequired { by_password: true } => fresh_login_required(&["password"]),
-            PasskeyError::FreshLoginRequired { by_password: false } => fresh_login_required(&[]),
+            PasskeyError::Fresh(error) => error.into(),
             PasskeyError::Refused(why) => Self::logged(Code::PasskeyRefused, why),
             PasskeyError::TooMany => Self::new(Code::TooManyPasskeys),
             PasskeyError::Taken => Self::new(Code::PasskeyTaken),
@@ -125,19 +132,26 @@ pub(crate) async fn register_start(State(web): State<Web>, Own(caller): Own) -> 
     Ok(private_json(StatusCode::OK, &CeremonyBody::from(begun)))
 }
 
-/// Register the passkey that the browser has made. Access tokens that were out before end: refresh.
+/// Register the passkey that the browser has made. Access tokens that were out before end; this session goes on with new
+/// tokens.
 #[utoipa::path(post, path = paths::PASSKEY_REGISTER_FINISH, tag = "passkeys", request_body = NewPasskeyBody,
-    security(("bearer" = [])), responses((status = 201, description = "The passkey", body = PasskeyBody)))]
+    security(("bearer" = [])),
+    responses((status = 201, description = "The passkey, and new tokens", body = AddedBody)))]
 pub(crate) async fn register_finish(
     State(web): State<Web>,
     ClientInfo(client): ClientInfo,
     Own(caller): Own,
+    headers: HeaderMap,
     JsonBody(body): JsonBody<NewPasskeyBody>,
 ) -> Answer {
     let NewPasskeyBody { ceremony, credential, name } = body;
+    let admitted = caller.admitted(&web, &headers).await;
     let request = NewPasskeyRequest { ceremony, credential, name };
-    let passkey = web.cx.add_passkey(&caller, request, &client).await?;
-    Ok(private_json(StatusCode::CREATED, &PasskeyBody::from(passkey)))
+    let Added { passkey, tokens } = web.cx.add_passkey(&caller, request, &client).await?;
+    let to = admitted.as_ref().map(|admitted| (&web, admitted));
+    Ok(with_cookies(tokens, to, |tokens| {
+        private_json(StatusCode::CREATED, &AddedBody { passkey: passkey.into(), tokens: tokens.into() })
+    }))
 }
 
 /// Name a passkey anew.
