@@ -64,6 +64,16 @@ impl Authenticator {
         Self { counter: 1, ..Self::default() }
     }
 
+    /// One whose passkey is shared with other devices of the user's, and that counts nothing.
+    pub fn synced() -> Self {
+        Self { is_synced: true, ..Self::default() }
+    }
+
+    /// One that says that its passkey is this user's.
+    pub fn claiming(user: &[u8]) -> Self {
+        Self { user: Some(user.to_vec()), ..Self::default() }
+    }
+
     /// What `navigator.credentials.create` answers to `options`, as JSON.
     ///
     /// # Panics

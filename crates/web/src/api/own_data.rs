@@ -47,6 +47,7 @@ pub(crate) struct ExportBody {
     memberships: Vec<MembershipBody>,
     sessions: Vec<SessionBody>,
     api_tokens: Vec<TokenBody>,
+    passkeys: Vec<PasskeyBody>,
     bots: Vec<UserBody>,
     mails: Vec<MailBody>,
     /// What happened to the user, newest first: 10,000 at the most.
@@ -98,6 +99,17 @@ struct TokenBody {
     last_used_at: Option<String>,
     last_address: Option<String>,
     revoked_at: Option<String>,
+}
+
+/// A passkey; never the key itself.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExportedPasskey)]
+struct PasskeyBody {
+    id: Uuid,
+    name: String,
+    backed_up: bool,
+    created_at: String,
+    last_used_at: Option<String>,
 }
 
 /// A mail to the user.
@@ -166,6 +178,13 @@ impl From<Export> for ExportBody {
             last_address: one.last_address,
             revoked_at: text(one.revoked_at),
         });
+        let passkey = data.passkeys.into_iter().map(|one| PasskeyBody {
+            id: one.id,
+            name: one.name,
+            backed_up: one.backed_up,
+            created_at: one.created_at.to_string(),
+            last_used_at: text(one.last_used_at),
+        });
         let mail = data.mails.into_iter().map(|one| MailBody {
             template: one.template,
             to: one.to,
@@ -187,6 +206,7 @@ impl From<Export> for ExportBody {
             memberships: membership.collect(),
             sessions: session.collect(),
             api_tokens: token.collect(),
+            passkeys: passkey.collect(),
             bots: bots.iter().map(UserBody::from).collect(),
             mails: mail.collect(),
             events: event.collect(),

@@ -12,6 +12,7 @@ mod login_slow_down;
 mod logout;
 mod me;
 mod members;
+pub(crate) mod passkeys;
 mod password_change;
 mod password_reset;
 mod pending;
