@@ -49,6 +49,11 @@ impl Failure {
         (self.problem, self.log)
     }
 
+    /// What the caller may know.
+    pub(crate) const fn problem(&self) -> &Problem {
+        &self.problem
+    }
+
     /// One wrong field.
     pub(crate) fn field(field: &str, code: &'static str, message: &str) -> Self {
         Problem::validation(vec![FieldError::new(field, code, message)]).into()

@@ -23,6 +23,8 @@ paths! {
     ACCOUNT_PAGE = "/account",
     /// The page that changes the password.
     PASSWORD_PAGE = "/account/password",
+    /// The page of the user's passkeys.
+    PASSKEYS_PAGE = "/account/passkeys",
     /// The page that keeps an account that was to be deleted.
     KEEP_ACCOUNT_PAGE = "/keep-account",
     /// What went wrong, for people who were sent here.

@@ -93,6 +93,7 @@ pub(crate) fn table() -> OpenApiRouter<Web> {
         .routes(routes!(pages::sign_out::show, pages::sign_out::submit))
         .routes(routes!(pages::account::show, pages::account::submit))
         .routes(routes!(pages::password::show, pages::password::submit))
+        .routes(routes!(pages::passkeys::show, pages::passkeys::submit))
         .routes(routes!(pages::forgot_password::show, pages::forgot_password::submit))
         .routes(routes!(pages::reset_password::show, pages::reset_password::submit))
         .routes(routes!(pages::verify_email::show, pages::verify_email::submit))

@@ -31,6 +31,7 @@ mod new_session;
 mod nodes;
 mod outage;
 mod outbox;
+mod passkeys;
 mod races;
 mod revocations;
 mod rotate;

@@ -34,6 +34,7 @@ pub(crate) struct EndForm {
 struct Account {
     message: Option<Message>,
     acting: bool,
+    takes_passkeys: bool,
     name: Option<String>,
     email: String,
     username: Option<String>,
@@ -71,7 +72,7 @@ impl Session {
 }
 
 /// RFC 3339 for people.
-fn to_the_minute(at: Timestamp) -> String {
+pub(super) fn to_the_minute(at: Timestamp) -> String {
     let text = at.to_string();
     match (text.get(..10), text.get(11..16)) {
         (Some(day), Some(time)) => format!("{day} {time} UTC"),
@@ -108,6 +109,7 @@ async fn account(
     Ok(Account {
         message,
         acting: caller.is_acting(),
+        takes_passkeys: opened.web.cx.takes_passkeys(),
         name: user.profile.name,
         email: user.email.as_str().to_owned(),
         username: user.username.as_ref().map(Username::as_str).map(str::to_owned),

@@ -26,6 +26,8 @@ pub(super) struct Form {
     csrf_token: String,
     button: &'static str,
     links: Vec<Link>,
+    /// Whether a passkey does instead.
+    passkey: bool,
     /// Where the answer to the form may lead, if that is not here.
     leads_to: Option<String>,
 }
@@ -129,6 +131,7 @@ impl Form {
             csrf_token,
             button,
             links: Vec::new(),
+            passkey: false,
             leads_to: None,
         }
     }
@@ -152,6 +155,11 @@ impl Form {
     pub(super) fn link(mut self, text: &'static str, place: impl Into<String>) -> Self {
         self.links.push(Link::new(text, place));
         self
+    }
+
+    /// A passkey does instead, if `takes`.
+    pub(super) fn or_passkey(self, takes: bool) -> Self {
+        Self { passkey: takes, ..self }
     }
 
     /// What was sent, in the field called `name`.

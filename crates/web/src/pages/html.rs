@@ -115,11 +115,12 @@ pub(super) fn see_other(place: &str) -> Answer {
 pub(super) fn message(problem: &Problem, headers: &HeaderMap) -> Message {
     let code = problem.code();
     let text = match code {
-        Code::InvalidCredentials => "The name or the password is wrong, or this user cannot sign in now.",
+        Code::InvalidCredentials => "The name, the password or the passkey is wrong, or this user cannot sign in now.",
         Code::EmailTaken => "Somebody has signed up with this address. If that was you, sign in.",
         Code::CsrfFailed => {
             "This page was out of date, or the request came from elsewhere. Nothing was done. Please try again."
         }
+        Code::PasskeyRefused => "That took too long, or was meant for another page. Please try again.",
         Code::RateLimited => return Message { code: code.as_str(), text: too_many(headers) },
         Code::StoreUnavailable | Code::KeyUnavailable | Code::HashingBusy | Code::IssuerUnavailable => {
             "The server cannot do this now. That is not your fault: please try again in a moment."

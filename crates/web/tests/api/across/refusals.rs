@@ -108,6 +108,8 @@ const TABLE: &[Operation] = &[
     op("POST", paths::ACCOUNT_PAGE, Form, FORGED),
     op("GET", paths::PASSWORD_PAGE, Nothing, TO_SIGN_IN),
     op("POST", paths::PASSWORD_PAGE, Form, FORGED),
+    op("GET", paths::PASSKEYS_PAGE, Nothing, TO_SIGN_IN),
+    op("POST", paths::PASSKEYS_PAGE, Form, FORGED),
     op("GET", paths::FORGOT_PASSWORD_PAGE, Nothing, OPEN),
     op("POST", paths::FORGOT_PASSWORD_PAGE, Form, FORGED),
     op("GET", paths::RESET_PASSWORD_PAGE, Nothing, NO_LINK),

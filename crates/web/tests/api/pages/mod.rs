@@ -8,6 +8,7 @@ mod html;
 mod invite;
 mod mailed;
 mod narrow;
+mod passkeys;
 mod password;
 mod refusals;
 mod renewing;
