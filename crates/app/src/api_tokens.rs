@@ -99,6 +99,9 @@ pub enum ByPasswordError {
     /// The password must be changed first.
     #[error("the password must be changed first")]
     MustChangePassword,
+    /// A second factor must be set up first.
+    #[error("a second factor must be set up first")]
+    MustSetUpFactor,
     /// Too many.
     #[error("rate limited")]
     Limited(Limited),
@@ -184,6 +187,9 @@ impl Cx {
         }
         let Some(found) = found else { return Err(ByPasswordError::InvalidCredentials("unknown")) };
         match self.admit(&found.user, Shown::Nothing) {
+            SignIn::Allowed { must_change_password: false } if self.needs_factor(&found.user.role) => {
+                return Err(ByPasswordError::MustSetUpFactor);
+            }
             SignIn::Allowed { must_change_password: false } => {}
             SignIn::Allowed { must_change_password: true } => {
                 return Err(ByPasswordError::MustChangePassword);

@@ -72,6 +72,9 @@ pub enum ForwardError {
     /// The password must be changed first.
     #[error("the password must be changed first")]
     PasswordChange,
+    /// A second factor must be set up first.
+    #[error("a second factor must be set up first")]
+    FactorSetup,
     /// Acting as another, only to look.
     #[error("the session is read-only")]
     ReadOnly,
@@ -207,6 +210,9 @@ impl Cx {
             Stale::Serve => self.caller_as_known(token).await?,
         };
         belongs(&caller, carrier)?;
+        if caller.must_set_up_factor {
+            return Err(ForwardError::FactorSetup);
+        }
         if caller.claims.pwd_change {
             return Err(ForwardError::PasswordChange);
         }

@@ -33,6 +33,22 @@ paths! {
     REGISTER = "/auth/register",
     /// Sign in.
     LOGIN = "/auth/login",
+    /// Show the second factor that a sign-in owes.
+    LOGIN_FACTOR = "/auth/login/factor",
+    /// Show once more who one is.
+    STEP_UP = "/auth/step-up",
+    /// The user's second factors.
+    FACTORS = "/auth/factors",
+    /// Set up an app for codes.
+    TOTP = "/auth/factors/totp",
+    /// Put it to use.
+    TOTP_CONFIRM = "/auth/factors/totp/confirm",
+    /// A new set of recovery codes.
+    RECOVERY_CODES = "/auth/factors/recovery-codes",
+    /// A device on which no factor is asked for.
+    TRUSTED_DEVICE = "/auth/factors/devices/{id}",
+    /// One factor.
+    FACTOR = "/auth/factors/{id}",
     /// Rotate the refresh token.
     REFRESH = "/auth/refresh",
     /// The token that unsafe requests by cookie must carry.

@@ -103,9 +103,11 @@ impl EmailSettings {
     /// Where the button leads of a mail without a link of its own.
     fn page(&self, template: Template) -> Option<String> {
         match template {
-            Template::RegistrationAttempt | Template::PasswordChanged | Template::ApiTokenLeaked => {
-                Some(self.links.sign_in.clone())
-            }
+            Template::RegistrationAttempt
+            | Template::PasswordChanged
+            | Template::FactorAdded
+            | Template::FactorRemoved
+            | Template::ApiTokenLeaked => Some(self.links.sign_in.clone()),
             Template::VerifyEmail
             | Template::VerifyRegistration
             | Template::ResetPassword

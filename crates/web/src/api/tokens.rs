@@ -144,6 +144,7 @@ impl From<ByPasswordError> for Failure {
                 Problem::new(Code::SecondFactorRequired).extra("methods", method_names(&methods)).into()
             }
             ByPasswordError::MustChangePassword => Self::new(Code::PasswordChangeRequired),
+            ByPasswordError::MustSetUpFactor => Self::new(Code::FactorSetupRequired),
             ByPasswordError::Limited(limited) => limited.into(),
             ByPasswordError::Token(error) => error.into(),
         }

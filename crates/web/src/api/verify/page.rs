@@ -45,7 +45,8 @@ impl Page {
             ForwardError::Missing | ForwardError::Invalid(_) => (&forward.sign_in, None),
             ForwardError::Stale { max_age } => (&forward.sign_in, Some(max_age.as_secs())),
             ForwardError::PasswordChange => (&forward.change_password, None),
-            ForwardError::ReadOnly
+            ForwardError::FactorSetup
+            | ForwardError::ReadOnly
             | ForwardError::WrongAudience
             | ForwardError::NoScope
             | ForwardError::Lacks(_)

@@ -26,6 +26,7 @@ pub(super) fn failure(error: ForwardError) -> Failure {
         ForwardError::Missing => Failure::new(Code::MissingToken),
         ForwardError::Invalid(why) => Failure::logged(Code::InvalidToken, why),
         ForwardError::PasswordChange => Failure::new(Code::PasswordChangeRequired),
+        ForwardError::FactorSetup => Failure::new(Code::FactorSetupRequired),
         ForwardError::ReadOnly => Failure::new(Code::ReadOnlySession),
         ForwardError::WrongAudience => Failure::told(
             Code::WrongAudience,
