@@ -135,7 +135,7 @@ impl Cx {
         let trust = request.remember_device && !self.settings.login.trust_device_for.is_zero();
         let new_device = || DeviceId::new(self.clock.now(), &*self.random);
         let proof = Proof {
-            methods: methods_with(&challenge.methods, shown.method.amr()),
+            methods: methods_with(&challenge.methods, shown.amr),
             // A recovery code stands for the factor that is gone.
             shown: Some(Factor::Totp),
             device: challenge.device.or_else(|| trust.then(new_device)),

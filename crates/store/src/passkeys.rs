@@ -40,6 +40,7 @@ const RENAME: &str = concat!(
     columns!()
 );
 const DELETE: &str = "DELETE FROM passkeys WHERE id = $1 AND user_id = $2 RETURNING name";
+const DELETE_ALL: &str = "DELETE FROM passkeys WHERE user_id = $1";
 const HAS_ANY: &str = "SELECT COUNT(*) FROM passkeys WHERE user_id = $1";
 const BEGIN: &str = "INSERT INTO passkey_ceremonies (digest, kind, user_id, session_id, state, expires_at) \
     VALUES ($1, $2, $3, $4, $5, $6)";
@@ -331,6 +332,12 @@ pub async fn remove(tx: &mut Tx, id: PasskeyId, owner: Asker, now: Timestamp) ->
     let Some(name) = name else { return Ok(Removed::NotFound) };
     let left: i64 = on_tx!(tx, db => sqlx::query_scalar(HAS_ANY).bind(user).fetch_one(db))?;
     Ok(Removed::Done { name, others: left > 0 })
+}
+
+/// Takes all passkeys of a user away, who is to show others.
+pub async fn remove_all(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
+    affected!(tx, sqlx::query(DELETE_ALL).bind(user.uuid()))?;
+    Ok(())
 }
 
 /// Begins a ceremony.

@@ -17,6 +17,7 @@ use crate::cx::Cx;
 use crate::fault::Fault;
 use crate::limits::LimitError;
 use crate::login::LoginError;
+use crate::login_factor::{FactorLoginError, Presented};
 use crate::sign_in::{Handover, Proof, Wish};
 use crate::tokens::Tokens;
 
@@ -30,12 +31,26 @@ pub(super) const fn methods(is_synced: bool) -> &'static [&'static str] {
     if is_synced { IN_SOFTWARE } else { IN_HARDWARE }
 }
 
-/// What ends a sign-in by passkey.
-pub struct PasskeyLogin {
+/// What ends a ceremony.
+#[derive(Clone)]
+pub struct PasskeyAnswer {
     /// What it began with.
     pub ceremony: String,
     /// What the browser answered.
     pub credential: Value,
+}
+
+impl PasskeyAnswer {
+    /// Whether it is of the form that browsers answer in.
+    pub(crate) fn is_readable(&self) -> bool {
+        Answer::parse(self.credential.clone()).is_ok()
+    }
+}
+
+/// What ends a sign-in by passkey.
+pub struct PasskeyLogin {
+    /// The passkey.
+    pub answer: PasskeyAnswer,
     /// How the tokens travel, and whose place they take.
     pub handover: Handover,
     /// Makes the device known.
@@ -56,6 +71,9 @@ pub enum PasskeyLoginError {
     /// There is no such ceremony, it has been used or has run out.
     #[error("no such ceremony")]
     NoCeremony,
+    /// There is no such challenge any more.
+    #[error(transparent)]
+    Challenge(#[from] FactorLoginError),
     /// As for every sign-in.
     #[error(transparent)]
     Login(#[from] LoginError),
@@ -101,13 +119,26 @@ impl From<Fault> for NotShown {
 }
 
 impl Cx {
-    /// Begins a sign-in by any passkey that the browser finds. The answer is the same for everybody.
-    pub async fn begin_passkey_login(&self, client: &Client) -> Result<Begun, PasskeyLoginError> {
+    /// Begins to show a passkey: any that the browser finds, and then the answer is the same for everybody; or one of
+    /// whoever owes a second factor under `challenge`.
+    pub async fn begin_passkey_login(
+        &self,
+        challenge: Option<&Presented>,
+        client: &Client,
+    ) -> Result<Begun, PasskeyLoginError> {
         let relying_party = self.relying_party().ok_or(PasskeyLoginError::Unavailable)?;
         // Counted by itself: our sign-in page asks this whenever it is opened.
         self.limit("passkey_start", self.settings.rates.map(|rates| rates.login), client).await?;
-        let asked = relying_party.authenticate(&[])?;
-        Ok(self.begin_ceremony(CeremonyKind::Authenticate, None, None, asked).await?)
+        let (user, theirs) = match challenge {
+            None => (None, Vec::new()),
+            Some(challenge) => {
+                let user = self.pending_login(challenge).await?.user;
+                (Some(user), self.store.passkeys(user).await.map_err(Fault::from)?)
+            }
+        };
+        let theirs: Vec<_> = theirs.into_iter().map(|passkey| passkey.credential).collect();
+        let asked = relying_party.authenticate(&theirs)?;
+        Ok(self.begin_ceremony(CeremonyKind::Authenticate, None, user, asked).await?)
     }
 
     /// Signs in by a passkey. The user was verified by it: no second factor is owed.
@@ -118,7 +149,7 @@ impl Cx {
     ) -> Result<Tokens, PasskeyLoginError> {
         let audiences = self.audiences(request.audience.as_deref()).map_err(LoginError::from)?;
         self.limit("login", self.settings.rates.map(|rates| rates.login), client).await?;
-        let shown = self.shown_passkey(&request.ceremony, request.credential, None, client).await;
+        let shown = self.shown_passkey(request.answer, None, client).await;
         let ShownPasskey { user, methods } = match shown {
             Ok(shown) => shown,
             Err(NotShown::Unreadable) => return Err(PasskeyLoginError::Unreadable),
@@ -140,14 +171,13 @@ impl Cx {
     /// Steps 2 to 4 of showing a passkey: of `user`, or of whoever has it.
     pub(crate) async fn shown_passkey(
         &self,
-        ceremony: &str,
-        credential: Value,
+        PasskeyAnswer { ceremony, credential }: PasskeyAnswer,
         user: Option<UserId>,
         client: &Client,
     ) -> Result<ShownPasskey, NotShown> {
         let relying_party = self.relying_party().ok_or(NotShown::NoCeremony)?;
         let answer = Answer::parse(credential).map_err(|_| NotShown::Unreadable)?;
-        let spent = self.end_ceremony(ceremony, CeremonyKind::Authenticate, None, user).await?;
+        let spent = self.end_ceremony(&ceremony, CeremonyKind::Authenticate, None, user).await?;
         let spent = spent.ok_or(NotShown::NoCeremony)?;
         let found = self.store.presented_passkey(answer.credential_id()).await.map_err(Fault::from)?;
         let found = found.ok_or(NotShown::Refused("no such passkey", user))?;

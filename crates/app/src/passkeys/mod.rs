@@ -15,9 +15,11 @@ mod remove;
 
 use std::time::Duration;
 
-pub use authenticate::{PasskeyLogin, PasskeyLoginError};
+pub(crate) use authenticate::NotShown;
+pub use authenticate::{PasskeyAnswer, PasskeyLogin, PasskeyLoginError};
 use portcullis_core::audit::{Event, EventKind};
-use portcullis_core::ids::{PasskeyId, UserId};
+use portcullis_core::factor::Factor;
+use portcullis_core::ids::{FactorId, PasskeyId, UserId};
 use portcullis_core::secret_token::{Kind, SecretDigest, SecretToken};
 use portcullis_core::validation::{FieldError, line};
 pub use portcullis_store::passkeys::PasskeyView;
@@ -32,6 +34,7 @@ use thiserror::Error;
 use crate::bearer::Caller;
 use crate::client::Client;
 use crate::cx::Cx;
+use crate::factors::FactorView;
 use crate::fault::Fault;
 use crate::fresh::FreshError;
 
@@ -70,6 +73,9 @@ pub enum PasskeyError {
     /// Somebody has it already, maybe the user.
     #[error("registered already")]
     Taken,
+    /// It is the last factor, and the user's role needs one.
+    #[error("the role needs a factor")]
+    FactorRequired,
     /// There is no other way to sign in.
     #[error("the last way in")]
     LastWayIn,
@@ -186,6 +192,18 @@ impl Cx {
             .store
             .write_one(move |tx| Box::pin(async move { passkeys::spend(tx, &spend).await }));
         Ok(spent.await?)
+    }
+
+    /// What the list of second factors says of the passkeys of a user.
+    pub(crate) async fn passkey_factors(&self, user: UserId) -> Result<Vec<FactorView>, Fault> {
+        let passkeys = self.store.passkeys(user).await?.into_iter();
+        let factors = passkeys.map(|passkey| FactorView {
+            id: FactorId::from_uuid(passkey.id.uuid()),
+            kind: Factor::Passkey,
+            created_at: passkey.created_at,
+            last_used_at: passkey.last_used_at,
+        });
+        Ok(factors.collect())
     }
 
     fn passkey_event(&self, kind: EventKind, user: UserId, client: &Client) -> Event {

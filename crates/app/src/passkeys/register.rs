@@ -1,15 +1,16 @@
 //! A new passkey. See [`super`].
 
 use portcullis_core::audit::EventKind;
-use portcullis_core::factor::{Factor, methods_with};
+use portcullis_core::factor::Factor;
 use portcullis_core::ids::PasskeyId;
+use portcullis_core::mail::Template;
+use portcullis_core::recovery_code::{RecoveryCode, RecoveryDigest};
 use portcullis_core::refresh_token::SessionSecret;
 use portcullis_core::session::Grant;
 use portcullis_core::user::User;
 use portcullis_store::factors::{self, Change, StepUp};
 use portcullis_store::passkeys::{self, CeremonyKind, Made, NewPasskey, PasskeyView};
-use portcullis_store::sessions::Renewal;
-use portcullis_store::{StoreError, audit};
+use portcullis_store::{StoreError, audit, outbox, recovery_codes};
 use serde_json::Value;
 
 use super::authenticate::methods;
@@ -37,8 +38,18 @@ pub struct NewPasskeyRequest {
 pub struct Added {
     /// The passkey.
     pub passkey: PasskeyView,
+    /// The only time they are seen; empty: the user has some left.
+    pub recovery_codes: Vec<RecoveryCode>,
     /// With which the session goes on: it has seen the passkey.
     pub tokens: Tokens,
+}
+
+/// What is written with a new passkey.
+#[derive(Clone)]
+struct Keeping {
+    new: NewPasskey,
+    step_up: StepUp,
+    codes: Vec<RecoveryDigest>,
 }
 
 impl Cx {
@@ -75,59 +86,58 @@ impl Cx {
         let spent = spent.ok_or(PasskeyError::Refused("no such ceremony of this session"))?;
         let made = relying_party.registered(request.credential, &spent.state)?;
         let secret = SessionSecret::new(&*self.random);
-        let now = self.clock.now();
-        let step_up = StepUp {
-            renewal: Renewal {
-                session: owner.session,
-                user: user.id,
-                secret_hash: secret.hash(),
-                key_id: self.ring.current().id(),
-                now,
-                idle_ends_at: now + self.settings.lifetimes.refresh,
-            },
-            methods: methods_with(&caller.claims.amr, methods(made.is_synced)),
-        };
+        let step_up = self.stepping_up(caller, owner.session, &secret, methods(made.is_synced));
+        let has_codes = self.store.count_recovery_codes(user.id).await.map_err(Fault::from)? > 0;
+        let recovery_codes = if has_codes { Vec::new() } else { RecoveryCode::set(&*self.random) };
+        let codes = recovery_codes.iter().map(|code| code.digest(user.id)).collect();
         let new = NewPasskey {
-            id: PasskeyId::new(now, &*self.random),
+            id: PasskeyId::new(self.clock.now(), &*self.random),
             owner,
             credential_id: made.credential_id,
             credential: made.credential,
             name,
             sign_count: made.sign_count,
             backed_up: made.backed_up,
-            now,
+            now: step_up.renewal.now,
             most: MOST,
         };
         let passkey = view(&new);
-        let (grant, user) = self.keep_passkey(new, step_up, user, client).await?;
+        let (grant, user) = self.keep_passkey(Keeping { new, step_up, codes }, user, client).await?;
+        let device_token = self.new_device_token(&user);
         let tokens = self.first_tokens(grant, secret, caller.claims.aud.clone(), user).await?;
-        Ok(Added { passkey, tokens })
+        Ok(Added { passkey, recovery_codes, tokens: Tokens { device_token: Some(device_token), ..tokens } })
     }
 
     async fn keep_passkey(
         &self,
-        new: NewPasskey,
-        step_up: StepUp,
+        keeping: Keeping,
         user: User,
         client: &Client,
     ) -> Result<(Grant, User), PasskeyError> {
         let span = self.span();
+        let new = &keeping.new;
         let change = Change { user: user.id, epoch: user.credential_epoch, now: new.now };
         let mut event = self.passkey_event(EventKind::PasskeyAdded, user.id, client);
         event.session = Some(new.owner.session);
         tell(&mut event, new.id, &new.name);
+        let mail = self.factor_mail(Template::FactorAdded, &user);
         let made = self
             .store
             .write(move |tx| {
-                let (new, event, step_up) = (new.clone(), event.clone(), step_up.clone());
+                let (keeping, event, mail) = (keeping.clone(), event.clone(), mail.clone());
                 Box::pin(async move {
+                    let Keeping { new, step_up, codes } = keeping;
                     let made = passkeys::insert(tx, &new).await?;
                     if made != Made::Done {
                         return Ok(Err(made));
                     }
                     let factors = factors::add(tx, change, Factor::Passkey).await?;
                     let factors = factors.ok_or(StoreError::Refused)?;
+                    if !codes.is_empty() {
+                        recovery_codes::replace(tx, change.user, &codes).await?;
+                    }
                     audit::append(tx, &event).await?;
+                    outbox::enqueue(tx, &mail).await?;
                     let grant = factors::settle(tx, change.user, factors, Some(&step_up), span).await?;
                     Ok(Ok((grant.ok_or(StoreError::Refused)?, factors)))
                 })
@@ -142,6 +152,7 @@ impl Cx {
             }
             Err(error) => return Err(Fault::from(error).into()),
         };
+        self.mail_nudge();
         self.look_again("a new passkey").await;
         // As the transaction left the row: nothing that could fail comes after the commit.
         let user = User {

@@ -3,9 +3,10 @@
 use portcullis_core::audit::EventKind;
 use portcullis_core::factor::Factor;
 use portcullis_core::ids::PasskeyId;
+use portcullis_core::mail::Template;
 use portcullis_store::passkeys::{self, Removed};
 use portcullis_store::factors::{self, Change};
-use portcullis_store::{StoreError, audit, ways_in};
+use portcullis_store::{StoreError, audit, outbox, ways_in};
 
 use super::{PasskeyError, tell};
 use crate::bearer::Caller;
@@ -26,12 +27,14 @@ impl Cx {
         let user = self.require_fresh(caller).await?.user;
         let mut event = self.passkey_event(EventKind::PasskeyRemoved, owner.user, client);
         event.session = Some(owner.session);
+        let mail = self.factor_mail(Template::FactorRemoved, &user);
+        let needed = self.needs_factor(&user.role);
         let span = self.span();
         let change = Change { user: user.id, epoch: user.credential_epoch, now: span.now };
         let removed = self
             .store
             .write(move |tx| {
-                let mut event = event.clone();
+                let (mut event, mail) = (event.clone(), mail.clone());
                 Box::pin(async move {
                     let removed = passkeys::remove(tx, id, owner, span.now).await?;
                     if let Removed::Done { name, others } = &removed {
@@ -44,9 +47,11 @@ impl Cx {
                         } else {
                             factors::remove(tx, change, Some(Factor::Passkey)).await?
                         };
-                        let Some(factors) = changed else { return Err(StoreError::Refused) };
+                        let factors = changed.filter(|left| !(needed && left.is_empty()));
+                        let factors = factors.ok_or(StoreError::Refused)?;
                         tell(&mut event, id, name);
                         audit::append(tx, &event).await?;
+                        outbox::enqueue(tx, &mail).await?;
                         factors::settle(tx, change.user, factors, None, span).await?;
                     }
                     Ok(removed)
@@ -57,17 +62,21 @@ impl Cx {
             Ok(Removed::Done { .. }) => {}
             Ok(Removed::NotFound) => return Err(PasskeyError::NotFound),
             Ok(Removed::Moved) => return Err(PasskeyError::SessionEnded),
-            Err(StoreError::Refused) => return Err(self.why_not_removed(change).await?),
+            Err(StoreError::Refused) => return Err(self.why_not_removed(change, needed).await?),
             Err(error) => return Err(Fault::from(error).into()),
         }
+        self.mail_nudge();
         self.look_again("a passkey that is gone").await;
         Ok(())
     }
 
     /// What was undone because of it.
-    async fn why_not_removed(&self, change: Change) -> Result<PasskeyError, Fault> {
+    async fn why_not_removed(&self, change: Change, needed: bool) -> Result<PasskeyError, Fault> {
         let user = self.store.user(change.user).await?;
-        let moved = user.is_none_or(|user| user.credential_epoch != change.epoch);
-        Ok(if moved { PasskeyError::SessionEnded } else { PasskeyError::LastWayIn })
+        let Some(user) = user.filter(|user| user.credential_epoch == change.epoch) else {
+            return Ok(PasskeyError::SessionEnded);
+        };
+        let last = needed && user.factors.without(Factor::Passkey).is_empty();
+        Ok(if last { PasskeyError::FactorRequired } else { PasskeyError::LastWayIn })
     }
 }

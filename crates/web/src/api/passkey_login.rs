@@ -2,7 +2,9 @@
 
 use axum::extract::State;
 use http::{HeaderMap, StatusCode};
-use portcullis_app::passkeys::{PasskeyLogin, PasskeyLoginError, unreadable};
+use portcullis_app::login_factor::Presented;
+use portcullis_app::passkeys::{PasskeyAnswer, PasskeyLogin, PasskeyLoginError, unreadable};
+use portcullis_core::secret_token::Kind;
 use portcullis_edge::code::Code;
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,10 +13,18 @@ use utoipa::ToSchema;
 use super::passkeys::{CeremonyBody, unavailable};
 use super::{login, private_json};
 use super::token_response::{TokenBody, answer, delivery};
-use crate::extract::{Browser, ClientInfo, JsonBody, handover};
+use crate::extract::{Browser, ClientInfo, JsonBody, OptionalJson, handover};
 use crate::failure::{Answer, Failure};
 use crate::paths;
 use crate::state::Web;
+
+/// For whom.
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = PasskeyLoginStart)]
+pub(crate) struct StartBody {
+    /// From the answer `second_factor_required`.
+    challenge: Option<String>,
+}
 
 /// A passkey that is shown.
 #[derive(Deserialize, ToSchema)]
@@ -31,21 +41,47 @@ pub(crate) struct PasskeyLoginBody {
     audience: Option<String>,
 }
 
+/// The passkey of a request that may show something else. In a form the credential is text.
+pub(super) fn shown_in(ceremony: Option<String>, credential: Option<Value>) -> Option<PasskeyAnswer> {
+    let credential = match credential? {
+        Value::String(text) => serde_json::from_str(&text).unwrap_or(Value::Null),
+        other => other,
+    };
+    Some(PasskeyAnswer { ceremony: ceremony?, credential })
+}
+
 /// Why nobody is signed in.
 pub(crate) fn refused(web: &Web, error: PasskeyLoginError) -> Failure {
     match error {
         PasskeyLoginError::Unavailable => unavailable(),
         PasskeyLoginError::Unreadable => Failure::fields(vec![unreadable()]),
         PasskeyLoginError::NoCeremony => Failure::logged(Code::PasskeyRefused, "no such ceremony"),
+        PasskeyLoginError::Challenge(error) => error.into(),
         PasskeyLoginError::Login(error) => login::refused(web, error),
     }
 }
 
-/// Begin to sign in with a passkey. Nobody is named: the browser offers those it has.
-#[utoipa::path(post, path = paths::PASSKEY_LOGIN_START, tag = "passkeys",
+/// Begin to show a passkey. Nobody is named: the browser offers those it has. With the challenge of a sign-in that owes a
+/// second factor, only those of that user.
+#[utoipa::path(post, path = paths::PASSKEY_LOGIN_START, tag = "passkeys", request_body = Option<StartBody>,
     responses((status = 200, description = "What to ask the browser for", body = CeremonyBody)))]
-pub(crate) async fn start(State(web): State<Web>, ClientInfo(client): ClientInfo) -> Answer {
-    let begun = web.cx.begin_passkey_login(&client).await.map_err(|error| refused(&web, error))?;
+pub(crate) async fn start(
+    State(web): State<Web>,
+    ClientInfo(client): ClientInfo,
+    headers: HeaderMap,
+    OptionalJson(body): OptionalJson<StartBody>,
+) -> Answer {
+    let challenge = match body.unwrap_or_default().challenge {
+        None => None,
+        Some(secret) if Kind::LoginChallenge.fits(&secret) => Some(Presented::Body(secret)),
+        Some(named) => {
+            let admitted = Browser::new(&web, &headers).admit_named().await?;
+            let secret = admitted.brought().challenge.clone();
+            Some(Presented::Browser { secret, named: Some(named) })
+        }
+    };
+    let begun = web.cx.begin_passkey_login(challenge.as_ref(), &client).await;
+    let begun = begun.map_err(|error| refused(&web, error))?;
     Ok(private_json(StatusCode::OK, &CeremonyBody::from(begun)))
 }
 
@@ -63,8 +99,7 @@ pub(crate) async fn finish(
     let admitted = Browser::new(&web, &headers).admit_for(delivery, None).await?;
     let known_device = admitted.as_ref().and_then(|admitted| admitted.brought().device.clone());
     let request = PasskeyLogin {
-        ceremony: body.ceremony,
-        credential: body.credential,
+        answer: PasskeyAnswer { ceremony: body.ceremony, credential: body.credential },
         handover: handover(delivery, admitted.as_ref()),
         device_token: body.device_token.or(known_device),
         audience: body.audience,

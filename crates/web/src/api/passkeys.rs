@@ -3,7 +3,9 @@
 use axum::extract::State;
 use http::{HeaderMap, StatusCode};
 use portcullis_app::passkeys::{Added, Begun, NewPasskeyRequest, PasskeyError, PasskeyView};
+use portcullis_app::tokens::Tokens;
 use portcullis_core::ids::PasskeyId;
+use portcullis_core::recovery_code::RecoveryCode;
 use portcullis_edge::code::Code;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,7 +14,7 @@ use uuid::Uuid;
 
 use super::token_response::{TokenBody, with_cookies};
 use super::{no_content, private_json};
-use crate::extract::{Acting, ClientInfo, JsonBody, Own, PathId};
+use crate::extract::{Acting, ClientInfo, JsonBody, OwnFactorToo, PathId};
 use crate::failure::{Answer, Failure};
 use crate::paths;
 use crate::state::Web;
@@ -63,6 +65,8 @@ pub(crate) struct PasskeyBody {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AddedBody {
     passkey: PasskeyBody,
+    /// To sign in with when the passkey is gone; the only time they are seen. Empty if the user has some left.
+    recovery_codes: Vec<String>,
     #[serde(flatten)]
     tokens: TokenBody,
 }
@@ -107,6 +111,7 @@ impl From<PasskeyError> for Failure {
             PasskeyError::Refused(why) => Self::logged(Code::PasskeyRefused, why),
             PasskeyError::TooMany => Self::new(Code::TooManyPasskeys),
             PasskeyError::Taken => Self::new(Code::PasskeyTaken),
+            PasskeyError::FactorRequired => Self::new(Code::FactorRequired),
             PasskeyError::LastWayIn => Self::new(Code::LastWayIn),
             PasskeyError::NotFound => Self::new(Code::NotFound),
             PasskeyError::SessionEnded => Self::logged(Code::InvalidToken, "the session has ended"),
@@ -127,7 +132,7 @@ pub(crate) async fn list(State(web): State<Web>, Acting(caller): Acting) -> Answ
 /// Begin to register a passkey. Needs a sign-in within the last ten minutes.
 #[utoipa::path(post, path = paths::PASSKEY_REGISTER_START, tag = "passkeys", security(("bearer" = [])),
     responses((status = 200, description = "What to ask the browser for", body = CeremonyBody)))]
-pub(crate) async fn register_start(State(web): State<Web>, Own(caller): Own) -> Answer {
+pub(crate) async fn register_start(State(web): State<Web>, OwnFactorToo(caller): OwnFactorToo) -> Answer {
     let begun = web.cx.begin_passkey(&caller).await?;
     Ok(private_json(StatusCode::OK, &CeremonyBody::from(begun)))
 }
@@ -140,18 +145,21 @@ pub(crate) async fn register_start(State(web): State<Web>, Own(caller): Own) -> 
 pub(crate) async fn register_finish(
     State(web): State<Web>,
     ClientInfo(client): ClientInfo,
-    Own(caller): Own,
+    OwnFactorToo(caller): OwnFactorToo,
     headers: HeaderMap,
     JsonBody(body): JsonBody<NewPasskeyBody>,
 ) -> Answer {
     let NewPasskeyBody { ceremony, credential, name } = body;
     let admitted = caller.admitted(&web, &headers).await;
     let request = NewPasskeyRequest { ceremony, credential, name };
-    let Added { passkey, tokens } = web.cx.add_passkey(&caller, request, &client).await?;
+    let Added { passkey, recovery_codes, tokens } = web.cx.add_passkey(&caller, request, &client).await?;
     let to = admitted.as_ref().map(|admitted| (&web, admitted));
-    Ok(with_cookies(tokens, to, |tokens| {
-        private_json(StatusCode::CREATED, &AddedBody { passkey: passkey.into(), tokens: tokens.into() })
-    }))
+    let recovery_codes = recovery_codes.iter().map(RecoveryCode::shown).collect();
+    let made = |tokens: Tokens| {
+        let body = AddedBody { passkey: passkey.into(), recovery_codes, tokens: tokens.into() };
+        private_json(StatusCode::CREATED, &body)
+    };
+    Ok(with_cookies(tokens, to, made))
 }
 
 /// Name a passkey anew.
@@ -161,7 +169,7 @@ pub(crate) async fn register_finish(
 pub(crate) async fn rename(
     State(web): State<Web>,
     ClientInfo(client): ClientInfo,
-    Own(caller): Own,
+    OwnFactorToo(caller): OwnFactorToo,
     PathId(id): PathId<PasskeyId>,
     JsonBody(body): JsonBody<PasskeyName>,
 ) -> Answer {
@@ -176,7 +184,7 @@ pub(crate) async fn rename(
 pub(crate) async fn remove(
     State(web): State<Web>,
     ClientInfo(client): ClientInfo,
-    Own(caller): Own,
+    OwnFactorToo(caller): OwnFactorToo,
     PathId(id): PathId<PasskeyId>,
 ) -> Answer {
     web.cx.remove_passkey(&caller, id, &client).await?;

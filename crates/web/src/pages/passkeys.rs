@@ -6,7 +6,8 @@ use http::HeaderMap;
 use portcullis_app::bearer::Caller;
 use portcullis_app::me::FRESH;
 use portcullis_app::passkeys::{NewPasskeyRequest, PasskeyView};
-use portcullis_core::ids::PasskeyId;
+use portcullis_core::ids::{PasskeyId, UserId};
+use portcullis_core::recovery_code::RecoveryCode;
 use portcullis_edge::code::Code;
 use serde::Deserialize;
 use serde_json::Value;
@@ -51,6 +52,8 @@ pub(crate) struct PasskeysForm {
 #[template(path = "passkeys.html")]
 struct Passkeys {
     message: Option<Message>,
+    /// The only time they are shown.
+    recovery_codes: Vec<String>,
     passkeys: Vec<Passkey>,
     csrf_token: String,
     /// Where somebody shows once more that it is them, and comes back.
@@ -99,16 +102,19 @@ async fn shown(opened: &Opened, visit: &Visit, message: Option<Message>) -> Answ
             if !opened.web.cx.takes_passkeys() {
                 return Err(Failure::new(Code::NotFound));
             }
-            let passkeys = opened.web.cx.list_passkeys(user.id).await?;
-            page(&Passkeys {
-                message,
-                passkeys: passkeys.into_iter().map(Passkey::from).collect(),
-                csrf_token: visit.csrf_token(opened),
-                fresh: fresh_sign_in(),
-            })
+            list(opened, visit.csrf_token(opened), (user.id, message, Vec::new())).await
         }
         _ => see_other(&opened.to_sign_in()),
     }
+}
+
+async fn list(
+    opened: &Opened,
+    csrf_token: String,
+    (user, message, recovery_codes): (UserId, Option<Message>, Vec<String>),
+) -> Answer {
+    let passkeys = opened.web.cx.list_passkeys(user).await?.into_iter().map(Passkey::from).collect();
+    page(&Passkeys { message, recovery_codes, passkeys, csrf_token, fresh: fresh_sign_in() })
 }
 
 /// The sign-in page, where whoever signed in too long ago does so again and comes back here.
@@ -119,11 +125,12 @@ fn fresh_sign_in() -> String {
 /// Adds, renames or removes a passkey.
 #[utoipa::path(post, path = paths::PASSKEYS_PAGE, tag = "pages",
     request_body(content = PasskeysForm, content_type = "application/x-www-form-urlencoded"), responses(
+    (status = 200, content_type = "text/html", description = "Added, with recovery codes: the only time they are shown"),
     (status = 303, description = "Done: to this page; or to the sign-in page, if that was too long ago")))]
 pub(crate) async fn submit(opened: Opened, Pressed(sent): Pressed<PasskeysForm>) -> PageAnswer {
     let (visit, admitted) = Visit::pressing(&opened, &sent.csrf_token).await?;
     let done = match &visit.user {
-        Some(caller) => change(&opened, (caller, &admitted), sent).await,
+        Some(caller) => change(&opened, (&visit, caller, &admitted), sent).await,
         None => see_other(&opened.to_sign_in()),
     };
     let answer = match done {
@@ -138,8 +145,12 @@ pub(crate) async fn submit(opened: Opened, Pressed(sent): Pressed<PasskeysForm>)
     visit.answer(answer)
 }
 
-async fn change(opened: &Opened, (caller, admitted): (&Caller, &Admitted), sent: PasskeysForm) -> Answer {
-    caller.settled()?;
+async fn change(
+    opened: &Opened,
+    (visit, caller, admitted): (&Visit, &Caller, &Admitted),
+    sent: PasskeysForm,
+) -> Answer {
+    caller.has_own_password()?;
     may_change_credentials(caller)?;
     let (web, client) = (&opened.web, &opened.client);
     if !sent.remove.is_empty() {
@@ -155,7 +166,12 @@ async fn change(opened: &Opened, (caller, admitted): (&Caller, &Admitted), sent:
     let credential = serde_json::from_str(&sent.credential).unwrap_or(Value::Null);
     let request = NewPasskeyRequest { ceremony: sent.ceremony, credential, name: Some(sent.name) };
     let added = web.cx.add_passkey(caller, request, client).await?;
-    let mut response = see_other(paths::PASSKEYS_PAGE)?;
+    let codes: Vec<_> = added.recovery_codes.iter().map(RecoveryCode::shown).collect();
+    let mut response = if codes.is_empty() {
+        see_other(paths::PASSKEYS_PAGE)?
+    } else {
+        list(opened, visit.csrf_token(opened), (caller.user, None, codes)).await?
+    };
     response.headers_mut().extend(cookies_of(&added.tokens, Some((web, admitted)))?);
     Ok(response)
 }

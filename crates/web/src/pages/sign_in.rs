@@ -3,7 +3,7 @@
 use axum::response::Response;
 use portcullis_app::bearer::Caller;
 use portcullis_app::login::LoginRequest;
-use portcullis_app::passkeys::PasskeyLogin;
+use portcullis_app::passkeys::{PasskeyAnswer, PasskeyLogin};
 use portcullis_core::password::Password;
 use portcullis_core::registration::Mode;
 use portcullis_core::time::Timestamp;
@@ -128,7 +128,8 @@ async fn sign_in(opened: &Opened, sent: &SignInForm) -> Answer {
     } else {
         let ceremony = sent.ceremony.clone();
         let credential = serde_json::from_str(&sent.credential).unwrap_or(Value::Null);
-        let request = PasskeyLogin { ceremony, credential, handover, device_token, audience };
+        let answer = PasskeyAnswer { ceremony, credential };
+        let request = PasskeyLogin { answer, handover, device_token, audience };
         let signed_in = web.cx.passkey_login(request, &opened.client).await;
         signed_in.map_err(|error| passkey_login::refused(web, error))?
     };

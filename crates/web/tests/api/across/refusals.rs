@@ -210,7 +210,7 @@ const TABLE: &[Operation] = &[
     owned("DELETE", paths::PASSKEY, Nothing),
     op("POST", paths::PASSKEY_REGISTER_START, Nothing, MISSING),
     op("POST", paths::PASSKEY_REGISTER_FINISH, Json, MISSING),
-    without_cookies(paths::PASSKEY_LOGIN_START, Nothing, OPEN),
+    without_cookies(paths::PASSKEY_LOGIN_START, Json, OPEN),
     delivers(paths::PASSKEY_LOGIN_FINISH, Json),
     op("GET", paths::CONFIG, Nothing, OPEN),
     op("GET", paths::VERIFY, Nothing, (404, "not_found")),

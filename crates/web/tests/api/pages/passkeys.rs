@@ -49,7 +49,8 @@ on_both! {
         assert!(open(&browser, "/account").await.links().contains(&PAGE));
         assert!(open(&browser, PAGE).await.by_id("none").is_some());
         let (mut laptop, mut phone) = (Authenticator::default(), Authenticator::synced());
-        sent_on(&add(&browser, &mut laptop, "my <laptop>").await, PAGE);
+        let first = Page::of(add(&browser, &mut laptop, "my <laptop>").await, 200);
+        assert!(first.by_id("recovery-codes").is_some(), "with the first one");
         app.clock.advance(Duration::from_secs(1));
         // The session has shown it: another may follow at once.
         sent_on(&add(&browser, &mut phone, "phone").await, PAGE);
@@ -86,7 +87,7 @@ on_both! {
         let app = TestApp::new(backend).await;
         let browser = signed_in(&app, "ada").await;
         let mut authenticator = Authenticator::default();
-        sent_on(&add(&browser, &mut authenticator, "one").await, PAGE);
+        Page::of(add(&browser, &mut authenticator, "one").await, 200);
         let shown = async |fields: &[(&str, &str)], status| {
             let token = open(&browser, PAGE).await.value("csrf_token").to_owned();
             let reply = send(&browser, PAGE, &[&[("csrf_token", &*token)], fields].concat()).await;
@@ -110,7 +111,7 @@ on_both! {
 async fn whoever_signed_in_too_long_ago_does_so_again() {
     let app = TestApp::new(Backend::Sqlite).await;
     let browser = signed_in(&app, "ada").await;
-    sent_on(&add(&browser, &mut Authenticator::default(), "one").await, PAGE);
+    Page::of(add(&browser, &mut Authenticator::default(), "one").await, 200);
     app.clock.advance(Duration::from_secs(601));
     let page = open(&browser, PAGE).await;
     assert_eq!(page.by_id("add-passkey").unwrap().attribute("data-fresh"), Some(FRESH));

@@ -5,6 +5,7 @@ mod login;
 mod manage;
 mod nodes;
 mod register;
+mod second;
 
 use portcullis_testkit::{Actor, Authenticator, Reply, TestApp};
 use serde_json::{Value, json};
