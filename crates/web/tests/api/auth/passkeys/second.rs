@@ -5,7 +5,7 @@ use std::time::Duration;
 use portcullis_testkit::{Actor, Authenticator, Backend, PASSWORD, TestApp};
 use serde_json::{Value, json};
 
-use super::{LOGIN_START, begin, register, shown, sign_in};
+use super::{LOGIN_FINISH, LOGIN_START, REGISTER_FINISH, REGISTER_START, begin, created, register, shown, sign_in};
 use crate::auth::factors::{LOGIN_FACTOR, STEP_UP};
 use crate::on_both;
 use crate::support::{claims_of, credentials, events, invalid, private, refused};
@@ -52,7 +52,7 @@ on_both! {
         assert_eq!(claims_of(&there)["amr"], json!(["pwd", "hwk", "user", "mfa"]));
         private(&there.refresh().await, 200);
         // Neither challenge nor ceremony is good again.
-        refused(&app.anon().post(LOGIN_FACTOR, &body).await, 401, "invalid_challenge");
+        refused(&app.anon().post(LOGIN_FACTOR, &body).await, 400, "invalid_challenge");
         let challenge = owing(&app, "ada").await;
         let mut again = body.clone();
         again["challenge"] = challenge.clone();
@@ -78,12 +78,12 @@ on_both! {
         let body = second_half(&app, &mut of_ada, &challenge, &of_bobs).await;
         refused(&app.anon().post(LOGIN_FACTOR, &body).await, 403, "wrong_code");
         let body = second_half(&app, &mut of_bob, &challenge, &of_bobs).await;
-        refused(&app.anon().post(super::LOGIN_FINISH, &body).await, 400, "passkey_refused");
+        refused(&app.anon().post(LOGIN_FINISH, &body).await, 400, "passkey_refused");
         let failed = events(&app, "factor.failed").await;
         assert!(failed.len() == 3 && failed.iter().all(|event| event["detail"]["method"] == "passkey"));
         // Unknown challenges are told of nobody.
         let nobody = json!({"challenge": "pcl_0000000000000000000000000000000000000000000000000"});
-        refused(&app.anon().post(LOGIN_START, &nobody).await, 401, "invalid_challenge");
+        refused(&app.anon().post(LOGIN_START, &nobody).await, 400, "invalid_challenge");
         let body = second_half(&app, &mut of_ada, &challenge, &json!({"challenge": challenge})).await;
         private(&app.anon().post(LOGIN_FACTOR, &body).await, 200);
     }
@@ -109,7 +109,7 @@ on_both! {
         register(&mut bob, &mut of_bob, "x").await;
         app.clock.advance(Duration::from_secs(601));
         private(&ada.refresh().await, 200);
-        refused(&ada.send(http::Method::POST, super::REGISTER_START, None).await, 403, "fresh_login_required");
+        refused(&ada.send(http::Method::POST, REGISTER_START, None).await, 403, "fresh_login_required");
         let step_up = async |actor: &Actor, authenticator: &mut Authenticator| {
             let mut body = shown(authenticator, &begin(&app.anon(), LOGIN_START).await);
             body["method"] = json!("passkey");
@@ -147,14 +147,14 @@ on_both! {
     async fn a_recovery_code_stands_for_one_that_is_lost(backend: Backend) {
         let app = TestApp::new(backend).await;
         let mut ada = app.sign_up("ada").await;
-        let begun = begin(&ada, super::REGISTER_START).await;
-        let reply = ada.post(super::REGISTER_FINISH, &super::created(&mut Authenticator::default(), &begun, "x")).await;
+        let begun = begin(&ada, REGISTER_START).await;
+        let reply = ada.post(REGISTER_FINISH, &created(&mut Authenticator::default(), &begun, "x")).await;
         private(&reply, 201);
         ada.take_tokens(&reply);
         let codes = reply.json["recovery_codes"].as_array().unwrap().clone();
         assert!(codes.len() >= 8);
-        let begun = begin(&ada, super::REGISTER_START).await;
-        let more = ada.post(super::REGISTER_FINISH, &super::created(&mut Authenticator::default(), &begun, "y")).await;
+        let begun = begin(&ada, REGISTER_START).await;
+        let more = ada.post(REGISTER_FINISH, &created(&mut Authenticator::default(), &begun, "y")).await;
         assert_eq!(more.json["recovery_codes"], json!([]), "there are some left");
         let body = json!({"challenge": owing(&app, "ada").await, "method": "recovery_code", "code": codes[0]});
         private(&app.anon().post(LOGIN_FACTOR, &body).await, 200);
