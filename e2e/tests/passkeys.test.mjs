@@ -25,11 +25,15 @@ async function newcomer(context, options) {
   return { page, email, authenticator };
 }
 
-/** Adds a passkey. */
+/** Adds a passkey. With the first one come recovery codes; resolves to their number. */
 async function add(page, name) {
   await page.fill("#name", name);
   await page.click("#add");
+  await page.waitForSelector(`#codes, ${NAMES}:text-is("${name}")`);
+  const codes = await page.locator("#codes li").count();
+  if (codes > 0) await page.click("text=I have kept them");
   await page.waitForSelector(`${NAMES}:text-is("${name}")`);
+  return codes;
 }
 
 async function signOut(page) {
@@ -55,8 +59,7 @@ const whoIs = (page) => page.textContent("#email");
 here.scene("register, sign in without a name, and the session is one like any other", async (context) => {
   await withoutOffers(context);
   const { page, email, authenticator } = await newcomer(context);
-  await add(page, "laptop");
-  assert.equal(await page.locator("#recovery-codes li").count() >= 8, true, "with the first one");
+  assert((await add(page, "laptop")) >= 8, "recovery codes come with it");
   const [credential] = await authenticator.credentials();
   assert.equal(credential.isResidentCredential, true);
   assert.equal(credential.rpId, "localhost");
@@ -202,24 +205,20 @@ here.scene("an answer that was used, and one for another ceremony", async (conte
   assert.deepEqual(await finish(one.ceremony, credential), [400, "passkey_refused"]);
 });
 
-here.scene("a second factor beside the password", async (context) => {
+here.scene("a second factor beside the password, and to show once more who it is", async (context) => {
+  await withoutOffers(context);
   const { page, email } = await newcomer(context);
   await add(page, "one");
-  const post = async (path, data) => {
-    const reply = await context.request.post(at(path), { data });
-    return { status: reply.status(), ...(await reply.json()) };
-  };
-  const owed = await post("/auth/login", { email, password: PASSWORD });
-  assert.deepEqual([owed.status, owed.code], [403, "second_factor_required"]);
-  assert(owed.methods.includes("passkey"));
-  const { ceremony, publicKey } = await post("/auth/passkeys/login/start", { challenge: owed.challenge });
-  assert.equal(publicKey.allowCredentials.length, 1);
-  const credential = await page.evaluate(async (publicKey) => {
-    const options = PublicKeyCredential.parseRequestOptionsFromJSON(publicKey);
-    return (await navigator.credentials.get({ publicKey: options })).toJSON();
-  }, publicKey);
-  const body = { challenge: owed.challenge, method: "passkey", ceremony, credential };
-  const signedIn = await post("/auth/login/factor", body);
-  assert.equal(signedIn.status, 200);
-  assert.equal(signedIn.user.email, email);
+  await signOut(page);
+  await toSignIn(page);
+  await send(page, { email, password: PASSWORD });
+  await page.waitForURL(at("/sign-in/factor?return_to=%2Faccount"));
+  await page.waitForSelector("#use-passkey:not([hidden])");
+  await page.click("#passkey");
+  await page.waitForURL(at("/account"));
+  assert.equal(await whoIs(page), email);
+  await page.goto(at("/step-up?return_to=/account/passkeys"));
+  await page.waitForSelector("#use-passkey:not([hidden])");
+  await page.click("#passkey");
+  await page.waitForURL(at("/account/passkeys"));
 });

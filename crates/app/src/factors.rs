@@ -18,6 +18,7 @@ use portcullis_core::totp::TotpSecret;
 use portcullis_core::user::{Role, User};
 use portcullis_core::validation::FieldError;
 use portcullis_store::factors::{self, Change, StepUp};
+use portcullis_store::sessions::{Asker, hold_asker};
 use portcullis_store::totp::{Code, Totp};
 use portcullis_store::trusted_devices::TrustedDevice;
 use portcullis_store::{StoreError, audit, limits, outbox, passkeys, recovery_codes, totp, trusted_devices};
@@ -175,19 +176,24 @@ struct Confirmation {
 impl Cx {
     /// What the user has.
     pub async fn own_factors(&self, user: UserId) -> Result<OwnFactors, FactorError> {
-        let found = self.store.user(user).await?.ok_or(FactorError::Moved)?;
-        let apps = self.store.totp(user).await?.into_iter();
+        let user = self.store.user(user).await?.ok_or(FactorError::Moved)?;
+        Ok(self.factors_of(&user).await?)
+    }
+
+    /// What `user` has.
+    pub(crate) async fn factors_of(&self, user: &User) -> Result<OwnFactors, Fault> {
+        let apps = self.store.totp(user.id).await?.into_iter();
         let factors = apps.filter_map(|app| {
             let created_at = app.confirmed_at?;
             let last_used_at = app.last_used_at;
             Some(FactorView { id: app.id, kind: Factor::Totp, created_at, last_used_at })
         });
-        let factors = factors.chain(self.passkey_factors(found.id).await?);
+        let factors = factors.chain(self.passkey_factors(user.id).await?);
         Ok(OwnFactors {
             factors: factors.collect(),
-            recovery_codes: self.store.count_recovery_codes(user).await?,
-            devices: self.store.trusted_devices(user, self.clock.now()).await?,
-            required: self.needs_factor(&found.role),
+            recovery_codes: self.store.count_recovery_codes(user.id).await?,
+            devices: self.store.trusted_devices(user.id, self.clock.now()).await?,
+            required: self.needs_factor(&user.role),
         })
     }
 
@@ -206,15 +212,33 @@ impl Cx {
             last_used_at: None,
         };
         new.sealed = self.ring.seal(&totp_context(&new), secret.as_bytes(), &*self.random);
-        let id = new.id;
+        let begun = self.shown_totp(&user, &new, secret);
         let done = self.store.write_one(move |tx| {
             let new = new.clone();
             Box::pin(async move { totp::put(tx, &new).await })
         });
         done.await?;
+        Ok(begun)
+    }
+
+    /// The app that the caller is setting up, once more.
+    pub async fn begun_totp(&self, caller: &Caller) -> Result<NewTotp, FactorError> {
+        let user = self.require_fresh(caller).await?.user;
+        let begun = self.being_set_up(user.id).await?;
+        let secret = self.open_totp(&begun)?;
+        Ok(self.shown_totp(&user, &begun, secret))
+    }
+
+    async fn being_set_up(&self, user: UserId) -> Result<Totp, FactorError> {
+        let begun = self.store.totp(user).await?.into_iter().find(|app| app.confirmed_at.is_none());
+        let in_time = begun.filter(|app| self.clock.now() < app.created_at + SET_UP_LIFETIME);
+        in_time.ok_or(FactorError::NotFound)
+    }
+
+    fn shown_totp(&self, user: &User, app: &Totp, secret: TotpSecret) -> NewTotp {
         let issuer = self.settings.issuer.split("://").last().unwrap_or_default().trim_end_matches('/');
         let uri = secret.uri(issuer, user.email.as_str());
-        Ok(NewTotp { id, secret, uri, expires_at: now + SET_UP_LIFETIME })
+        NewTotp { id: app.id, secret, uri, expires_at: app.created_at + SET_UP_LIFETIME }
     }
 
     /// Puts the app that is being set up to use, in the place of another.
@@ -228,9 +252,7 @@ impl Cx {
         self.limit("login", self.settings.rates.map(|rates| rates.login), client).await?;
         let session = caller.session().ok_or(FactorError::Moved)?;
         let user = self.store.user(caller.user).await?.ok_or(FactorError::Moved)?;
-        let begun = self.store.totp(user.id).await?.into_iter().find(|app| app.confirmed_at.is_none());
-        let begun = begun.filter(|app| self.clock.now() < app.created_at + SET_UP_LIFETIME);
-        let begun = begun.ok_or(FactorError::NotFound)?;
+        let begun = self.being_set_up(user.id).await?;
         let look = async || self.check_totp(&begun, code);
         let shown = self.guess(user.id, Method::Totp, client, look).await?;
         let Use::Totp(code) = shown.used else { return Err(FactorError::NotFound) };
@@ -343,19 +365,32 @@ impl Cx {
         }
     }
 
-    /// Removes all factors of a user who has lost them; `false`: there were none. `by` says who does it.
-    pub async fn reset_factors(&self, user: &User, by: Option<UserId>) -> Result<bool, FactorError> {
+    /// Removes all factors of somebody who has lost them, for an administrator.
+    pub async fn reset_factors_of(&self, user: UserId, caller: &Caller) -> Result<(), FactorError> {
+        let by = caller.asker().ok_or(FactorError::Moved)?;
+        let user = self.store.user(user).await?.ok_or(FactorError::NotFound)?;
+        if self.reset_factors(&user, Some(by)).await? { Ok(()) } else { Err(FactorError::NoFactor) }
+    }
+
+    /// Removes all factors of a user who has lost them; `false`: there were none. `by` is the administrator who does it;
+    /// `None`: the operator.
+    pub async fn reset_factors(&self, user: &User, by: Option<Asker>) -> Result<bool, FactorError> {
         if user.factors.is_empty() {
             return Ok(false);
         }
         let mut event = self.event(EventKind::FactorsReset);
-        (event.user, event.actor) = (Some(user.id), by);
+        (event.user, event.actor) = (Some(user.id), by.map(|by| by.user));
         event.detail.insert("by".into(), if by.is_some() { "administrator" } else { "operator" }.into());
         let mail = self.factor_mail(Template::FactorRemoved, user);
         let (change, span) = (self.factor_change(user), self.span());
         let written = self.store.write(move |tx| {
             let (event, mail) = (event.clone(), mail.clone());
             Box::pin(async move {
+                if let Some(by) = by
+                    && hold_asker(tx, by, true, change.now).await?.is_none()
+                {
+                    return Ok(false);
+                }
                 if factors::remove(tx, change, None).await?.is_none() {
                     return Ok(false);
                 }

@@ -92,6 +92,8 @@ pub enum ForwardError {
     Stale {
         /// How old it may be.
         max_age: Duration,
+        /// By what it is renewed.
+        methods: Vec<&'static str>,
     },
     /// A fault.
     #[error(transparent)]
@@ -183,7 +185,10 @@ impl Cx {
         match self.settings.forward_auth.rules.decide(target, Some(&identity(&caller.claims, now))) {
             Decision::Allow(audience) => self.passed(&caller, audience, now),
             Decision::Forbidden(lack) => Err(ForwardError::Lacks(lack)),
-            Decision::Fresh { max_age } => Err(ForwardError::Stale { max_age }),
+            Decision::Fresh { max_age } => {
+                let methods = self.ways_to_step_up(caller.user).await;
+                Err(ForwardError::Stale { max_age, methods })
+            }
             Decision::SignIn => Err(ForwardError::Missing),
         }
     }

@@ -65,7 +65,7 @@ if (showing) {
 
   // What the browser offers in the field for the name. Nobody asked for it, so nobody is told when it fails.
   const offer = () => show("conditional").catch(() => {});
-  if (await PublicKeyCredential.isConditionalMediationAvailable?.()) {
+  if ("offers" in showing.dataset && (await PublicKeyCredential.isConditionalMediationAvailable?.())) {
     offer();
     setInterval(() => document.visibilityState === "visible" && offer(), PATIENCE);
   }

@@ -49,9 +49,9 @@ impl Failure {
         (self.problem, self.log)
     }
 
-    /// What the caller may know.
-    pub(crate) const fn problem(&self) -> &Problem {
-        &self.problem
+    /// Put together again.
+    pub(crate) const fn rejoined(problem: Problem, log: Option<String>) -> Self {
+        Self { problem, log }
     }
 
     /// One wrong field.

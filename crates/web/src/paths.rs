@@ -25,6 +25,14 @@ paths! {
     PASSWORD_PAGE = "/account/password",
     /// The page of the user's passkeys.
     PASSKEYS_PAGE = "/account/passkeys",
+    /// The page of the second factors.
+    FACTORS_PAGE = "/account/factors",
+    /// The page that sets up an app for codes.
+    TOTP_PAGE = "/account/factors/totp",
+    /// The page on which somebody shows once more that it is them.
+    STEP_UP_PAGE = "/step-up",
+    /// The second half of a sign-in.
+    SIGN_IN_FACTOR_PAGE = "/sign-in/factor",
     /// The page that keeps an account that was to be deleted.
     KEEP_ACCOUNT_PAGE = "/keep-account",
     /// What went wrong, for people who were sent here.
@@ -113,6 +121,8 @@ paths! {
     ADMIN_USERS = "/admin/api/users",
     /// One of them.
     ADMIN_USER = "/admin/api/users/{id}",
+    /// All second factors of a user.
+    ADMIN_USER_FACTORS = "/admin/api/users/{id}/factors",
     /// Keep a user from signing in.
     ADMIN_USER_DISABLE = "/admin/api/users/{id}/disable",
     /// Let a user sign in again.

@@ -13,6 +13,7 @@ use portcullis_core::audit::KindFilter;
 use portcullis_core::registration::Domain;
 use portcullis_core::standard_webhook::WebhookSecret;
 use portcullis_core::subscription::Plan;
+use portcullis_core::user::Role;
 use secrecy::SecretString;
 
 use super::{
@@ -36,6 +37,8 @@ pub struct Config {
     pub registration: RegistrationConfig,
     /// `[password]`
     pub password: PasswordConfig,
+    /// `[login]`
+    pub login: LoginConfig,
     /// `[passkeys]`
     pub passkeys: PasskeysConfig,
     /// `[rate_limit]`
@@ -286,6 +289,15 @@ pub struct RateLimitConfig {
     pub token_create: Rate,
     /// Failures, per address.
     pub oauth_token: Rate,
+}
+
+/// `[login]`
+#[derive(Debug, Clone)]
+pub struct LoginConfig {
+    /// Roles.
+    pub require_factor: Vec<Role>,
+    /// Zero: no device is.
+    pub trust_device_for: Duration,
 }
 
 /// `[api_tokens]`

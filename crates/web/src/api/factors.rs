@@ -50,10 +50,10 @@ pub(crate) struct DeviceBody {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Factors)]
 pub(crate) struct FactorsBody {
-    items: Vec<FactorBody>,
+    pub(super) items: Vec<FactorBody>,
     /// How many are left.
-    recovery_codes: i64,
-    trusted_devices: Vec<DeviceBody>,
+    pub(super) recovery_codes: i64,
+    pub(super) trusted_devices: Vec<DeviceBody>,
     /// The user's role needs a factor.
     required: bool,
 }

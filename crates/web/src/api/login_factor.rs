@@ -22,9 +22,9 @@ use crate::state::Web;
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct FactorLoginBody {
     /// From the answer `second_factor_required`.
-    challenge: String,
+    challenge: Option<String>,
     /// `totp`, `recovery_code` or `passkey`: one of the answer's `methods`.
-    method: String,
+    method: Option<String>,
     code: Option<String>,
     /// Of a passkey: what `passkeys/login/start` gave out.
     ceremony: Option<String>,
@@ -63,24 +63,23 @@ pub(crate) async fn login_factor(
     BodyOrForm(body): BodyOrForm<FactorLoginBody>,
 ) -> Answer {
     let wanted = body.delivery.as_deref().map(|wanted| delivery(&web, Some(wanted))).transpose()?;
-    let in_body =
-        wanted.map_or_else(|| Kind::LoginChallenge.fits(&body.challenge), |wanted| wanted == Delivery::Body);
+    let named = body.challenge;
+    let is_secret = || named.as_ref().is_none_or(|named| Kind::LoginChallenge.fits(named));
+    let in_body = wanted.map_or_else(is_secret, |wanted| wanted == Delivery::Body);
     let browser = Browser::new(&web, &headers);
     let admitted = if in_body { None } else { Some(browser.admit(body.csrf_token.as_deref()).await?) };
+    let (Some(named), Some(method)) = (named, body.method) else {
+        return Err(Failure::field("challenge", "required", "Give `challenge` and `method`."));
+    };
     let challenge = match &admitted {
-        None => Presented::Body(body.challenge),
+        None => Presented::Body(named),
         Some(admitted) => {
-            let secret = admitted.brought().challenge.clone();
-            Presented::Browser { secret, named: Some(body.challenge) }
+            Presented::Browser { secret: admitted.brought().challenge.clone(), named: Some(named) }
         }
     };
     let request = FactorLogin {
         challenge,
-        showing: Showing {
-            method: body.method,
-            code: body.code,
-            passkey: shown_in(body.ceremony, body.credential),
-        },
+        showing: Showing { method, code: body.code, passkey: shown_in(body.ceremony, body.credential) },
         remember_device: body.remember_device,
         replaces: handover(Delivery::Body, admitted.as_ref()).replaces,
     };

@@ -165,6 +165,12 @@ pub(crate) fn may_change_credentials(caller: &Caller) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What [`OwnFactorToo`] asks for, of somebody who presses a button.
+pub(crate) fn may_change_factors(caller: &Caller) -> Result<(), Failure> {
+    caller.has_own_password()?;
+    may_change_credentials(caller)
+}
+
 impl From<NotOwn> for Failure {
     fn from(why: NotOwn) -> Self {
         Self::new(match why {

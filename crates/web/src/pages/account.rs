@@ -93,6 +93,7 @@ pub(crate) async fn show(opened: Opened) -> PageAnswer {
 async fn shown(opened: &Opened, visit: &Visit, message: Option<Message>) -> Answer {
     match (&visit.user, known(opened, visit).await?) {
         (Some(caller), Some(_)) if caller.must_change_password => see_other(paths::PASSWORD_PAGE),
+        (Some(caller), Some(_)) if caller.must_set_up_factor => see_other(paths::FACTORS_PAGE),
         (Some(caller), Some(user)) => page(&account(opened, (visit, caller), user, message).await?),
         _ => see_other(&opened.to_sign_in()),
     }

@@ -39,6 +39,10 @@ pub(super) enum Kind {
     /// An address or a user name.
     Name,
     Email,
+    /// A code, never rendered with what was sent.
+    Code,
+    /// A box to tick.
+    Tick,
     /// Never rendered with what was sent.
     Password,
 }
@@ -61,7 +65,8 @@ pub(super) struct Field {
 impl Kind {
     const fn name(self) -> &'static str {
         match self {
-            Self::Text | Self::Name => "text",
+            Self::Text | Self::Name | Self::Code => "text",
+            Self::Tick => "checkbox",
             Self::Email => "email",
             Self::Password => "password",
         }
@@ -69,7 +74,7 @@ impl Kind {
 
     /// Not words, which phones would mend.
     const fn is_spelled(self) -> bool {
-        matches!(self, Self::Name | Self::Email)
+        matches!(self, Self::Name | Self::Email | Self::Code)
     }
 }
 
@@ -95,7 +100,11 @@ impl Field {
 
     /// With what was sent, or is known. Passwords stay empty.
     pub(super) fn value(self, value: &str) -> Self {
-        if self.kind == Kind::Password { self } else { Self { value: value.to_owned(), ..self } }
+        if matches!(self.kind, Kind::Password | Kind::Code) {
+            self
+        } else {
+            Self { value: value.to_owned(), ..self }
+        }
     }
 
     pub(super) fn hint(self, hint: String) -> Self {
@@ -162,6 +171,11 @@ impl Form {
         Self { passkey: takes, ..self }
     }
 
+    /// Whether the browser offers passkeys in one of its fields.
+    fn offers_passkeys(&self) -> bool {
+        self.fields.iter().any(|field| field.autocomplete.ends_with("webauthn"))
+    }
+
     /// What was sent, in the field called `name`.
     pub(super) fn keep(&mut self, name: &str, value: &str) {
         for field in self.fields.iter_mut().filter(|field| field.name == name && field.kind != Kind::Password)
@@ -206,6 +220,7 @@ impl Form {
                 whole("invite_code")
             }
             Code::WrongPassword => whole("current_password"),
+            Code::WrongCode => whole("code"),
             Code::PasswordUnchanged => whole("new_password"),
             _ => problem
                 .field_errors()

@@ -2,24 +2,22 @@
 //! in the form of the page.
 
 use askama::Template;
-use http::HeaderMap;
 use portcullis_app::bearer::Caller;
-use portcullis_app::me::FRESH;
 use portcullis_app::passkeys::{NewPasskeyRequest, PasskeyView};
-use portcullis_core::ids::{PasskeyId, UserId};
-use portcullis_core::recovery_code::RecoveryCode;
+use portcullis_core::ids::PasskeyId;
 use portcullis_edge::code::Code;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::account::to_the_minute;
+use super::factors::recovery_codes;
 use super::html::{Message, PageAnswer, message, page, refused, see_other};
 use super::opened::{Opened, Pressed, with_return_to};
 use super::sign_in::known;
 use super::visit::Visit;
 use crate::api::token_response::cookies_of;
-use crate::extract::{Admitted, may_change_credentials};
+use crate::extract::{Admitted, may_change_factors};
 use crate::failure::{Answer, Failure};
 use crate::paths;
 
@@ -52,8 +50,6 @@ pub(crate) struct PasskeysForm {
 #[template(path = "passkeys.html")]
 struct Passkeys {
     message: Option<Message>,
-    /// The only time they are shown.
-    recovery_codes: Vec<String>,
     passkeys: Vec<Passkey>,
     csrf_token: String,
     /// Where somebody shows once more that it is them, and comes back.
@@ -98,60 +94,52 @@ async fn shown(opened: &Opened, visit: &Visit, message: Option<Message>) -> Answ
     match (&visit.user, known(opened, visit).await?) {
         (Some(caller), Some(_)) if caller.must_change_password => see_other(paths::PASSWORD_PAGE),
         (Some(caller), Some(user)) => {
-            may_change_credentials(caller)?;
+            may_change_factors(caller)?;
             if !opened.web.cx.takes_passkeys() {
                 return Err(Failure::new(Code::NotFound));
             }
-            list(opened, visit.csrf_token(opened), (user.id, message, Vec::new())).await
+            let passkeys = opened.web.cx.list_passkeys(user.id).await?;
+            page(&Passkeys {
+                message,
+                passkeys: passkeys.into_iter().map(Passkey::from).collect(),
+                csrf_token: visit.csrf_token(opened),
+                fresh: step_up(),
+            })
         }
         _ => see_other(&opened.to_sign_in()),
     }
 }
 
-async fn list(
-    opened: &Opened,
-    csrf_token: String,
-    (user, message, recovery_codes): (UserId, Option<Message>, Vec<String>),
-) -> Answer {
-    let passkeys = opened.web.cx.list_passkeys(user).await?.into_iter().map(Passkey::from).collect();
-    page(&Passkeys { message, recovery_codes, passkeys, csrf_token, fresh: fresh_sign_in() })
-}
-
-/// The sign-in page, where whoever signed in too long ago does so again and comes back here.
-fn fresh_sign_in() -> String {
-    format!("{}&max_age={}", with_return_to(paths::SIGN_IN_PAGE, paths::PASSKEYS_PAGE), FRESH.as_secs())
+/// Where whoever signed in too long ago shows once more that it is them, and comes back here.
+fn step_up() -> String {
+    with_return_to(paths::STEP_UP_PAGE, paths::PASSKEYS_PAGE)
 }
 
 /// Adds, renames or removes a passkey.
 #[utoipa::path(post, path = paths::PASSKEYS_PAGE, tag = "pages",
     request_body(content = PasskeysForm, content_type = "application/x-www-form-urlencoded"), responses(
     (status = 200, content_type = "text/html", description = "Added, with recovery codes: the only time they are shown"),
-    (status = 303, description = "Done: to this page; or to the sign-in page, if that was too long ago")))]
+    (status = 303, description = "Done: to this page; or to show once more who it is")))]
 pub(crate) async fn submit(opened: Opened, Pressed(sent): Pressed<PasskeysForm>) -> PageAnswer {
     let (visit, admitted) = Visit::pressing(&opened, &sent.csrf_token).await?;
     let done = match &visit.user {
-        Some(caller) => change(&opened, (&visit, caller, &admitted), sent).await,
+        Some(caller) => change(&opened, (caller, &admitted), sent).await,
         None => see_other(&opened.to_sign_in()),
     };
     let answer = match done {
-        Err(failure) if failure.code() == Code::FreshLoginRequired => see_other(&fresh_sign_in()),
+        Err(failure) if failure.code() == Code::FreshLoginRequired => see_other(&step_up()),
         Err(failure) if is_mendable(&failure) => {
-            let said = message(failure.problem(), &HeaderMap::new());
-            let again = shown(&opened, &visit, Some(said)).await;
-            refused(failure, |_, _| again)
+            let (problem, log) = failure.into_parts();
+            let again = shown(&opened, &visit, Some(message(&problem, &http::HeaderMap::new()))).await;
+            refused(Failure::rejoined(problem, log), |_, _| again)
         }
         answer => answer,
     };
     visit.answer(answer)
 }
 
-async fn change(
-    opened: &Opened,
-    (visit, caller, admitted): (&Visit, &Caller, &Admitted),
-    sent: PasskeysForm,
-) -> Answer {
-    caller.has_own_password()?;
-    may_change_credentials(caller)?;
+async fn change(opened: &Opened, (caller, admitted): (&Caller, &Admitted), sent: PasskeysForm) -> Answer {
+    may_change_factors(caller)?;
     let (web, client) = (&opened.web, &opened.client);
     if !sent.remove.is_empty() {
         let id: PasskeyId = sent.remove.parse().map_err(|_| Failure::new(Code::NotFound))?;
@@ -166,11 +154,10 @@ async fn change(
     let credential = serde_json::from_str(&sent.credential).unwrap_or(Value::Null);
     let request = NewPasskeyRequest { ceremony: sent.ceremony, credential, name: Some(sent.name) };
     let added = web.cx.add_passkey(caller, request, client).await?;
-    let codes: Vec<_> = added.recovery_codes.iter().map(RecoveryCode::shown).collect();
-    let mut response = if codes.is_empty() {
+    let mut response = if added.recovery_codes.is_empty() {
         see_other(paths::PASSKEYS_PAGE)?
     } else {
-        list(opened, visit.csrf_token(opened), (caller.user, None, codes)).await?
+        recovery_codes(&added.recovery_codes, paths::PASSKEYS_PAGE)?
     };
     response.headers_mut().extend(cookies_of(&added.tokens, Some((web, admitted)))?);
     Ok(response)
@@ -185,6 +172,7 @@ fn is_mendable(failure: &Failure) -> bool {
             | Code::PasskeyTaken
             | Code::TooManyPasskeys
             | Code::LastWayIn
+            | Code::FactorRequired
             | Code::NotFound
     )
 }

@@ -18,8 +18,8 @@ use super::entries::Entries;
 use super::error::{ConfigError, Problem};
 use super::sections::{
     ApiTokensConfig, AuditConfig, BotsConfig, Config, DeletionConfig, ImpersonationConfig, LogFormat,
-    OutboundConfig, RateLimitConfig, RegistrationConfig, RegistrationMode, RevocationsConfig, StaleMode,
-    TelemetryConfig,
+    LoginConfig, OutboundConfig, RateLimitConfig, RegistrationConfig, RegistrationMode, RevocationsConfig,
+    StaleMode, TelemetryConfig,
 };
 use super::{network, text};
 
@@ -44,6 +44,10 @@ pub(super) fn config(entries: &mut Entries, cwd: &Path) -> Result<Config, Config
         database: server::database(entries)?,
         registration: registration(entries)?,
         password: password::password(entries, cwd)?,
+        login: LoginConfig {
+            require_factor: entries.parse_list("login.require_factor", text::role)?,
+            trust_device_for: entries.duration("login.trust_device_for"),
+        },
         rate_limit: rate_limit(entries),
         api_tokens: api_tokens(entries)?,
         bots: BotsConfig { max_per_user: entries.integer("bots.max_per_user") },

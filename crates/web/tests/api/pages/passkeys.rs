@@ -12,7 +12,7 @@ use crate::on_both;
 use crate::support::{private, refused};
 
 const PAGE: &str = "/account/passkeys";
-const FRESH: &str = "/sign-in?return_to=%2Faccount%2Fpasskeys&max_age=600";
+const FRESH: &str = "/step-up?return_to=%2Faccount%2Fpasskeys";
 
 /// What the script of the page asks for.
 async fn begin(browser: &Browser, path: &str, token: &str) -> Value {
@@ -50,7 +50,7 @@ on_both! {
         assert!(open(&browser, PAGE).await.by_id("none").is_some());
         let (mut laptop, mut phone) = (Authenticator::default(), Authenticator::synced());
         let first = Page::of(add(&browser, &mut laptop, "my <laptop>").await, 200);
-        assert!(first.by_id("recovery-codes").is_some(), "with the first one");
+        assert!(first.links().contains(&PAGE), "recovery codes, and on from there");
         app.clock.advance(Duration::from_secs(1));
         // The session has shown it: another may follow at once.
         sent_on(&add(&browser, &mut phone, "phone").await, PAGE);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_testkit::{Actor, Backend, PASSWORD, Reply, TestApp};
+use portcullis_testkit::{Actor, PASSWORD, Reply, TestApp};
 use serde_json::json;
 
 use super::{CONFIRM, Phone, STEP_UP, TOTP, challenge, set_up, show, wrong};

@@ -1,11 +1,11 @@
 //! What is told of factors, and what never is.
 
-use portcullis_testkit::{Backend, TestApp};
+use portcullis_testkit::TestApp;
 use serde_json::json;
 
 use super::{TOTP, set_up};
 use crate::on_both;
-use crate::support::{admin, events, mailed, private, refused, user_id};
+use crate::support::{admin, events, private, refused, user_id};
 
 on_both! {
     async fn the_export_says_what_there_is_and_no_secret(backend: Backend) {
@@ -38,7 +38,9 @@ on_both! {
         app.sign_in("ada").await;
         let reset = events(&app, "factor.reset").await;
         assert_eq!((reset.len(), &reset[0]["actor"]), (1, &json!(root.user)));
-        assert!(mailed(&app, "ada@example.org").await.contains("removed"));
+        app.deliver_mail().await;
+        let mails = app.mails().await;
+        assert!(mails.iter().any(|mail| mail.to == "ada@example.org" && mail.subject == "A second factor was removed"));
         refused(&root.delete(&path).await, 409, "no_factor");
         let nobody = "/admin/api/users/00000000-0000-7000-8000-000000000000/factors";
         refused(&root.delete(nobody).await, 404, "not_found");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_testkit::{Backend, TestApp};
+use portcullis_testkit::TestApp;
 use serde_json::json;
 
 use super::{challenge, set_up, show, sign_in, texts};

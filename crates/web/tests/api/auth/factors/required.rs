@@ -18,7 +18,7 @@ async fn strict(backend: Backend) -> TestApp {
 on_both! {
     async fn get_a_session_that_can_do_nothing_else(backend: Backend) {
         let app = strict(backend).await;
-        let mut root = admin(&app, "root").await;
+        let root = admin(&app, "root").await;
         let claims = claims_of(&root);
         assert_eq!((&claims["pwd_change"], &claims["factor_setup"]), (&json!(true), &json!(true)));
         for path in ["/admin/api/users", "/auth/sessions", "/auth/tokens", "/auth/me/export"] {

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use portcullis_testkit::{Backend, PASSWORD, TestApp};
+use portcullis_testkit::{PASSWORD, TestApp};
 use serde_json::json;
 
-use super::{CONFIRM, Phone, TOTP, challenge, set_up, show, sign_in, wrong};
+use super::{CONFIRM, Phone, TOTP, challenge, set_up, show, sign_in, texts, wrong};
 use crate::on_both;
-use crate::support::{OTHER_PASSWORD, claims_of, credentials, events, mailed, private, refused};
+use crate::support::{OTHER_PASSWORD, claims_of, credentials, events, private, refused};
 
 on_both! {
     async fn counts_for_nothing_before_its_first_code(backend: Backend) {
@@ -27,7 +27,7 @@ on_both! {
         let reply = ada.post(CONFIRM, &json!({"code": phone.code(&app, 0)})).await;
         private(&reply, 200);
         assert_eq!(reply.json["factor_id"], json!(phone.id));
-        let codes = super::texts(&reply.json["recovery_codes"]);
+        let codes = texts(&reply.json["recovery_codes"]);
         assert_eq!(codes.len(), 10);
         ada.take_tokens(&reply);
         assert_eq!(claims_of(&ada)["amr"], json!(["pwd", "otp", "mfa"]));
@@ -37,7 +37,9 @@ on_both! {
         private(&own, 200);
         assert_eq!((&own.json["items"][0]["kind"], &own.json["recovery_codes"]), (&json!("totp"), &json!(10)));
         assert_eq!(events(&app, "factor.added").await.len(), 1);
-        assert!(mailed(&app, "ada@example.org").await.contains("second factor"));
+        app.deliver_mail().await;
+        let mails = app.mails().await;
+        assert!(mails.iter().any(|mail| mail.to == "ada@example.org" && mail.subject == "A second factor was added"));
     }
 
     async fn access_tokens_so_far_end_and_the_sessions_live_on(backend: Backend) {

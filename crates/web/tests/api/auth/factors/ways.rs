@@ -1,6 +1,6 @@
 //! Other ways to a session or a token, and what they ask for of second factors.
 
-use portcullis_testkit::{Backend, PASSWORD, TestApp};
+use portcullis_testkit::{PASSWORD, TestApp};
 use serde_json::json;
 
 use super::{set_up, sign_in, wrong};
