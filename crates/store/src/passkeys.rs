@@ -1,6 +1,7 @@
 //! Passkeys, and the ceremonies in which they are registered and used. A ceremony is used up by deleting it, so that of
 //! two who end it at once one does, on whatever node.
 
+use portcullis_core::factor::{Factor, Factors};
 use portcullis_core::ids::{PasskeyId, SessionId, UserId};
 use portcullis_core::secret_token::SecretDigest;
 use portcullis_core::time::Timestamp;
@@ -41,6 +42,10 @@ const RENAME: &str = concat!(
 );
 const DELETE: &str = "DELETE FROM passkeys WHERE id = $1 AND user_id = $2 RETURNING name";
 const DELETE_ALL: &str = "DELETE FROM passkeys WHERE user_id = $1";
+/// Ids sort by time.
+const DELETE_YOUNGER: &str = "DELETE FROM passkeys WHERE user_id = $1 AND id > $2";
+const NONE_LEFT: &str = "UPDATE users SET factors = factors - $2 WHERE id = $1 AND (factors & $2) <> 0 \
+    AND NOT EXISTS (SELECT 1 FROM passkeys WHERE user_id = $1)";
 const HAS_ANY: &str = "SELECT COUNT(*) FROM passkeys WHERE user_id = $1";
 const BEGIN: &str = "INSERT INTO passkey_ceremonies (digest, kind, user_id, session_id, state, expires_at) \
     VALUES ($1, $2, $3, $4, $5, $6)";
@@ -337,6 +342,15 @@ pub async fn remove(tx: &mut Tx, id: PasskeyId, owner: Asker, now: Timestamp) ->
 /// Takes all passkeys of a user away, who is to show others.
 pub async fn remove_all(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
     affected!(tx, sqlx::query(DELETE_ALL).bind(user.uuid()))?;
+    Ok(())
+}
+
+/// Takes the passkeys of a user away that were registered after `since`, which is an id of that moment: whoever came in
+/// then does not come back by them. The epoch has moved in the same transaction, and no session is left.
+pub async fn remove_younger(tx: &mut Tx, user: UserId, since: Uuid) -> Result<(), StoreError> {
+    affected!(tx, sqlx::query(DELETE_YOUNGER).bind(user.uuid()).bind(since))?;
+    let passkey = Factors::NONE.with(Factor::Passkey).bits();
+    affected!(tx, sqlx::query(NONE_LEFT).bind(user.uuid()).bind(passkey))?;
     Ok(())
 }
 

@@ -180,6 +180,23 @@ contract! {
         assert!(!ways().await.any());
     }
 
+    async fn those_since_a_moment_go_and_with_the_last_the_factor(t: &TestStore) {
+        let ada = make_user(t, "ada").await;
+        let user = ada.id;
+        execute(&t.store, "UPDATE users SET factors = 3").await;
+        let before = make(t, &ada, b"one").await;
+        t.clock.advance(std::time::Duration::from_millis(1));
+        let since = PasskeyId::new(t.now(), &*t.random).uuid();
+        t.clock.advance(std::time::Duration::from_millis(1));
+        make(t, &ada, b"two").await;
+        for (since, left, factors) in [(since, 1, 3), (uuid::Uuid::nil(), 0, 1), (uuid::Uuid::nil(), 0, 1)] {
+            commit!(t.store, [] tx => passkeys::remove_younger(tx, user, since)).expect("committed");
+            let listed = t.store.passkeys(user).await.expect("read");
+            assert_eq!((listed.len(), number(&t.store, "SELECT factors FROM users").await), (left, factors));
+            assert!(listed.iter().all(|passkey| passkey.id == before.id));
+        }
+    }
+
     async fn a_ceremony_is_used_up_once_by_whom_it_is_for(t: &TestStore) {
         let (ada, bob) = (make_user(t, "ada").await, make_user(t, "bob").await);
         let (of_ada, of_anybody) = (ceremony(t, Some(ada.id)), ceremony(t, None));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{register, sign_in, try_sign_in};
 use crate::on_both;
-use crate::support::{events, made, private, refused};
+use crate::support::{events, made, mailed, private, refused};
 
 fn path(passkey: &Value) -> String {
     format!("/auth/passkeys/{}", passkey["id"].as_str().unwrap())
@@ -129,4 +129,25 @@ async fn they_go_with_their_user() {
     // Nobody has it any more.
     made(&app, "bob", |_| {}).await;
     register(&mut app.sign_in("bob").await, &mut authenticator, "x").await;
+}
+
+#[tokio::test]
+async fn undoing_a_change_of_address_takes_those_away_that_came_after_it() {
+    let app = TestApp::new(Backend::Sqlite).await;
+    let mut ada = app.sign_up("ada").await;
+    let (mut before, mut after) = (Authenticator::default(), Authenticator::default());
+    register(&mut ada, &mut before, "before").await;
+    app.clock.advance(Duration::from_millis(1));
+    let body = json!({"email": "eve@example.org", "current_password": portcullis_testkit::PASSWORD});
+    private(&ada.patch("/auth/me", &body).await, 200);
+    let link = mailed(&app, "eve@example.org").await;
+    assert_eq!(app.anon().post("/auth/email/verify", &json!({"token": link})).await.status, 204);
+    let undo = mailed(&app, "ada@example.org").await;
+    app.clock.advance(Duration::from_millis(1));
+    let mut eve = sign_in(&app, &mut before).await;
+    register(&mut eve, &mut after, "after").await;
+    assert_eq!(app.anon().post("/auth/email/undo", &json!({"token": undo})).await.status, 204);
+    refused(&try_sign_in(&app, &mut after).await, 401, "invalid_credentials");
+    let ada = sign_in(&app, &mut before).await;
+    assert_eq!(ada.get("/auth/passkeys").await.json["items"].as_array().unwrap().len(), 1);
 }
