@@ -41,6 +41,7 @@ mod sessions;
 mod set_up;
 mod slow_downs;
 mod status_indexes;
+mod totp;
 mod users;
 mod webhooks;
 mod write_one;

@@ -3,6 +3,7 @@
 mod account;
 mod assets;
 mod csrf;
+mod factors;
 mod forward_auth;
 mod html;
 mod invite;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portcullis_testkit::app::Browser;
-use portcullis_testkit::{Authenticator, Backend, TestApp};
+use portcullis_testkit::{SecurityKey, Backend, TestApp};
 use serde_json::{Value, json};
 
 use super::{Page, open, send, sent_on, signed_in};
@@ -22,7 +22,7 @@ async fn begin(browser: &Browser, path: &str, token: &str) -> Value {
 }
 
 /// Adds a passkey as the script of the page does.
-async fn add(browser: &Browser, authenticator: &mut Authenticator, name: &str) -> portcullis_testkit::Reply {
+async fn add(browser: &Browser, authenticator: &mut SecurityKey, name: &str) -> portcullis_testkit::Reply {
     let token = open(browser, PAGE).await.value("csrf_token").to_owned();
     let begun = begin(browser, REGISTER_START, &token).await;
     let credential = authenticator.create(&begun["publicKey"]).to_string();
@@ -48,7 +48,7 @@ on_both! {
         let browser = signed_in(&app, "ada").await;
         assert!(open(&browser, "/account").await.links().contains(&PAGE));
         assert!(open(&browser, PAGE).await.by_id("none").is_some());
-        let (mut laptop, mut phone) = (Authenticator::default(), Authenticator::synced());
+        let (mut laptop, mut phone) = (SecurityKey::default(), SecurityKey::synced());
         let first = Page::of(add(&browser, &mut laptop, "my <laptop>").await, 200);
         assert!(first.links().contains(&PAGE), "recovery codes, and on from there");
         app.clock.advance(Duration::from_secs(1));
@@ -86,7 +86,7 @@ on_both! {
     async fn what_is_wrong_is_said_on_the_page(backend: Backend) {
         let app = TestApp::new(backend).await;
         let browser = signed_in(&app, "ada").await;
-        let mut authenticator = Authenticator::default();
+        let mut authenticator = SecurityKey::default();
         Page::of(add(&browser, &mut authenticator, "one").await, 200);
         let shown = async |fields: &[(&str, &str)], status| {
             let token = open(&browser, PAGE).await.value("csrf_token").to_owned();
@@ -111,7 +111,7 @@ on_both! {
 async fn whoever_signed_in_too_long_ago_does_so_again() {
     let app = TestApp::new(Backend::Sqlite).await;
     let browser = signed_in(&app, "ada").await;
-    Page::of(add(&browser, &mut Authenticator::default(), "one").await, 200);
+    Page::of(add(&browser, &mut SecurityKey::default(), "one").await, 200);
     app.clock.advance(Duration::from_secs(601));
     let page = open(&browser, PAGE).await;
     assert_eq!(page.by_id("add-passkey").unwrap().attribute("data-fresh"), Some(FRESH));

@@ -13,8 +13,7 @@ mod ways;
 use std::time::Duration;
 
 use portcullis_core::time::Clock as _;
-use portcullis_core::totp::{TotpSecret, step_at};
-use portcullis_testkit::{Actor, PASSWORD, Reply, TestApp};
+use portcullis_testkit::{Actor, Authenticator, PASSWORD, Reply, TestApp};
 use serde_json::{Value, json};
 
 use crate::support::{credentials, private, refused};
@@ -26,7 +25,7 @@ pub(crate) const STEP_UP: &str = "/auth/step-up";
 
 /// An app for codes, set up by what the server says of it.
 pub(crate) struct Phone {
-    secret: TotpSecret,
+    app: Authenticator,
     /// Its id at the server.
     pub(crate) id: String,
     pub(crate) recovery_codes: Vec<String>,
@@ -35,25 +34,13 @@ pub(crate) struct Phone {
 impl Phone {
     /// Reads the secret of an answer.
     pub(crate) fn new(begun: &Value) -> Self {
-        let text = begun["secret"].as_str().expect("a secret");
-        let mut bytes = Vec::new();
-        let (mut bits, mut count) = (0_u32, 0);
-        for digit in text.bytes() {
-            let at = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".iter().position(|known| *known == digit);
-            bits = bits << 5 | u32::try_from(at.expect("base32")).unwrap();
-            count += 5;
-            if count >= 8 {
-                count -= 8;
-                bytes.push((bits >> count & 0xff) as u8);
-            }
-        }
-        let secret = TotpSecret::from_bytes(&bytes).expect("20 bytes");
-        Self { secret, id: begun["id"].as_str().unwrap().to_owned(), recovery_codes: vec![] }
+        let app = Authenticator::new(begun["secret"].as_str().expect("a secret"));
+        Self { app, id: begun["id"].as_str().unwrap().to_owned(), recovery_codes: vec![] }
     }
 
     /// The code that it shows so many steps from now.
     pub(crate) fn code(&self, app: &TestApp, steps: i64) -> String {
-        self.secret.code(step_at(app.clock.now()) + steps)
+        self.app.code(app.clock.now(), steps)
     }
 
     /// A code that was not shown before: time goes by until there is one.

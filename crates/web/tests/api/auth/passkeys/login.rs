@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portcullis_core::rate::Rate;
-use portcullis_testkit::{Authenticator, Backend, TestApp};
+use portcullis_testkit::{SecurityKey, Backend, TestApp};
 use serde_json::{Value, json};
 
 use super::{LOGIN_FINISH, LOGIN_START, begin, register, shown, sign_in, try_sign_in};
@@ -15,7 +15,7 @@ on_both! {
     async fn nobody_is_named_and_somebody_is_signed_in(backend: Backend) {
         let app = TestApp::new(backend).await;
         let mut ada = app.sign_up("ada").await;
-        let mut authenticator = Authenticator::counting();
+        let mut authenticator = SecurityKey::counting();
         register(&mut ada, &mut authenticator, "laptop").await;
         app.clock.advance(Duration::from_secs(60));
 
@@ -46,7 +46,7 @@ on_both! {
     async fn a_synced_passkey_is_kept_by_software(backend: Backend) {
         let app = TestApp::new(backend).await;
         let mut ada = app.sign_up("ada").await;
-        let mut authenticator = Authenticator::synced();
+        let mut authenticator = SecurityKey::synced();
         let made = register(&mut ada, &mut authenticator, "phone").await;
         assert_eq!(made["backed_up"], true);
         // It counts nothing, as often as it is used.
@@ -58,7 +58,7 @@ on_both! {
     async fn a_counter_that_goes_backwards_signs_nobody_in(backend: Backend) {
         let app = TestApp::new(backend).await;
         let mut ada = app.sign_up("ada").await;
-        let mut authenticator = Authenticator::counting();
+        let mut authenticator = SecurityKey::counting();
         let made = register(&mut ada, &mut authenticator, "laptop").await;
         sign_in(&app, &mut authenticator).await;
         sign_in(&app, &mut authenticator).await;
@@ -80,7 +80,7 @@ on_both! {
     async fn a_ceremony_is_good_once_and_for_five_minutes(backend: Backend) {
         let app = TestApp::new(backend).await;
         let mut ada = app.sign_up("ada").await;
-        let mut authenticator = Authenticator::default();
+        let mut authenticator = SecurityKey::default();
         register(&mut ada, &mut authenticator, "x").await;
         let begun = begin(&app.anon(), LOGIN_START).await;
         let body = shown(&mut authenticator, &begun);
@@ -100,7 +100,7 @@ on_both! {
     async fn whoever_may_not_sign_in_may_not_by_passkey(backend: Backend) {
         let app = TestApp::new(backend).await;
         let mut ada = app.sign_up("ada").await;
-        let mut authenticator = Authenticator::default();
+        let mut authenticator = SecurityKey::default();
         register(&mut ada, &mut authenticator, "x").await;
         let strict = app.another(|setup| setup.settings.require_email_verification = true).await;
         refused(&try_sign_in(&strict, &mut authenticator).await, 403, "email_not_verified");
@@ -116,7 +116,7 @@ on_both! {
     async fn a_passkey_owes_nothing_and_a_password_owes_a_passkey(backend: Backend) {
         let app = TestApp::new(backend).await;
         let mut ada = app.sign_up("ada").await;
-        let mut authenticator = Authenticator::default();
+        let mut authenticator = SecurityKey::default();
         register(&mut ada, &mut authenticator, "x").await;
         let body = json!({"email": "ada@example.org", "password": portcullis_testkit::PASSWORD});
         let owed = app.anon().post("/auth/login", &body).await;
@@ -144,11 +144,11 @@ async fn the_answers_are_the_same_for_everybody() {
     let app = TestApp::new(Backend::Sqlite).await;
     let nobody = app.anon().send(http::Method::POST, LOGIN_START, None).await;
     let mut ada = app.sign_up("ada").await;
-    let mut authenticator = Authenticator::default();
+    let mut authenticator = SecurityKey::default();
     register(&mut ada, &mut authenticator, "x").await;
     let somebody = ada.send(http::Method::POST, LOGIN_START, None).await;
     assert_eq!(without_marks(&nobody), without_marks(&somebody));
-    let mut unknown = Authenticator::claiming(authenticator.user.as_deref().unwrap());
+    let mut unknown = SecurityKey::claiming(authenticator.user.as_deref().unwrap());
     let unknown = try_sign_in(&app, &mut unknown).await;
     authenticator.verifies = false;
     let refused_one = try_sign_in(&app, &mut authenticator).await;
@@ -157,7 +157,7 @@ async fn the_answers_are_the_same_for_everybody() {
 }
 
 /// What an authenticator does wrong, and what the audit log says of it.
-type Lie = fn(&mut Authenticator, &Authenticator);
+type Lie = fn(&mut SecurityKey, &SecurityKey);
 
 const LIES: [(&str, Lie); 6] = [
     ("another origin", |a, _| a.origin = "https://evil.example".into()),
@@ -177,10 +177,10 @@ const LIES: [(&str, Lie); 6] = [
 async fn what_a_browser_would_not_have_answered_is_refused() {
     let app = TestApp::new(Backend::Sqlite).await;
     let (mut ada, mut bob) = (app.sign_up("ada").await, app.sign_up("bob").await);
-    let mut of_ada = Authenticator::default();
+    let mut of_ada = SecurityKey::default();
     register(&mut ada, &mut of_ada, "x").await;
     for (why, lie) in LIES {
-        let mut of_bob = Authenticator::default();
+        let mut of_bob = SecurityKey::default();
         register(&mut bob, &mut of_bob, "x").await;
         lie(&mut of_bob, &of_ada);
         app.clock.advance(Duration::from_millis(1));
@@ -188,7 +188,7 @@ async fn what_a_browser_would_not_have_answered_is_refused() {
         assert_eq!(events(&app, "login.failed").await.last().unwrap()["detail"]["reason"], why);
     }
     // Whose it is must be said where nobody was named.
-    let mut silent = Authenticator::default();
+    let mut silent = SecurityKey::default();
     register(&mut bob, &mut silent, "x").await;
     silent.user = None;
     refused(&try_sign_in(&app, &mut silent).await, 401, "invalid_credentials");
@@ -213,7 +213,7 @@ async fn what_cannot_be_read_is_said_by_field() {
         let body = json!({"ceremony": begun["ceremony"], "credential": credential});
         invalid(&app.anon().post(LOGIN_FINISH, &body).await, &[("credential", "invalid")]);
     }
-    let mut authenticator = Authenticator::claiming(&[0; 16]);
+    let mut authenticator = SecurityKey::claiming(&[0; 16]);
     let begun = begin(&app.anon(), LOGIN_START).await;
     let mut body = shown(&mut authenticator, &begun);
     body["audience"] = json!("https://elsewhere.example");
@@ -231,7 +231,7 @@ async fn both_steps_are_rate_limited() {
     })
     .await;
     for path in [LOGIN_START, LOGIN_FINISH] {
-        let body = json!({"ceremony": "x", "credential": Authenticator::default().get(&json!({"challenge": "AA"}))});
+        let body = json!({"ceremony": "x", "credential": SecurityKey::default().get(&json!({"challenge": "AA"}))});
         for _ in 0..2 {
             assert_ne!(app.anon().post(path, &body).await.status, 429, "{path}");
         }
@@ -243,7 +243,7 @@ async fn both_steps_are_rate_limited() {
 async fn a_browser_gets_cookies_in_the_place_of_those_it_has() {
     let app = TestApp::new(Backend::Sqlite).await;
     let mut ada = app.sign_up("ada").await;
-    let mut authenticator = Authenticator::default();
+    let mut authenticator = SecurityKey::default();
     register(&mut ada, &mut authenticator, "x").await;
     let mut browser = app.browser();
     browser.fetch_csrf_token().await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_testkit::{Authenticator, Backend, TestApp};
+use portcullis_testkit::{SecurityKey, Backend, TestApp};
 use serde_json::{Value, json};
 
 use super::{register, sign_in, try_sign_in};
@@ -17,7 +17,7 @@ on_both! {
     async fn they_are_listed_renamed_and_removed(backend: Backend) {
         let app = TestApp::new(backend).await;
         let mut ada = app.sign_up("ada").await;
-        let (mut one, mut two) = (Authenticator::default(), Authenticator::default());
+        let (mut one, mut two) = (SecurityKey::default(), SecurityKey::default());
         let first = register(&mut ada, &mut one, "laptop").await;
         app.clock.advance(Duration::from_millis(1));
         register(&mut ada, &mut two, "phone").await;
@@ -55,7 +55,7 @@ on_both! {
     async fn with_the_last_one_the_password_is_enough_again(backend: Backend) {
         let app = TestApp::new(backend).await;
         let mut ada = app.sign_up("ada").await;
-        let only = register(&mut ada, &mut Authenticator::default(), "x").await;
+        let only = register(&mut ada, &mut SecurityKey::default(), "x").await;
         private(&ada.delete(&path(&only)).await, 204);
         private(&app.sign_in("ada").await.get("/auth/me").await, 200);
     }
@@ -63,7 +63,7 @@ on_both! {
     async fn the_last_way_in_stays(backend: Backend) {
         let app = TestApp::new(backend).await;
         let mut ada = app.sign_up("ada").await;
-        let (mut one, mut two) = (Authenticator::default(), Authenticator::default());
+        let (mut one, mut two) = (SecurityKey::default(), SecurityKey::default());
         let first = register(&mut ada, &mut one, "one").await;
         app.database.tamper("UPDATE users SET password_hash = NULL");
         refused(&ada.delete(&path(&first)).await, 409, "last_way_in");
@@ -80,7 +80,7 @@ on_both! {
     async fn removing_needs_a_fresh_sign_in(backend: Backend) {
         let app = TestApp::new(backend).await;
         let mut ada = app.sign_up("ada").await;
-        let mut authenticator = Authenticator::default();
+        let mut authenticator = SecurityKey::default();
         let only = register(&mut ada, &mut authenticator, "x").await;
         app.clock.advance(Duration::from_secs(601));
         private(&ada.refresh().await, 200);
@@ -94,9 +94,9 @@ on_both! {
     async fn those_of_others_are_not_there(backend: Backend) {
         let app = TestApp::new(backend).await;
         let (mut ada, mut bob) = (app.sign_up("ada").await, app.sign_up("bob").await);
-        let mut authenticator = Authenticator::default();
+        let mut authenticator = SecurityKey::default();
         let of_ada = register(&mut ada, &mut authenticator, "x").await;
-        register(&mut bob, &mut Authenticator::default(), "x").await;
+        register(&mut bob, &mut SecurityKey::default(), "x").await;
         refused(&bob.patch(&path(&of_ada), &json!({"name": "mine"})).await, 404, "not_found");
         refused(&bob.delete(&path(&of_ada)).await, 404, "not_found");
         assert_eq!(ada.get("/auth/passkeys").await.json["items"][0]["name"], "x");
@@ -108,7 +108,7 @@ on_both! {
 async fn an_export_tells_of_them_and_of_no_key() {
     let app = TestApp::new(Backend::Sqlite).await;
     let mut ada = app.sign_up("ada").await;
-    let mut authenticator = Authenticator::default();
+    let mut authenticator = SecurityKey::default();
     let passkey = register(&mut ada, &mut authenticator, "laptop").await;
     let reply = ada.get("/auth/me/export").await;
     private(&reply, 200);
@@ -122,7 +122,7 @@ async fn they_go_with_their_user() {
     let app = TestApp::new(Backend::Sqlite).await;
     let root = crate::support::admin(&app, "root").await;
     let mut ada = app.sign_up("ada").await;
-    let mut authenticator = Authenticator::default();
+    let mut authenticator = SecurityKey::default();
     register(&mut ada, &mut authenticator, "x").await;
     private(&root.delete(&format!("/admin/api/users/{}", ada.user.as_deref().unwrap())).await, 204);
     refused(&try_sign_in(&app, &mut authenticator).await, 401, "invalid_credentials");
@@ -135,7 +135,7 @@ async fn they_go_with_their_user() {
 async fn undoing_a_change_of_address_takes_those_away_that_came_after_it() {
     let app = TestApp::new(Backend::Sqlite).await;
     let mut ada = app.sign_up("ada").await;
-    let (mut before, mut after) = (Authenticator::default(), Authenticator::default());
+    let (mut before, mut after) = (SecurityKey::default(), SecurityKey::default());
     register(&mut ada, &mut before, "before").await;
     app.clock.advance(Duration::from_millis(1));
     let body = json!({"email": "eve@example.org", "current_password": portcullis_testkit::PASSWORD});

@@ -7,7 +7,7 @@ mod nodes;
 mod register;
 mod second;
 
-use portcullis_testkit::{Actor, Authenticator, Reply, TestApp};
+use portcullis_testkit::{Actor, SecurityKey, Reply, TestApp};
 use serde_json::{Value, json};
 
 use crate::support::private;
@@ -25,18 +25,18 @@ pub(crate) async fn begin(actor: &Actor, path: &str) -> Value {
 }
 
 /// What ends the registration `begun`.
-pub(crate) fn created(authenticator: &mut Authenticator, begun: &Value, name: &str) -> Value {
+pub(crate) fn created(authenticator: &mut SecurityKey, begun: &Value, name: &str) -> Value {
     let credential = authenticator.create(&begun["publicKey"]);
     json!({"ceremony": begun["ceremony"], "credential": credential, "name": name})
 }
 
 /// What ends the sign-in `begun`.
-pub(crate) fn shown(authenticator: &mut Authenticator, begun: &Value) -> Value {
+pub(crate) fn shown(authenticator: &mut SecurityKey, begun: &Value) -> Value {
     json!({"ceremony": begun["ceremony"], "credential": authenticator.get(&begun["publicKey"])})
 }
 
 /// Registers a passkey and goes on with the new tokens: the passkey.
-pub(crate) async fn register(actor: &mut Actor, authenticator: &mut Authenticator, name: &str) -> Value {
+pub(crate) async fn register(actor: &mut Actor, authenticator: &mut SecurityKey, name: &str) -> Value {
     let begun = begin(actor, REGISTER_START).await;
     let reply = actor.post(REGISTER_FINISH, &created(authenticator, &begun, name)).await;
     private(&reply, 201);
@@ -45,13 +45,13 @@ pub(crate) async fn register(actor: &mut Actor, authenticator: &mut Authenticato
 }
 
 /// Tries to sign in.
-pub(crate) async fn try_sign_in(app: &TestApp, authenticator: &mut Authenticator) -> Reply {
+pub(crate) async fn try_sign_in(app: &TestApp, authenticator: &mut SecurityKey) -> Reply {
     let begun = begin(&app.anon(), LOGIN_START).await;
     app.anon().post(LOGIN_FINISH, &shown(authenticator, &begun)).await
 }
 
 /// Signs in.
-pub(crate) async fn sign_in(app: &TestApp, authenticator: &mut Authenticator) -> Actor {
+pub(crate) async fn sign_in(app: &TestApp, authenticator: &mut SecurityKey) -> Actor {
     let reply = try_sign_in(app, authenticator).await;
     private(&reply, 200);
     let mut actor = app.anon();

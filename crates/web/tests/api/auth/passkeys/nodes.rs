@@ -1,6 +1,6 @@
 //! Two nodes on one database: what is good once is good once on both together.
 
-use portcullis_testkit::{Authenticator, TestApp};
+use portcullis_testkit::{SecurityKey, TestApp};
 
 use super::{LOGIN_FINISH, LOGIN_START, REGISTER_FINISH, REGISTER_START, begin, created, register, shown};
 use crate::on_both;
@@ -11,7 +11,7 @@ on_both! {
         let app = TestApp::new(backend).await;
         let other = app.another(|_| {}).await;
         let mut ada = app.sign_up("ada").await;
-        let mut authenticator = Authenticator::default();
+        let mut authenticator = SecurityKey::default();
         register(&mut ada, &mut authenticator, "x").await;
         let begun = begin(&other.anon(), LOGIN_START).await;
         let body = shown(&mut authenticator, &begun);
@@ -29,7 +29,7 @@ on_both! {
         let app = TestApp::new(backend).await;
         let other = app.another(|_| {}).await;
         let mut ada = app.sign_up("ada").await;
-        let mut authenticator = Authenticator::counting();
+        let mut authenticator = SecurityKey::counting();
         register(&mut ada, &mut authenticator, "x").await;
         let mut tries = Vec::new();
         for node in [&app, &other] {
@@ -49,7 +49,7 @@ on_both! {
         let app = TestApp::new(backend).await;
         let other = app.another(|_| {}).await;
         let ada = app.sign_up("ada").await;
-        let mut authenticator = Authenticator::default();
+        let mut authenticator = SecurityKey::default();
         let begun = begin(&ada, REGISTER_START).await;
         private(&ada.at(&other).post(REGISTER_FINISH, &created(&mut authenticator, &begun, "x")).await, 201);
         let begun = begin(&other.anon(), LOGIN_START).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_testkit::{Authenticator, Backend, TestApp};
+use portcullis_testkit::{SecurityKey, Backend, TestApp};
 use serde_json::{Value, json};
 
 use super::{REGISTER_FINISH, REGISTER_START, begin, created, register, sign_in};
@@ -24,7 +24,7 @@ on_both! {
         assert_eq!(asked["excludeCredentials"], json!([]));
 
         let old = ada.clone();
-        let reply = ada.post(REGISTER_FINISH, &created(&mut Authenticator::default(), &begun, " laptop ")).await;
+        let reply = ada.post(REGISTER_FINISH, &created(&mut SecurityKey::default(), &begun, " laptop ")).await;
         private(&reply, 201);
         let expected = json!({
             "id": "[id]", "name": "laptop", "backed_up": false,
@@ -56,7 +56,7 @@ on_both! {
         let mut ada = app.sign_up("ada").await;
         let mut authenticators = Vec::new();
         for number in 0..20 {
-            let mut authenticator = Authenticator::default();
+            let mut authenticator = SecurityKey::default();
             register(&mut ada, &mut authenticator, &format!("number {number}")).await;
             authenticators.push(authenticator);
         }
@@ -72,7 +72,7 @@ on_both! {
     async fn none_is_registered_twice_whoever_has_it(backend: Backend) {
         let app = TestApp::new(backend).await;
         let (mut ada, mut bob) = (app.sign_up("ada").await, app.sign_up("bob").await);
-        let mut authenticator = Authenticator::default();
+        let mut authenticator = SecurityKey::default();
         register(&mut ada, &mut authenticator, "one").await;
         let begun = begin(&ada, REGISTER_START).await;
         let excluded = begun["publicKey"]["excludeCredentials"].as_array().unwrap();
@@ -93,7 +93,7 @@ on_both! {
         let (ada, bob) = (app.sign_up("ada").await, app.sign_up("bob").await);
         let elsewhere = app.sign_in("ada").await;
         let begun = begin(&ada, REGISTER_START).await;
-        let body = created(&mut Authenticator::default(), &begun, "x");
+        let body = created(&mut SecurityKey::default(), &begun, "x");
         for other in [&elsewhere, &bob] {
             refused(&other.post(REGISTER_FINISH, &body).await, 400, "passkey_refused");
         }
@@ -105,11 +105,11 @@ on_both! {
         let carl = app.sign_up("carl").await;
         let (late, in_time) = (begin(&carl, REGISTER_START).await, Duration::from_mins(5));
         app.clock.advance(in_time);
-        let body = created(&mut Authenticator::default(), &late, "late");
+        let body = created(&mut SecurityKey::default(), &late, "late");
         refused(&carl.post(REGISTER_FINISH, &body).await, 400, "passkey_refused");
         let begun = begin(&carl, REGISTER_START).await;
         app.clock.advance(in_time - Duration::from_micros(1));
-        private(&carl.post(REGISTER_FINISH, &created(&mut Authenticator::default(), &begun, "x")).await, 201);
+        private(&carl.post(REGISTER_FINISH, &created(&mut SecurityKey::default(), &begun, "x")).await, 201);
     }
 
     async fn it_needs_a_fresh_sign_in(backend: Backend) {
@@ -120,12 +120,12 @@ on_both! {
         let stale = ada.send(http::Method::POST, REGISTER_START, None).await;
         refused(&stale, 403, "fresh_login_required");
         assert_eq!((&stale.json["max_age"], &stale.json["methods"]), (&json!(600), &json!(["password"])));
-        register(&mut app.sign_in("ada").await, &mut Authenticator::default(), "x").await;
+        register(&mut app.sign_in("ada").await, &mut SecurityKey::default(), "x").await;
     }
 }
 
 /// What an authenticator does wrong.
-type Lie = fn(&mut Authenticator);
+type Lie = fn(&mut SecurityKey);
 
 const LIES: [(&str, Lie); 4] = [
     ("another origin", |a| a.origin = "https://evil.example".into()),
@@ -139,7 +139,7 @@ async fn what_a_browser_would_not_have_answered_is_refused() {
     let app = TestApp::new(Backend::Sqlite).await;
     let ada = app.sign_up("ada").await;
     for (what, lie) in LIES {
-        let mut authenticator = Authenticator::default();
+        let mut authenticator = SecurityKey::default();
         lie(&mut authenticator);
         let begun = begin(&ada, REGISTER_START).await;
         let reply = ada.post(REGISTER_FINISH, &created(&mut authenticator, &begun, "x")).await;
@@ -147,11 +147,11 @@ async fn what_a_browser_would_not_have_answered_is_refused() {
     }
     // The answer to another challenge, and one for a sign-in.
     let (one, two) = (begin(&ada, REGISTER_START).await, begin(&ada, REGISTER_START).await);
-    let mut body = created(&mut Authenticator::default(), &one, "x");
+    let mut body = created(&mut SecurityKey::default(), &one, "x");
     body["ceremony"] = two["ceremony"].clone();
     refused(&ada.post(REGISTER_FINISH, &body).await, 400, "passkey_refused");
     // Looking at it has used it up.
-    let body = created(&mut Authenticator::default(), &two, "x");
+    let body = created(&mut SecurityKey::default(), &two, "x");
     refused(&ada.post(REGISTER_FINISH, &body).await, 400, "passkey_refused");
     assert_eq!(ada.get("/auth/passkeys").await.json["items"], json!([]));
 }
@@ -167,18 +167,18 @@ async fn what_cannot_be_read_is_said_by_field() {
     }
     let begun = begin(&ada, REGISTER_START).await;
     for name in ["", " ", "a\nb", &"x".repeat(101)] {
-        let body = created(&mut Authenticator::default(), &begun, name);
+        let body = created(&mut SecurityKey::default(), &begun, name);
         let reply = ada.post(REGISTER_FINISH, &body).await;
         refused(&reply, 422, "validation_failed");
         assert_eq!(reply.json["errors"][0]["field"], "name", "{name:?}");
     }
     for ceremony in ["", "x", "pcw_0000000000000000000000000000000000000000000000000"] {
-        let mut body = created(&mut Authenticator::default(), &begun, "x");
+        let mut body = created(&mut SecurityKey::default(), &begun, "x");
         body["ceremony"] = json!(ceremony);
         refused(&ada.post(REGISTER_FINISH, &body).await, 400, "passkey_refused");
     }
     // None of that has used it up; and it needs no name.
-    let mut body = created(&mut Authenticator::default(), &begun, "x");
+    let mut body = created(&mut SecurityKey::default(), &begun, "x");
     body["name"] = Value::Null;
     let reply = ada.post(REGISTER_FINISH, &body).await;
     private(&reply, 201);
@@ -200,7 +200,7 @@ async fn only_a_session_of_ones_own_registers() {
     let mut other = app.another(|_| {}).await;
     other.cut_off().await;
     private(&ada.post("/auth/logout", &json!({})).await, 204);
-    let body = created(&mut Authenticator::default(), &begun, "x");
+    let body = created(&mut SecurityKey::default(), &begun, "x");
     refused(&ada.at(&other).post(REGISTER_FINISH, &body).await, 401, "invalid_token");
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_testkit::{Actor, Authenticator, Backend, PASSWORD, TestApp};
+use portcullis_testkit::{Actor, SecurityKey, Backend, PASSWORD, TestApp};
 use serde_json::{Value, json};
 
 use super::{LOGIN_FINISH, LOGIN_START, REGISTER_FINISH, REGISTER_START, begin, created, register, shown, sign_in};
@@ -21,7 +21,7 @@ async fn owing(app: &TestApp, name: &str) -> Value {
 /// What ends the second half, by a ceremony that begins with `start`.
 async fn second_half(
     app: &TestApp,
-    authenticator: &mut Authenticator,
+    authenticator: &mut SecurityKey,
     challenge: &Value,
     start: &Value,
 ) -> Value {
@@ -37,7 +37,7 @@ on_both! {
     async fn a_password_and_then_a_passkey(backend: Backend) {
         let app = TestApp::new(backend).await;
         let mut ada = app.sign_up("ada").await;
-        let mut authenticator = Authenticator::counting();
+        let mut authenticator = SecurityKey::counting();
         register(&mut ada, &mut authenticator, "x").await;
         let challenge = owing(&app, "ada").await;
         // The browser is asked for one of hers alone.
@@ -65,7 +65,7 @@ on_both! {
     async fn not_by_the_passkey_of_another(backend: Backend) {
         let app = TestApp::new(backend).await;
         let (mut ada, mut bob) = (app.sign_up("ada").await, app.sign_up("bob").await);
-        let (mut of_ada, mut of_bob) = (Authenticator::default(), Authenticator::default());
+        let (mut of_ada, mut of_bob) = (SecurityKey::default(), SecurityKey::default());
         register(&mut ada, &mut of_ada, "x").await;
         register(&mut bob, &mut of_bob, "x").await;
         let challenge = owing(&app, "ada").await;
@@ -91,7 +91,7 @@ on_both! {
     async fn a_copy_is_no_second_factor(backend: Backend) {
         let app = TestApp::new(backend).await;
         let mut ada = app.sign_up("ada").await;
-        let mut authenticator = Authenticator::counting();
+        let mut authenticator = SecurityKey::counting();
         register(&mut ada, &mut authenticator, "x").await;
         sign_in(&app, &mut authenticator).await;
         authenticator.counter = 1;
@@ -104,13 +104,13 @@ on_both! {
     async fn it_shows_once_more_who_one_is(backend: Backend) {
         let app = TestApp::new(backend).await;
         let (mut ada, mut bob) = (app.sign_up("ada").await, app.sign_up("bob").await);
-        let (mut of_ada, mut of_bob) = (Authenticator::default(), Authenticator::default());
+        let (mut of_ada, mut of_bob) = (SecurityKey::default(), SecurityKey::default());
         register(&mut ada, &mut of_ada, "x").await;
         register(&mut bob, &mut of_bob, "x").await;
         app.clock.advance(Duration::from_secs(601));
         private(&ada.refresh().await, 200);
         refused(&ada.send(http::Method::POST, REGISTER_START, None).await, 403, "fresh_login_required");
-        let step_up = async |actor: &Actor, authenticator: &mut Authenticator| {
+        let step_up = async |actor: &Actor, authenticator: &mut SecurityKey| {
             let mut body = shown(authenticator, &begin(&app.anon(), LOGIN_START).await);
             body["method"] = json!("passkey");
             actor.post(STEP_UP, &body).await
@@ -119,7 +119,7 @@ on_both! {
         let reply = step_up(&ada, &mut of_ada).await;
         private(&reply, 200);
         ada.take_tokens(&reply);
-        register(&mut ada, &mut Authenticator::default(), "another").await;
+        register(&mut ada, &mut SecurityKey::default(), "another").await;
         for body in [json!({"method": "passkey"}), json!({"method": "passkey", "ceremony": "x", "credential": {}})] {
             invalid(&ada.post(STEP_UP, &body).await, &[("credential", "invalid")]);
         }
@@ -128,7 +128,7 @@ on_both! {
     async fn the_list_of_factors_holds_them_and_lets_them_go(backend: Backend) {
         let app = TestApp::new(backend).await;
         let mut ada = app.sign_up("ada").await;
-        let passkey = register(&mut ada, &mut Authenticator::default(), "x").await;
+        let passkey = register(&mut ada, &mut SecurityKey::default(), "x").await;
         let listed = ada.get("/auth/factors").await;
         private(&listed, 200);
         let told = &listed.json["items"];
@@ -148,13 +148,13 @@ on_both! {
         let app = TestApp::new(backend).await;
         let mut ada = app.sign_up("ada").await;
         let begun = begin(&ada, REGISTER_START).await;
-        let reply = ada.post(REGISTER_FINISH, &created(&mut Authenticator::default(), &begun, "x")).await;
+        let reply = ada.post(REGISTER_FINISH, &created(&mut SecurityKey::default(), &begun, "x")).await;
         private(&reply, 201);
         ada.take_tokens(&reply);
         let codes = reply.json["recovery_codes"].as_array().unwrap().clone();
         assert!(codes.len() >= 8);
         let begun = begin(&ada, REGISTER_START).await;
-        let more = ada.post(REGISTER_FINISH, &created(&mut Authenticator::default(), &begun, "y")).await;
+        let more = ada.post(REGISTER_FINISH, &created(&mut SecurityKey::default(), &begun, "y")).await;
         assert_eq!(more.json["recovery_codes"], json!([]), "there are some left");
         let body = json!({"challenge": owing(&app, "ada").await, "method": "recovery_code", "code": codes[0]});
         private(&app.anon().post(LOGIN_FACTOR, &body).await, 200);
@@ -167,11 +167,11 @@ on_both! {
         .await;
         let mut ada = app.sign_up("ada").await;
         refused(&ada.get("/auth/sessions").await, 403, "factor_setup_required");
-        let only = register(&mut ada, &mut Authenticator::default(), "x").await;
+        let only = register(&mut ada, &mut SecurityKey::default(), "x").await;
         private(&ada.get("/auth/sessions").await, 200);
         let path = format!("/auth/passkeys/{}", only["id"].as_str().unwrap());
         refused(&ada.delete(&path).await, 409, "factor_required");
-        register(&mut ada, &mut Authenticator::default(), "y").await;
+        register(&mut ada, &mut SecurityKey::default(), "y").await;
         private(&ada.delete(&path).await, 204);
     }
 }
@@ -180,7 +180,7 @@ on_both! {
 async fn the_user_is_told_by_mail() {
     let app = TestApp::new(Backend::Sqlite).await;
     let mut ada = app.sign_up("ada").await;
-    let passkey = register(&mut ada, &mut Authenticator::default(), "x").await;
+    let passkey = register(&mut ada, &mut SecurityKey::default(), "x").await;
     private(&ada.delete(&format!("/auth/passkeys/{}", passkey["id"].as_str().unwrap())).await, 204);
     let mails = app.mails().await;
     let subjects: Vec<_> = mails.iter().map(|mail| &*mail.subject).collect();
