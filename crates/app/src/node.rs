@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use portcullis_store::sessions::Slice;
 use portcullis_store::{
-    api_tokens, clients, invites, keys, limits, links, login_challenges, outbox, passkeys, pending, revocations,
-    sessions, totp, trusted_devices,
+    api_tokens, clients, invites, keys, limits, links, login_challenges, outbox, passkeys, pending,
+    revocations, sessions, totp, trusted_devices,
 };
 use thiserror::Error;
 use uuid::Uuid;

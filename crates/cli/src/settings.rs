@@ -85,7 +85,12 @@ fn relying_party(loaded: &Loaded) -> Result<Option<RelyingParty>, ConfigError> {
     let Some(id) = &config.passkeys.rp_id else { return Ok(None) };
     let made = RelyingParty::new(id, &email(config).product, &config.passkeys.origins);
     made.map(Some).map_err(|_| {
-        refused(loaded, "passkeys.rp_id", "does not hold every origin", "leave it out, or mend passkeys.origins")
+        refused(
+            loaded,
+            "passkeys.rp_id",
+            "does not hold every origin",
+            "leave it out, or mend passkeys.origins",
+        )
     })
 }
 

@@ -36,10 +36,8 @@ const IS_KNOWN: &str = "SELECT COUNT(*) FROM passkeys WHERE credential_id = $1";
 /// A counter that does not go up is that of a copy. Authenticators that count nothing always say 0.
 const USE: &str = "UPDATE passkeys SET credential = $2, sign_count = $3, backed_up = $4, last_used_at = $5 \
     WHERE id = $1 AND (sign_count < $3 OR (sign_count = 0 AND $3 = 0))";
-const RENAME: &str = concat!(
-    "UPDATE passkeys SET name = $3 WHERE id = $1 AND user_id = $2 RETURNING ",
-    columns!()
-);
+const RENAME: &str =
+    concat!("UPDATE passkeys SET name = $3 WHERE id = $1 AND user_id = $2 RETURNING ", columns!());
 const DELETE: &str = "DELETE FROM passkeys WHERE id = $1 AND user_id = $2 RETURNING name";
 const DELETE_ALL: &str = "DELETE FROM passkeys WHERE user_id = $1";
 /// Ids sort by time.
@@ -291,8 +289,7 @@ pub async fn insert(tx: &mut Tx, new: &NewPasskey) -> Result<Made, StoreError> {
     if made > 0 {
         return Ok(Made::Done);
     }
-    let known: i64 =
-        on_tx!(tx, db => sqlx::query_scalar(IS_KNOWN).bind(&new.credential_id).fetch_one(db))?;
+    let known: i64 = on_tx!(tx, db => sqlx::query_scalar(IS_KNOWN).bind(&new.credential_id).fetch_one(db))?;
     Ok(if known > 0 { Made::Taken } else { Made::TooMany })
 }
 

@@ -10,8 +10,8 @@ use portcullis_store::passkeys::{self, CeremonyKind, Use};
 use serde_json::Value;
 use thiserror::Error;
 
-use super::relying_party::{Answer, Refusal};
 use super::Begun;
+use super::relying_party::{Answer, Refusal};
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
@@ -161,8 +161,8 @@ impl Cx {
             }
         };
         let token = request.device_token.as_deref();
-        let device =
-            token.and_then(|token| device_token::recognise(token, user.id, user.credential_epoch, &self.ring));
+        let device = token
+            .and_then(|token| device_token::recognise(token, user.id, user.credential_epoch, &self.ring));
         let proof = Proof { device, shown: Some(Factor::Passkey), ..Proof::own(user, methods) };
         let wish = Wish { handover: request.handover, audiences };
         Ok(self.sign_in(proof, wish, client).await.map_err(LoginError::from)?)

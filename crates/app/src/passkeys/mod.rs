@@ -22,12 +22,12 @@ use portcullis_core::factor::Factor;
 use portcullis_core::ids::{FactorId, PasskeyId, UserId};
 use portcullis_core::secret_token::{Kind, SecretDigest, SecretToken};
 use portcullis_core::validation::{FieldError, line};
+use portcullis_store::audit;
 pub use portcullis_store::passkeys::PasskeyView;
 use portcullis_store::passkeys::{self, CeremonyKind, NewCeremony, Spend, Spent};
-use portcullis_store::audit;
 pub use register::{Added, NewPasskeyRequest};
-pub use relying_party::{BadRelyingParty, RelyingParty};
 use relying_party::{Asked, Refusal};
+pub use relying_party::{BadRelyingParty, RelyingParty};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -188,9 +188,8 @@ impl Cx {
         }
         let session = whose.and_then(Caller::session);
         let spend = Spend { digest: SecretDigest::of(secret), kind, user, session, now: self.clock.now() };
-        let spent = self
-            .store
-            .write_one(move |tx| Box::pin(async move { passkeys::spend(tx, &spend).await }));
+        let spent =
+            self.store.write_one(move |tx| Box::pin(async move { passkeys::spend(tx, &spend).await }));
         Ok(spent.await?)
     }
 

@@ -155,12 +155,8 @@ impl Cx {
         self.mail_nudge();
         self.look_again("a new passkey").await;
         // As the transaction left the row: nothing that could fail comes after the commit.
-        let user = User {
-            factors,
-            credential_epoch: user.credential_epoch + 1,
-            version: user.version + 1,
-            ..user
-        };
+        let user =
+            User { factors, credential_epoch: user.credential_epoch + 1, version: user.version + 1, ..user };
         Ok((grant, user))
     }
 }

@@ -108,7 +108,9 @@ impl From<WebauthnError> for Refusal {
             E::CredentialBackupEligibilityInconsistent | E::CredentialMayNotBeHardwareBound => {
                 "its backup contradicts itself"
             }
-            E::CredentialAlteredAlgFromRequest | E::CredentialExcludedFromRequest => "not one that was asked for",
+            E::CredentialAlteredAlgFromRequest | E::CredentialExcludedFromRequest => {
+                "not one that was asked for"
+            }
             _ => "malformed",
         })
     }
@@ -243,7 +245,11 @@ mod tests {
             ("localhost", &["http://localhost:8400"][..], None),
             ("auth.example.com", &["https://auth.example.com"], None),
             ("example.com", &["https://auth.example.com", "https://app.example.com"], None),
-            ("example.com", &["https://auth.example.com", "https://example.org"], Some(BadRelyingParty::Elsewhere)),
+            (
+                "example.com",
+                &["https://auth.example.com", "https://example.org"],
+                Some(BadRelyingParty::Elsewhere),
+            ),
             ("ample.com", &["https://example.com"], Some(BadRelyingParty::Elsewhere)),
             ("127.0.0.1", &["http://127.0.0.1:8400"], Some(BadRelyingParty::Elsewhere)),
             ("example.com", &["example.com"], Some(BadRelyingParty::Origin)),

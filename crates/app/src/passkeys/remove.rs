@@ -4,8 +4,8 @@ use portcullis_core::audit::EventKind;
 use portcullis_core::factor::Factor;
 use portcullis_core::ids::PasskeyId;
 use portcullis_core::mail::Template;
-use portcullis_store::passkeys::{self, Removed};
 use portcullis_store::factors::{self, Change};
+use portcullis_store::passkeys::{self, Removed};
 use portcullis_store::{StoreError, audit, outbox, ways_in};
 
 use super::{PasskeyError, tell};

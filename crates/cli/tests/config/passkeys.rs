@@ -35,7 +35,8 @@ fn a_wider_domain_takes_other_hosts() {
 
 #[test]
 fn what_browsers_would_not_take_is_refused() {
-    const ELSEWHERE: &str = "is not a domain of server.public_url; name one that its host is in, or leave it out";
+    const ELSEWHERE: &str =
+        "is not a domain of server.public_url; name one that its host is in, or leave it out";
     for (url, key, value, line) in [
         ("https://auth.example.com", "passkeys.rp_id", "other.example", ELSEWHERE),
         ("https://auth.example.com", "passkeys.rp_id", "ample.com", ELSEWHERE),

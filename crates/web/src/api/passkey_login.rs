@@ -11,8 +11,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::passkeys::{CeremonyBody, unavailable};
-use super::{login, private_json};
 use super::token_response::{TokenBody, answer, delivery};
+use super::{login, private_json};
 use crate::extract::{Browser, ClientInfo, JsonBody, OptionalJson, handover};
 use crate::failure::{Answer, Failure};
 use crate::paths;

@@ -158,7 +158,12 @@ pub(crate) async fn submit(opened: Opened, Pressed(sent): Pressed<FactorsForm>) 
         None => see_other(&opened.to_sign_in()),
     };
     let answer = match done {
-        Err(failure) if matches!(failure.code(), Code::NotFound | Code::FactorRequired | Code::NoFactor | Code::LastWayIn) => {
+        Err(failure)
+            if matches!(
+                failure.code(),
+                Code::NotFound | Code::FactorRequired | Code::NoFactor | Code::LastWayIn
+            ) =>
+        {
             let (problem, log) = failure.into_parts();
             let again = shown(&opened, &visit, Some(message(&problem, &http::HeaderMap::new()))).await;
             refused(Failure::rejoined(problem, log), |_, _| again)

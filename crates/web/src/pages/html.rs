@@ -115,7 +115,9 @@ pub(super) fn see_other(place: &str) -> Answer {
 pub(super) fn message(problem: &Problem, headers: &HeaderMap) -> Message {
     let code = problem.code();
     let text = match code {
-        Code::InvalidCredentials => "The name, the password or the passkey is wrong, or this user cannot sign in now.",
+        Code::InvalidCredentials => {
+            "The name, the password or the passkey is wrong, or this user cannot sign in now."
+        }
         Code::EmailTaken => "Somebody has signed up with this address. If that was you, sign in.",
         Code::CsrfFailed => {
             "This page was out of date, or the request came from elsewhere. Nothing was done. Please try again."

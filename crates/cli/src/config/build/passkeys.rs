@@ -46,7 +46,10 @@ fn rp_id(text: &str, public_url: &PublicUrl) -> Result<String, Problem> {
     if is_in(host, &domain) {
         Ok(domain)
     } else {
-        Err(Problem::new("is not a domain of server.public_url", "name one that its host is in, or leave it out"))
+        Err(Problem::new(
+            "is not a domain of server.public_url",
+            "name one that its host is in, or leave it out",
+        ))
     }
 }
 

@@ -391,10 +391,11 @@ async fn by_cookie_from_a_page_that_may_not() {
             Cookies::Look => continue,
             Cookies::Held if row.takes == Form => ("email=a%40example.org&password=x&session=x", FORGED),
             Cookies::Held => (r#"{"name": "a name", "reason": "a reason"}"#, FORGED),
-            Cookies::HeldToDeliver => {
-                (r#"{"email": "a@example.org", "password": "x", "token": "x", "ceremony": "x",
-                    "credential": {}, "delivery": "cookie"}"#, FORGED)
-            }
+            Cookies::HeldToDeliver => (
+                r#"{"email": "a@example.org", "password": "x", "token": "x", "ceremony": "x",
+                    "credential": {}, "delivery": "cookie"}"#,
+                FORGED,
+            ),
             Cookies::Ignored => ("{}", row.nobody),
         };
         let body = if row.takes == Nothing { "" } else { body };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portcullis_testkit::app::Browser;
-use portcullis_testkit::{SecurityKey, Backend, TestApp};
+use portcullis_testkit::{Backend, SecurityKey, TestApp};
 use serde_json::{Value, json};
 
 use super::{Page, open, send, sent_on, signed_in};
@@ -27,7 +27,8 @@ async fn add(browser: &Browser, authenticator: &mut SecurityKey, name: &str) -> 
     let begun = begin(browser, REGISTER_START, &token).await;
     let credential = authenticator.create(&begun["publicKey"]).to_string();
     let ceremony = begun["ceremony"].as_str().unwrap();
-    let fields = [("csrf_token", &*token), ("ceremony", ceremony), ("credential", &credential), ("name", name)];
+    let fields =
+        [("csrf_token", &*token), ("ceremony", ceremony), ("credential", &credential), ("name", name)];
     send(browser, PAGE, &fields).await
 }
 

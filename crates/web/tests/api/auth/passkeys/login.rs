@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portcullis_core::rate::Rate;
-use portcullis_testkit::{SecurityKey, Backend, TestApp};
+use portcullis_testkit::{Backend, SecurityKey, TestApp};
 use serde_json::{Value, json};
 
 use super::{LOGIN_FINISH, LOGIN_START, begin, register, shown, sign_in, try_sign_in};
@@ -231,7 +231,8 @@ async fn both_steps_are_rate_limited() {
     })
     .await;
     for path in [LOGIN_START, LOGIN_FINISH] {
-        let body = json!({"ceremony": "x", "credential": SecurityKey::default().get(&json!({"challenge": "AA"}))});
+        let body =
+            json!({"ceremony": "x", "credential": SecurityKey::default().get(&json!({"challenge": "AA"}))});
         for _ in 0..2 {
             assert_ne!(app.anon().post(path, &body).await.status, 429, "{path}");
         }

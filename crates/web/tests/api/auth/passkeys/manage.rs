@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_testkit::{SecurityKey, Backend, TestApp};
+use portcullis_testkit::{Backend, SecurityKey, TestApp};
 use serde_json::{Value, json};
 
 use super::{register, sign_in, try_sign_in};
@@ -113,7 +113,10 @@ async fn an_export_tells_of_them_and_of_no_key() {
     let reply = ada.get("/auth/me/export").await;
     private(&reply, 200);
     let told = &reply.json["passkeys"][0];
-    assert_eq!((&told["id"], &told["name"], &told["backed_up"]), (&passkey["id"], &json!("laptop"), &json!(false)));
+    assert_eq!(
+        (&told["id"], &told["name"], &told["backed_up"]),
+        (&passkey["id"], &json!("laptop"), &json!(false))
+    );
     assert!(!reply.text().contains("attestation") && !reply.text().contains("cred_id"));
 }
 

@@ -7,7 +7,7 @@ mod nodes;
 mod register;
 mod second;
 
-use portcullis_testkit::{Actor, SecurityKey, Reply, TestApp};
+use portcullis_testkit::{Actor, Reply, SecurityKey, TestApp};
 use serde_json::{Value, json};
 
 use crate::support::private;

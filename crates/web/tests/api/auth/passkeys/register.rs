@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_testkit::{SecurityKey, Backend, TestApp};
+use portcullis_testkit::{Backend, SecurityKey, TestApp};
 use serde_json::{Value, json};
 
 use super::{REGISTER_FINISH, REGISTER_START, begin, created, register, sign_in};

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use portcullis_testkit::{Actor, SecurityKey, Backend, PASSWORD, TestApp};
+use portcullis_testkit::{Actor, Backend, PASSWORD, SecurityKey, TestApp};
 use serde_json::{Value, json};
 
-use super::{LOGIN_FINISH, LOGIN_START, REGISTER_FINISH, REGISTER_START, begin, created, register, shown, sign_in};
+use super::{
+    LOGIN_FINISH, LOGIN_START, REGISTER_FINISH, REGISTER_START, begin, created, register, shown, sign_in,
+};
 use crate::auth::factors::{LOGIN_FACTOR, STEP_UP};
 use crate::on_both;
 use crate::support::{claims_of, credentials, events, invalid, private, refused};
