@@ -34,6 +34,7 @@ const PAGES = {
   "sign-out": (context) => signIn(context).then(() => "/sign-out"),
   account: (context) => signIn(context).then(() => "/account"),
   password: (context) => signIn(context).then(() => "/account/password"),
+  passkeys: (context) => signIn(context).then(() => "/account/passkeys"),
 };
 
 for (const [name, address] of Object.entries(PAGES)) {

@@ -3,8 +3,9 @@
 //! 1. They ask for it with their password (in [`crate::me`]). A mail goes to the new address: nothing has changed yet.
 //! 2. Its link puts the address in place. Every session but the one that asked ends, and the old address gets a mail with
 //!    a link that undoes it.
-//! 3. Undoing brings the old address back and ends every session, every API token, the password and who the user is at
-//!    other providers: whoever changed it knew it. A link to set a new one goes to the old address.
+//! 3. Undoing brings the old address back and ends every session, every API token, the password, the passkeys since and who
+//!    the user is at other providers: whoever changed it knew the one, and may have made the others. A link to set a new
+//!    password goes to the old address.
 
 use portcullis_core::audit::EventKind;
 use portcullis_core::link::LinkPurpose;
@@ -15,7 +16,8 @@ use portcullis_store::addresses::{self, ChangeEmail, Standing};
 use portcullis_store::links::Link;
 use portcullis_store::mail_requests::Asker;
 use portcullis_store::{
-    StoreError, api_tokens, audit, deletions, identities, links, mail_requests, outbox, revocations, sessions,
+    StoreError, api_tokens, audit, deletions, identities, links, mail_requests, outbox, passkeys,
+    revocations, sessions,
 };
 
 use crate::client::Client;
@@ -102,6 +104,7 @@ impl Cx {
                     // They may have made themselves known here by way of a provider. One that vouches for the address
                     // brings its owner in again.
                     identities::unlink_all(tx, user).await?;
+                    passkeys::remove_younger(tx, user, link.facts.id.uuid()).await?;
                     mail_requests::put(tx, &reset, now).await?;
                     audit::append(tx, &event).await?;
                     revocations::append_all(tx, &ended, span).await?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use portcullis_core::audit::{Event, EventKind};
 use portcullis_core::factor::{Factor, Factors, Method};
-use portcullis_core::ids::{DeviceId, FactorId, UserId};
+use portcullis_core::ids::{DeviceId, FactorId, PasskeyId, UserId};
 use portcullis_core::mail::{Mail, Template};
 use portcullis_core::recovery_code::{RecoveryCode, RecoveryDigest};
 use portcullis_core::refresh_token::SessionSecret;
@@ -21,7 +21,7 @@ use portcullis_store::factors::{self, Change, StepUp};
 use portcullis_store::sessions::{Asker, hold_asker};
 use portcullis_store::totp::{Code, Totp};
 use portcullis_store::trusted_devices::TrustedDevice;
-use portcullis_store::{StoreError, audit, limits, outbox, recovery_codes, totp, trusted_devices};
+use portcullis_store::{StoreError, audit, limits, outbox, passkeys, recovery_codes, totp, trusted_devices};
 use thiserror::Error;
 
 use crate::bearer::Caller;
@@ -30,6 +30,7 @@ use crate::cx::Cx;
 use crate::fault::Fault;
 use crate::fresh::FreshError;
 use crate::limits::{LimitError, Limited};
+use crate::passkeys::PasskeyError;
 use crate::show_factor::{ShowError, Use, totp_context};
 use crate::tokens::Tokens;
 
@@ -104,6 +105,9 @@ pub enum FactorError {
     /// It is the last one, and the user's role needs one.
     #[error("the role needs a factor")]
     Required,
+    /// It is the last way to sign in.
+    #[error("the last way in")]
+    LastWayIn,
     /// The session has ended, or what proves the user has changed, in between.
     #[error("the user has changed meanwhile")]
     Moved,
@@ -118,6 +122,25 @@ pub enum FactorError {
 impl From<StoreError> for FactorError {
     fn from(error: StoreError) -> Self {
         Self::Fault(error.into())
+    }
+}
+
+impl From<PasskeyError> for FactorError {
+    /// Of one that is removed.
+    fn from(error: PasskeyError) -> Self {
+        match error {
+            PasskeyError::Fresh(error) => Self::Fresh(error),
+            PasskeyError::FactorRequired => Self::Required,
+            PasskeyError::LastWayIn => Self::LastWayIn,
+            PasskeyError::SessionEnded => Self::Moved,
+            PasskeyError::Fault(fault) => Self::Fault(fault),
+            PasskeyError::NotFound
+            | PasskeyError::Unavailable
+            | PasskeyError::Invalid(_)
+            | PasskeyError::Refused(_)
+            | PasskeyError::TooMany
+            | PasskeyError::Taken => Self::NotFound,
+        }
     }
 }
 
@@ -165,6 +188,7 @@ impl Cx {
             let last_used_at = app.last_used_at;
             Some(FactorView { id: app.id, kind: Factor::Totp, created_at, last_used_at })
         });
+        let factors = factors.chain(self.passkey_factors(user.id).await?);
         Ok(OwnFactors {
             factors: factors.collect(),
             recovery_codes: self.store.count_recovery_codes(user.id).await?,
@@ -304,8 +328,10 @@ impl Cx {
         client: &Client,
     ) -> Result<(), FactorError> {
         let user = self.require_fresh(caller).await?.user;
-        let app = self.store.totp_in_use(user.id).await?.filter(|app| app.id == id);
-        app.ok_or(FactorError::NotFound)?;
+        if self.store.totp_in_use(user.id).await?.is_none_or(|app| app.id != id) {
+            let passkey = PasskeyId::from_uuid(id.uuid());
+            return Ok(self.remove_passkey(caller, passkey, client).await?);
+        }
         if user.factors.without(Factor::Totp).is_empty() && self.needs_factor(&user.role) {
             return Err(FactorError::Required);
         }
@@ -369,6 +395,7 @@ impl Cx {
                     return Ok(false);
                 }
                 totp::remove_all(tx, change.user).await?;
+                passkeys::remove_all(tx, change.user).await?;
                 audit::append(tx, &event).await?;
                 outbox::enqueue(tx, &mail).await?;
                 factors::settle(tx, change.user, Factors::NONE, None, span).await?;

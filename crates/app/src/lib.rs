@@ -48,6 +48,7 @@ pub mod outbound;
 pub mod owed;
 pub mod own;
 pub mod own_data;
+pub mod passkeys;
 pub mod pending;
 pub mod providers;
 pub mod refresh;

@@ -136,7 +136,7 @@ impl Cx {
         let new_device = || DeviceId::new(self.clock.now(), &*self.random);
         let trust = trusts.then(|| challenge.device.unwrap_or_else(new_device));
         let proof = Proof {
-            methods: methods_with(&challenge.methods, shown.method.amr()),
+            methods: methods_with(&challenge.methods, shown.amr),
             // A recovery code stands for the factor that is gone.
             shown: Some(Factor::Totp),
             device: challenge.device,

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use portcullis_store::sessions::Slice;
 use portcullis_store::{
-    api_tokens, clients, invites, keys, limits, links, login_challenges, oauth_flows, outbox, pending,
-    revocations, sessions, totp, trusted_devices,
+    api_tokens, clients, invites, keys, limits, links, login_challenges, oauth_flows, outbox, passkeys,
+    pending, revocations, sessions, totp, trusted_devices,
 };
 use thiserror::Error;
 use uuid::Uuid;
@@ -214,12 +214,12 @@ impl Cx {
                 let invites = invites::purge(tx, now - KEEP_SESSIONS).await?;
                 let mails = outbox::purge(tx, now - KEEP_SENT, now - KEEP_FAILED, now - KEEP_EXPIRED).await?;
                 let links = links::purge(tx, now).await? + pending::purge(tx, now).await?;
-                let flows = oauth_flows::purge(tx, now).await?;
+                let ways = oauth_flows::purge(tx, now).await? + passkeys::purge(tx, now).await?;
                 login_challenges::purge(tx, now).await?;
                 totp::purge(tx, now - SET_UP_LIFETIME).await?;
                 trusted_devices::purge(tx, now).await?;
                 let clients = clients::purge(tx, now - KEEP_SESSIONS).await?;
-                Ok(entries + counters + tokens + invites + mails + links + flows + clients)
+                Ok(entries + counters + tokens + invites + mails + links + ways + clients)
             })
         });
         Ok(gone.await?)

@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 
 use crate::forward_auth::ForwardAuth;
 use crate::mail::EmailSettings;
+use crate::passkeys::RelyingParty;
 use crate::providers::ProviderSettings;
 
 /// All settings.
@@ -69,6 +70,8 @@ pub struct Settings {
     pub reveal_providers: bool,
     /// Users are told by mail of a sign-in from a device that was not seen before.
     pub notify_new_device: bool,
+    /// Us, as passkeys know us; `None`: they need a host name, and we have none.
+    pub relying_party: Option<RelyingParty>,
     /// Who may ask for what behind a proxy.
     pub forward_auth: ForwardAuth,
     /// Audiences of the services behind gateways, beside those of forward-auth's rules.

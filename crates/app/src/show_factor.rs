@@ -24,6 +24,7 @@ use crate::attempts::Attempt;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
+use crate::passkeys::{NotShown, PasskeyAnswer, unreadable};
 
 /// What somebody shows.
 #[derive(Clone)]
@@ -32,6 +33,8 @@ pub struct Showing {
     pub method: String,
     /// The code.
     pub code: Option<String>,
+    /// The passkey.
+    pub passkey: Option<PasskeyAnswer>,
 }
 
 /// Why it does not count.
@@ -53,6 +56,8 @@ pub enum ShowError {
 pub(crate) enum Use {
     Totp(Code),
     Recovery(UserId, RecoveryDigest),
+    /// A passkey: its count has gone up, and its ceremony is used up, when it was looked at.
+    Taken,
 }
 
 impl Use {
@@ -61,14 +66,16 @@ impl Use {
         match self {
             Self::Totp(code) => totp::take(tx, code, now).await,
             Self::Recovery(user, digest) => recovery_codes::take(tx, user, digest).await,
+            Self::Taken => Ok(true),
         }
     }
 }
 
 /// A factor that was shown.
 pub(crate) struct FactorShown<'a> {
-    pub(crate) method: Method,
     pub(crate) used: Use,
+    /// What it says, as `amr` has it.
+    pub(crate) amr: &'static [&'static str],
     attempt: Attempt<'a>,
 }
 
@@ -92,11 +99,13 @@ impl Cx {
         showing: &Showing,
         client: &Client,
     ) -> Result<FactorShown<'_>, ShowError> {
-        let method = showing.method.parse().ok().filter(|method| *method != Method::Passkey);
-        let method = method.ok_or_else(|| {
+        let method = showing.method.parse().map_err(|_| {
             let message = "Use one of the methods that the challenge names.";
             ShowError::Invalid(FieldError::new("method", "unsupported", message))
         })?;
+        if method == Method::Passkey {
+            return self.show_passkey(user, showing.passkey.as_ref(), client).await;
+        }
         let code = showing
             .code
             .as_deref()
@@ -124,7 +133,7 @@ impl Cx {
             return Err(ShowError::Wrong("slowed down"));
         };
         match look().await {
-            Ok(Some(right)) => Ok(FactorShown { method, used: right, attempt }),
+            Ok(Some(used)) => Ok(FactorShown { used, amr: method.amr(), attempt }),
             Ok(None) => {
                 self.count(attempt).await?;
                 self.note_wrong_factor(user, method, "wrong code", client).await?;
@@ -141,6 +150,28 @@ impl Cx {
     pub(crate) async fn lost_factor(&self, shown: FactorShown<'_>) -> Result<ShowError, Fault> {
         self.count(shown.attempt).await?;
         Ok(ShowError::Wrong("used in the same moment"))
+    }
+
+    /// A passkey of `user`. It cannot be guessed; wrong ones are counted with all others all the same.
+    async fn show_passkey(
+        &self,
+        user: &User,
+        answer: Option<&PasskeyAnswer>,
+        client: &Client,
+    ) -> Result<FactorShown<'_>, ShowError> {
+        let answer = answer.filter(|answer| answer.is_readable());
+        let answer = answer.ok_or_else(|| ShowError::Invalid(unreadable()))?.clone();
+        let mut amr = Method::Passkey.amr();
+        let look = async || match self.shown_passkey(answer, Some(user.id), client).await {
+            Ok(shown) => {
+                amr = shown.methods;
+                Ok(Some(Use::Taken))
+            }
+            Err(NotShown::Fault(fault)) => Err(fault),
+            Err(NotShown::Unreadable | NotShown::NoCeremony | NotShown::Refused(..)) => Ok(None),
+        };
+        let shown = self.guess(user.id, Method::Passkey, client, look).await?;
+        Ok(FactorShown { amr, ..shown })
     }
 
     async fn totp_use(&self, user: &User, code: &str) -> Result<Option<Use>, Fault> {

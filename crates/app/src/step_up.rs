@@ -122,7 +122,7 @@ impl Cx {
             }
             StepUpProof::Factor(showing) => {
                 let shown = self.show_factor(&found.user, &showing, client).await?;
-                let step = self.stepping_up(caller, session, &secret, shown.method.amr());
+                let step = self.stepping_up(caller, session, &secret, shown.amr);
                 let taken = Taken { used: Some(shown.used), forgive: shown.to_forgive() };
                 self.write_step_up(&found.user, step, taken, client).await?
             }

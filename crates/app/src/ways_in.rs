@@ -21,5 +21,5 @@ impl Cx {
 /// Whether `user`, whose row is held, has a way left to sign in.
 pub(crate) async fn is_left(tx: &mut Tx, user: UserId, usable: &Usable) -> Result<bool, StoreError> {
     let left = ways_in::of(tx, user).await?;
-    Ok(left.password || left.providers.iter().any(|provider| usable.contains(provider)))
+    Ok(left.password || left.passkeys > 0 || left.providers.iter().any(|provider| usable.contains(provider)))
 }

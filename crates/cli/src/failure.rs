@@ -191,6 +191,7 @@ impl From<FactorError> for Failure {
             | FactorError::NotFound
             | FactorError::NoFactor
             | FactorError::Required
+            | FactorError::LastWayIn
             | FactorError::Moved
             | FactorError::Limited(_) => Self::new(error),
         }

@@ -2,6 +2,7 @@
 
 use portcullis_app::forward_auth::{ForwardAuth, Stale};
 use portcullis_app::mail::EmailSettings;
+use portcullis_app::passkeys::RelyingParty;
 use portcullis_app::settings::{
     ApiTokenRules, Lifetimes, LoginRules, PlanClaim, Rates, RegistrationRules, Settings, Webhook,
 };
@@ -70,6 +71,7 @@ pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, ConfigError> {
         impersonation_notify: config.impersonation.notify,
         reveal_providers: config.login.reveal_providers,
         notify_new_device: config.login.notify_new_device,
+        relying_party: relying_party(loaded)?,
         forward_auth: forward_auth(config),
         gateway_audiences: gateway_audiences(config),
         audit_retention: config.audit.retention,
@@ -77,6 +79,21 @@ pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, ConfigError> {
         providers: config.providers.clone(),
         deletion_grace: config.deletion.grace,
         email: email(config),
+    })
+}
+
+/// Us, as passkeys know us.
+fn relying_party(loaded: &Loaded) -> Result<Option<RelyingParty>, ConfigError> {
+    let config = &loaded.config;
+    let Some(id) = &config.passkeys.rp_id else { return Ok(None) };
+    let made = RelyingParty::new(id, &email(config).product, &config.passkeys.origins);
+    made.map(Some).map_err(|_| {
+        refused(
+            loaded,
+            "passkeys.rp_id",
+            "does not hold every origin",
+            "leave it out, or mend passkeys.origins",
+        )
     })
 }
 

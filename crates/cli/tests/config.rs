@@ -17,6 +17,8 @@ mod fuzz;
 mod gateway;
 #[path = "config/layers.rs"]
 mod layers;
+#[path = "config/passkeys.rs"]
+mod passkeys;
 #[path = "config/providers.rs"]
 mod providers;
 #[path = "config/rules.rs"]

@@ -129,6 +129,14 @@ pub enum EventKind {
     IdentityRenamed,
     /// A user went to whoever has shown that the address is theirs; what somebody else may have held of it is gone.
     EmailClaimed,
+    /// A user registered a passkey.
+    PasskeyAdded,
+    /// A passkey got another name.
+    PasskeyRenamed,
+    /// A user removed a passkey.
+    PasskeyRemoved,
+    /// A passkey's counter went backwards: there may be a copy of it. Nobody was signed in.
+    PasskeyCopied,
 }
 
 impl EventKind {
@@ -194,6 +202,10 @@ impl EventKind {
             Self::IdentityUnlinked => "identity.unlinked",
             Self::IdentityRenamed => "identity.renamed",
             Self::EmailClaimed => "email.claimed",
+            Self::PasskeyAdded => "passkey.added",
+            Self::PasskeyRenamed => "passkey.renamed",
+            Self::PasskeyRemoved => "passkey.removed",
+            Self::PasskeyCopied => "passkey.copied",
         }
     }
 }

@@ -73,6 +73,8 @@ ids! {
     FactorId,
     /// Who a user is at another provider.
     IdentityId,
+    /// A passkey of a user.
+    PasskeyId,
 }
 
 /// The lowest UUID of whatever is made at `at` or later: where a walk in the order of ids begins or ends.

@@ -29,6 +29,8 @@ pub enum Kind {
     ClientSecret,
     /// A sign-in that still owes a factor.
     LoginChallenge,
+    /// What whoever began something with a passkey ends it with.
+    Ceremony,
 }
 
 impl Kind {
@@ -38,6 +40,7 @@ impl Kind {
             Self::ApiToken => "pct_",
             Self::ClientSecret => "pcs_",
             Self::LoginChallenge => "pcl_",
+            Self::Ceremony => "pcw_",
         }
     }
 

@@ -66,6 +66,8 @@ codes! {
         "This sign-in took too long, was finished, or was begun elsewhere. Sign in again from the start.";
     ProviderError "provider_error" BAD_REQUEST "Sign-in with the provider failed"
         "The provider's answer could not be used. Start again.";
+    PasskeyRefused "passkey_refused" BAD_REQUEST "Passkey not accepted"
+        "This answer is for another page or another sign-in, or it was used or is too old. Start again.";
 
     MissingToken "missing_token" UNAUTHORIZED "Not signed in"
         "Send `Authorization: Bearer <token>`." "Bearer";
@@ -148,7 +150,7 @@ codes! {
     IdentityTaken "identity_taken" CONFLICT "Linked to somebody else"
         "Another user signs in by way of this account at the provider. Sign in as that user and unlink it there first.";
     LastWayIn "last_way_in" CONFLICT "Last way to sign in"
-        "Nothing else is left to sign in with. Set a password by way of POST /auth/password/forgot, or link another provider, first.";
+        "Nothing else is left to sign in with. Set a password by way of POST /auth/password/forgot, add a passkey, or link another provider, first.";
     NoFactor "no_factor" CONFLICT "No second factor"
         "This user has no second factor. Set one up at POST /auth/factors/totp first.";
     FactorRequired "factor_required" CONFLICT "The last factor stays"
@@ -159,6 +161,10 @@ codes! {
         "Revoke a token that is no longer needed first.";
     TooManyBots "too_many_bots" CONFLICT "Too many bots"
         "Delete a bot that is no longer needed first.";
+    TooManyPasskeys "too_many_passkeys" CONFLICT "Too many passkeys"
+        "Remove a passkey that is no longer needed first.";
+    PasskeyTaken "passkey_taken" CONFLICT "Passkey registered already"
+        "This passkey is registered already. Use another device, or another place to keep passkeys.";
     TooManyAccounts "too_many_accounts" CONFLICT "Too many accounts"
         "Delete an account that is no longer needed, or hand it over, first.";
     LastOwner "last_owner" CONFLICT "The last owner stays"

@@ -49,6 +49,7 @@ pub mod members;
 pub mod oauth_flows;
 pub mod outbox;
 pub mod own_data;
+pub mod passkeys;
 pub mod pending;
 pub mod recovery_codes;
 pub mod revocations;

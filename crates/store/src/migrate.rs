@@ -38,6 +38,7 @@ const MIGRATIONS: &[Migration] = migrations![
     8 "0008_settings",
     9 "0009_deletion",
     10 "0010_factors",
+    11 "0011_passkeys",
     12 "0012_identities",
     13 "0013_notice",
 ];

@@ -14,6 +14,8 @@ const SESSIONS: &str = "SELECT id, device, address, methods, delivery, (actor_id
     rotated_at, idle_ends_at, ends_at, ended_at, end_cause FROM sessions WHERE user_id = $1 ORDER BY id DESC";
 const TOKENS: &str = "SELECT id, name, description, key_prefix, scopes, created_at, expires_at, last_used_at, \
     last_address, revoked_at FROM api_tokens WHERE user_id = $1 ORDER BY id DESC";
+const PASSKEYS: &str = "SELECT id, name, backed_up, created_at, last_used_at FROM passkeys WHERE user_id = $1 \
+    ORDER BY id";
 /// From where somebody else acted on the user is theirs, not the user's.
 const EVENTS: &str = "SELECT id, at, kind, (actor_id IS NULL OR actor_id = $1) AS own, session_id, address, detail \
     FROM audit_events WHERE user_id = $1 ORDER BY at DESC, id DESC LIMIT $2";
@@ -46,6 +48,10 @@ row! {
         created_at: i64, expires_at: i64, last_used_at: Option<i64>, last_address: Option<String>,
         revoked_at: Option<i64>,
     }
+}
+
+row! {
+    struct PasskeyRow { id: Uuid, name: String, backed_up: bool, created_at: i64, last_used_at: Option<i64> }
 }
 
 row! {
@@ -123,6 +129,21 @@ pub struct OwnToken {
     pub revoked_at: Option<Timestamp>,
 }
 
+/// A passkey; never the key itself.
+#[derive(Clone, Debug)]
+pub struct OwnPasskey {
+    /// Id.
+    pub id: Uuid,
+    /// Name.
+    pub name: String,
+    /// It is kept elsewhere, too.
+    pub backed_up: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Last use.
+    pub last_used_at: Option<Timestamp>,
+}
+
 /// Something that happened to the user.
 #[derive(Clone, Debug)]
 pub struct OwnEvent {
@@ -166,6 +187,8 @@ pub struct OwnData {
     pub api_tokens: Vec<OwnToken>,
     /// Who they are at providers, newest first.
     pub identities: Vec<OwnIdentity>,
+    /// Passkeys, oldest first.
+    pub passkeys: Vec<OwnPasskey>,
     /// What happened, newest first.
     pub events: Vec<OwnEvent>,
     /// Mails, newest first.
@@ -241,6 +264,18 @@ impl From<TokenRow> for OwnToken {
     }
 }
 
+impl From<PasskeyRow> for OwnPasskey {
+    fn from(row: PasskeyRow) -> Self {
+        Self {
+            id: row.id,
+            name: row.name,
+            backed_up: row.backed_up,
+            created_at: Timestamp::from_micros(row.created_at),
+            last_used_at: row.last_used_at.map(Timestamp::from_micros),
+        }
+    }
+}
+
 impl From<EventRow> for OwnEvent {
     fn from(row: EventRow) -> Self {
         Self {
@@ -283,6 +318,7 @@ impl Store {
             sessions: all!(self, SessionRow, sqlx::query_as(SESSIONS).bind(id)),
             api_tokens: all!(self, TokenRow, sqlx::query_as(TOKENS).bind(id)),
             identities: all!(self, IdentityRow, sqlx::query_as(IDENTITIES).bind(id)),
+            passkeys: all!(self, PasskeyRow, sqlx::query_as(PASSKEYS).bind(id)),
             events: all!(self, EventRow, sqlx::query_as(EVENTS).bind(id).bind(events)),
             mails: all!(self, MailRow, sqlx::query_as(MAILS).bind(id)),
         })

@@ -20,6 +20,7 @@ use portcullis_app::forward_auth::{ForwardAuth, Stale};
 use portcullis_app::hashing::{HashParams, Hasher, HasherConfig};
 use portcullis_app::mail::{EmailSettings, MailParts, Mailer, Templates};
 use portcullis_app::node::StartError;
+use portcullis_app::passkeys::RelyingParty;
 use portcullis_app::settings::{ApiTokenRules, Lifetimes, LoginRules, RegistrationRules, Settings};
 use portcullis_app::{Cx, Parts};
 use portcullis_core::access::Rules;
@@ -106,6 +107,7 @@ impl Default for Setup {
                 impersonation_notify: true,
                 reveal_providers: false,
                 notify_new_device: true,
+                relying_party: Some(relying_party(issuer)),
                 forward_auth: ForwardAuth {
                     rules: Rules::new(&format!("{issuer}/upstream"), vec![]),
                     stale: Stale::Serve,
@@ -142,6 +144,11 @@ impl Default for Setup {
             sends_mail: true,
         }
     }
+}
+
+/// Us at `origin`, as passkeys know us.
+fn relying_party(origin: &str) -> RelyingParty {
+    RelyingParty::new("localhost", "Portcullis", &[origin.into()]).expect("its host is the id")
 }
 
 /// One node, following its database.

@@ -14,6 +14,7 @@ pub mod mailer;
 pub mod outbound;
 pub mod postgres;
 pub mod random;
+pub mod security_key;
 pub mod server;
 pub mod smtp_sink;
 
@@ -26,5 +27,6 @@ pub use http_client::HttpClient;
 pub use mailer::{RecordingMailer, SentMail};
 pub use outbound::FakeOutbound;
 pub use random::SeededRandom;
+pub use security_key::SecurityKey;
 pub use server::{Installation, RunningServer, eventually};
 pub use smtp_sink::{Received, SmtpSink, SmtpState};

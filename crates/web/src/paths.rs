@@ -23,6 +23,8 @@ paths! {
     ACCOUNT_PAGE = "/account",
     /// The page that changes the password.
     PASSWORD_PAGE = "/account/password",
+    /// The page of the user's passkeys.
+    PASSKEYS_PAGE = "/account/passkeys",
     /// The page of the second factors.
     FACTORS_PAGE = "/account/factors",
     /// The page that sets up an app for codes.
@@ -185,6 +187,18 @@ paths! {
     UNDO_EMAIL_PAGE = "/undo-email",
     /// The page behind the link of an invite.
     INVITE_PAGE = "/invite",
+    /// Passkeys.
+    PASSKEYS = "/auth/passkeys",
+    /// One of them.
+    PASSKEY = "/auth/passkeys/{id}",
+    /// Begin to register a passkey.
+    PASSKEY_REGISTER_START = "/auth/passkeys/register/start",
+    /// Register it.
+    PASSKEY_REGISTER_FINISH = "/auth/passkeys/register/finish",
+    /// Begin to sign in with a passkey.
+    PASSKEY_LOGIN_START = "/auth/passkeys/login/start",
+    /// Sign in with it.
+    PASSKEY_LOGIN_FINISH = "/auth/passkeys/login/finish",
     /// What a sign-in page needs to know.
     CONFIG = "/auth/config",
     /// Sign in by way of a provider.

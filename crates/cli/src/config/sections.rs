@@ -40,6 +40,8 @@ pub struct Config {
     pub password: PasswordConfig,
     /// `[login]`
     pub login: LoginConfig,
+    /// `[passkeys]`
+    pub passkeys: PasskeysConfig,
     /// `[rate_limit]`
     pub rate_limit: RateLimitConfig,
     /// `[api_tokens]`
@@ -316,6 +318,15 @@ pub struct ApiTokensConfig {
     pub max_days: u32,
     /// Where scanners of source code have their keys.
     pub scanning_keys_url: Option<String>,
+}
+
+/// `[passkeys]`
+#[derive(Debug, Clone)]
+pub struct PasskeysConfig {
+    /// The domain passkeys are made for; none: they cannot be used here.
+    pub rp_id: Option<String>,
+    /// Whose pages may ask for them: ours first.
+    pub origins: Vec<String>,
 }
 
 /// `[bots]`

@@ -32,6 +32,7 @@ mod new_session;
 mod nodes;
 mod outage;
 mod outbox;
+mod passkeys;
 mod races;
 mod revocations;
 mod rotate;

@@ -118,6 +118,9 @@ fn breach(package: &Package, used: &Dependency) -> Option<String> {
     if banned(name).any(|banned| banned == used) {
         return told("out of place in this crate");
     }
+    if used.starts_with("webauthn-rs") && name != "portcullis-app" {
+        return told("passkeys are portcullis-app's, in one file");
+    }
     if used == "jsonwebtoken" {
         return told("tokens are portcullis-jose's; it is the cross-check in tests");
     }
@@ -150,6 +153,7 @@ fn the_way_down_is_allowed() {
         ("portcullis-web", "axum"),
         ("portcullis-app", "portcullis-store"),
         ("portcullis-app", "tokio"),
+        ("portcullis-app", "webauthn-rs"),
         ("portcullis-store", "sqlx"),
         ("portcullis-store", "portcullis-core"),
         ("portcullis-edge", "http"),
@@ -175,6 +179,8 @@ fn the_way_up_and_what_is_out_of_place_are_refused() {
         ("portcullis-app", "http"),
         ("portcullis-edge", "axum"),
         ("portcullis-web", "portcullis-store"),
+        ("portcullis-web", "webauthn-rs"),
+        ("portcullis-core", "webauthn-rs-proto"),
         ("portcullis-web", "portcullis-testkit"),
         ("portcullis-verify", "portcullis-app"),
         ("portcullis-gateway", "portcullis-store"),

@@ -84,7 +84,9 @@ pub(crate) async fn config(State(web): State<Web>, Disbelieved(disbelieved): Dis
         min_length: web.config.password_min_length,
         max_length: web.config.password_max_length,
     };
-    let body = ConfigBody { registration, password, methods: vec!["password"], providers: providers(&web) };
+    let passkey = web.cx.takes_passkeys().then_some("passkey");
+    let methods = ["password"].into_iter().chain(passkey).collect();
+    let body = ConfigBody { registration, password, methods, providers: providers(&web) };
     let mut response = public_json(&body, 60);
     if disbelieved {
         // A gateway asks at its start, and tells the operator.

@@ -127,6 +127,7 @@ impl From<FactorError> for Failure {
             FactorError::NotFound => Self::new(Code::NotFound),
             FactorError::NoFactor => Self::new(Code::NoFactor),
             FactorError::Required => Self::new(Code::FactorRequired),
+            FactorError::LastWayIn => Self::new(Code::LastWayIn),
             FactorError::Moved => Self::logged(Code::InvalidToken, "the user has changed meanwhile"),
             FactorError::Limited(limited) => limited.into(),
             FactorError::Fault(fault) => fault.into(),

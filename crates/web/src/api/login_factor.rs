@@ -8,8 +8,10 @@ use portcullis_core::secret_token::Kind;
 use portcullis_core::session::Delivery;
 use portcullis_edge::code::Code;
 use serde::Deserialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::passkey_login::shown_in;
 use super::token_response::{TokenBody, answer, delivery};
 use crate::extract::{BodyOrForm, Browser, ClientInfo, handover};
 use crate::failure::{Answer, Failure};
@@ -24,6 +26,10 @@ pub(crate) struct FactorLoginBody {
     /// `totp`, `recovery_code` or `passkey`: one of the answer's `methods`.
     method: Option<String>,
     code: Option<String>,
+    /// Of a passkey: what `passkeys/login/start` gave out.
+    ceremony: Option<String>,
+    /// Of a passkey: what `PublicKeyCredential.toJSON()` returns.
+    credential: Option<Value>,
     /// No second factor is to be asked for on this device for `login.trust_device_for`.
     #[serde(default)]
     remember_device: bool,
@@ -73,7 +79,7 @@ pub(crate) async fn login_factor(
     };
     let request = FactorLogin {
         challenge,
-        showing: Showing { method, code: body.code },
+        showing: Showing { method, code: body.code, passkey: shown_in(body.ceremony, body.credential) },
         remember_device: body.remember_device,
         replaces: handover(Delivery::Body, admitted.as_ref()).replaces,
     };

@@ -23,6 +23,8 @@ pub(crate) mod metadata;
 pub(crate) mod openapi;
 pub(crate) mod own_data;
 pub(crate) mod page;
+pub(crate) mod passkey_login;
+pub(crate) mod passkeys;
 pub(crate) mod password;
 pub(crate) mod password_reset;
 pub(crate) mod refresh;

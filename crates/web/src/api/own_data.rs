@@ -50,6 +50,7 @@ pub(crate) struct ExportBody {
     api_tokens: Vec<TokenBody>,
     /// Who the user is at other providers.
     identities: Vec<IdentityBody>,
+    passkeys: Vec<PasskeyBody>,
     bots: Vec<UserBody>,
     factors: Vec<FactorBody>,
     trusted_devices: Vec<DeviceBody>,
@@ -115,6 +116,17 @@ struct IdentityBody {
     /// What the provider calls them.
     subject: String,
     email: Option<String>,
+    created_at: String,
+    last_used_at: Option<String>,
+}
+
+/// A passkey; never the key itself.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExportedPasskey)]
+struct PasskeyBody {
+    id: Uuid,
+    name: String,
+    backed_up: bool,
     created_at: String,
     last_used_at: Option<String>,
 }
@@ -193,6 +205,13 @@ impl From<Export> for ExportBody {
             created_at: one.created_at.to_string(),
             last_used_at: text(one.last_used_at),
         });
+        let passkey = data.passkeys.into_iter().map(|one| PasskeyBody {
+            id: one.id,
+            name: one.name,
+            backed_up: one.backed_up,
+            created_at: one.created_at.to_string(),
+            last_used_at: text(one.last_used_at),
+        });
         let mail = data.mails.into_iter().map(|one| MailBody {
             template: one.template,
             to: one.to,
@@ -215,6 +234,7 @@ impl From<Export> for ExportBody {
             sessions: session.collect(),
             api_tokens: token.collect(),
             identities: identity.collect(),
+            passkeys: passkey.collect(),
             bots: bots.iter().map(UserBody::from).collect(),
             factors: items,
             trusted_devices,

@@ -8,8 +8,10 @@ use portcullis_core::password::Password;
 use portcullis_edge::code::Code;
 use portcullis_edge::problem::Problem;
 use serde::Deserialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::passkey_login::shown_in;
 use super::second_factor::method_names;
 use super::token_response::{TokenBody, answer};
 use crate::extract::{ClientInfo, JsonBody, OwnMustChangeToo};
@@ -24,6 +26,10 @@ pub(crate) struct StepUpBody {
     /// `totp`, `recovery_code` or `passkey`.
     method: Option<String>,
     code: Option<String>,
+    /// Of a passkey: what `passkeys/login/start` gave out.
+    ceremony: Option<String>,
+    /// Of a passkey: what `PublicKeyCredential.toJSON()` returns.
+    credential: Option<Value>,
 }
 
 impl From<StepUpError> for Failure {
@@ -56,7 +62,11 @@ pub(crate) async fn step_up(
 ) -> Answer {
     let proof = match (body.password, body.method) {
         (Some(password), None) => StepUpProof::Password(Password::presented(&password)),
-        (None, Some(method)) => StepUpProof::Factor(Showing { method, code: body.code }),
+        (None, Some(method)) => StepUpProof::Factor(Showing {
+            method,
+            code: body.code,
+            passkey: shown_in(body.ceremony, body.credential),
+        }),
         _ => {
             let message = "Give either `password` or `method` with what it needs.";
             return Err(Failure::field("method", "required", message));

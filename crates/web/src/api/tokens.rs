@@ -173,7 +173,7 @@ pub(crate) async fn create(
 ) -> Answer {
     let TokenCreate { name, description, expires_in_days, scopes, email, username, login, password, .. } =
         body;
-    let factor = body.method.map(|method| Showing { method, code: body.code });
+    let factor = body.method.map(|method| Showing { method, code: body.code, passkey: None });
     let request = TokenRequest { name, description, expires_in_days, scopes };
     let made = if let Some(password) = password {
         let login = one_name([&email, &username, &login])?;

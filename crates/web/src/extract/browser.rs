@@ -101,6 +101,15 @@ impl<'a> Browser<'a> {
         Ok(Admitted { brought, held, shown: Vec::new() })
     }
 
+    /// Rule 1, for what only tells whoever holds a cookie of ours what belongs to it: no token is needed, since nothing
+    /// changes.
+    pub(crate) async fn admit_named(self) -> Result<Admitted, Failure> {
+        let brought = self.brought()?;
+        self.check_origin()?;
+        let held = self.held(&brought).await?;
+        Ok(Admitted { brought, held, shown: Vec::new() })
+    }
+
     /// The same for a new session; `None`: its tokens go into the body, and cookies are not looked at.
     pub(crate) async fn admit_for(
         self,

@@ -47,6 +47,7 @@ pub(crate) struct AccountForm {
 struct Account {
     message: Option<Message>,
     acting: bool,
+    takes_passkeys: bool,
     name: Option<String>,
     email: String,
     username: Option<String>,
@@ -136,6 +137,7 @@ async fn account(
         identities,
         providers,
         acting: caller.is_acting(),
+        takes_passkeys: opened.web.cx.takes_passkeys(),
         name: user.profile.name,
         email: user.email.as_str().to_owned(),
         username: user.username.as_ref().map(Username::as_str).map(str::to_owned),

@@ -50,6 +50,11 @@ static SET_UP_SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new(("setup", "js"), "setup.js", "text/javascript; charset=utf-8", text)
 });
 
+static PASSKEYS_SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
+    let text = include_str!("../../assets/passkeys.js");
+    Asset::new(("passkeys", "js"), "passkeys.js", "text/javascript; charset=utf-8", text)
+});
+
 /// FNV-1a: tells versions apart, and proves nothing.
 fn digest(text: &str) -> u64 {
     text.bytes()
@@ -66,13 +71,18 @@ pub(crate) fn set_up_script() -> &'static str {
     &SET_UP_SCRIPT.place
 }
 
+/// Where the script of the pages with passkeys is.
+pub(crate) fn passkeys_script() -> &'static str {
+    &PASSKEYS_SCRIPT.place
+}
+
 /// Scripts and styles of our pages.
 #[utoipa::path(get, path = paths::ASSET, tag = "pages", params(("name" = String, Path)),
     responses((status = 200, description = "A file")))]
 pub(crate) async fn asset(name: Result<Path<String>, PathRejection>) -> Response {
     // A name that is no text names nothing.
     let name = name.map_or_else(|_| String::new(), |Path(name)| name);
-    let mut assets = [&*STYLESHEET, &*SET_UP_SCRIPT].into_iter();
+    let mut assets = [&*STYLESHEET, &*SET_UP_SCRIPT, &*PASSKEYS_SCRIPT].into_iter();
     let Some(asset) = assets.find(|asset| name == asset.name || name == asset.exact_name) else {
         return Failure::new(Code::NotFound).into_response();
     };

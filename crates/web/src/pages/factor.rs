@@ -2,10 +2,12 @@
 
 use axum::response::Response;
 use portcullis_app::login_factor::{FactorLogin, FactorLoginError, Presented};
+use portcullis_app::passkeys::PasskeyAnswer;
 use portcullis_app::show_factor::Showing;
-use portcullis_core::factor::Method;
+use portcullis_core::factor::{Factor, Method};
 use portcullis_core::session::Delivery;
 use serde::Deserialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::form::{Field, Form, Kind};
@@ -23,6 +25,12 @@ pub(crate) struct FactorForm {
     /// Of an app, or a recovery code.
     #[serde(default)]
     code: String,
+    /// In the place of a code: what the browser was asked for a passkey with.
+    #[serde(default)]
+    ceremony: String,
+    /// What it answered, as JSON.
+    #[serde(default)]
+    credential: String,
     /// `yes`: no factor is to be asked for here for a while.
     #[serde(default)]
     remember_device: String,
@@ -34,7 +42,14 @@ pub(crate) struct FactorForm {
 pub(super) fn showing(code: &str) -> Showing {
     let length = code.chars().filter(|c| !c.is_whitespace()).count();
     let method = if length > 8 { Method::RecoveryCode } else { Method::Totp };
-    Showing { method: method.as_str().to_owned(), code: Some(code.to_owned()) }
+    Showing { method: method.as_str().to_owned(), code: Some(code.to_owned()), passkey: None }
+}
+
+/// What the script of a page has asked the browser for.
+pub(super) fn showing_passkey(ceremony: &str, credential: &str) -> Showing {
+    let credential = serde_json::from_str(credential).unwrap_or(Value::Null);
+    let passkey = PasskeyAnswer { ceremony: ceremony.to_owned(), credential };
+    Showing { method: Method::Passkey.as_str().to_owned(), code: None, passkey: Some(passkey) }
 }
 
 /// The field for it.
@@ -50,7 +65,7 @@ pub(super) fn code_field() -> Field {
 pub(crate) async fn show(opened: Opened) -> PageAnswer {
     let secret = opened.browser().challenge()?;
     match opened.web.cx.pending_login(&Presented::Browser { secret, named: None }).await {
-        Ok(_) => Ok(form(&opened, opened.csrf_token().await?).shown()?),
+        Ok(_) => Ok(form(&opened, opened.csrf_token().await?, has_passkey(&opened).await?).shown()?),
         Err(FactorLoginError::InvalidChallenge(_)) => Ok(again(&opened)?),
         Err(error) => Err(Failure::from(error).into()),
     }
@@ -63,7 +78,10 @@ pub(crate) async fn show(opened: Opened) -> PageAnswer {
 pub(crate) async fn submit(opened: Opened, Pressed(sent): Pressed<FactorForm>) -> PageAnswer {
     match sign_in(&opened, &sent).await {
         Ok(response) => Ok(response),
-        Err(failure) => Ok(form(&opened, opened.csrf_token().await?).refused(failure)?),
+        Err(failure) => {
+            let has_passkey = has_passkey(&opened).await?;
+            Ok(form(&opened, opened.csrf_token().await?, has_passkey).refused(failure)?)
+        }
     }
 }
 
@@ -72,7 +90,11 @@ async fn sign_in(opened: &Opened, sent: &FactorForm) -> Answer {
     let admitted = opened.browser().admit_button(&sent.csrf_token).await?;
     let request = FactorLogin {
         challenge: Presented::Browser { secret: admitted.brought().challenge.clone(), named: None },
-        showing: showing(&sent.code),
+        showing: if sent.ceremony.is_empty() {
+            showing(&sent.code)
+        } else {
+            showing_passkey(&sent.ceremony, &sent.credential)
+        },
         remember_device: sent.remember_device == "yes",
         replaces: handover(Delivery::Cookies, Some(&admitted)).replaces,
     };
@@ -88,12 +110,22 @@ async fn sign_in(opened: &Opened, sent: &FactorForm) -> Answer {
     Ok(response)
 }
 
+/// Whether a passkey is one of the factors that are owed.
+async fn has_passkey(opened: &Opened) -> Result<bool, Failure> {
+    let secret = opened.browser().challenge()?;
+    let Ok(owing) = opened.web.cx.pending_login(&Presented::Browser { secret, named: None }).await else {
+        return Ok(false);
+    };
+    let user = opened.web.cx.me(owing.user).await?;
+    Ok(opened.web.cx.takes_passkeys() && user.is_some_and(|user| user.factors.has(Factor::Passkey)))
+}
+
 /// From the start.
 fn again(opened: &Opened) -> Result<Response, Failure> {
     see_other(&opened.onward(paths::SIGN_IN_PAGE, false))
 }
 
-fn form(opened: &Opened, csrf_token: String) -> Form {
+fn form(opened: &Opened, csrf_token: String, has_passkey: bool) -> Form {
     let trust_for = opened.web.cx.settings.login.trust_device_for;
     let days = (trust_for.as_secs() / 86_400).max(1);
     let remember = Field::new("remember_device", "Do not ask again in this browser", Kind::Tick, "off")
@@ -102,6 +134,7 @@ fn form(opened: &Opened, csrf_token: String) -> Form {
         .optional();
     Form::new("One more step", "Go on", csrf_token)
         .leading_on(opened)
+        .or_passkey(has_passkey)
         .intro("Your password is right. Show that it is you.")
         .field(code_field())
         .fields((!trust_for.is_zero()).then_some(remember))

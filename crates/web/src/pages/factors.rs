@@ -71,6 +71,7 @@ struct DeviceLine {
 struct Factors {
     message: Option<Message>,
     must_set_up: bool,
+    takes_passkeys: bool,
     factors: Vec<FactorLine>,
     recovery_codes: i64,
     devices: Vec<DeviceLine>,
@@ -109,7 +110,8 @@ async fn shown(opened: &Opened, visit: &Visit, message: Option<Message>) -> Answ
         (Some(caller), Some(_)) => {
             may_change_factors(caller)?;
             let own = opened.web.cx.own_factors(caller.user).await?;
-            page(&factors(own, caller, message, visit.csrf_token(opened)))
+            let takes_passkeys = opened.web.cx.takes_passkeys();
+            page(&Factors { takes_passkeys, ..factors(own, caller, message, visit.csrf_token(opened)) })
         }
         _ => see_other(&opened.to_sign_in()),
     }
@@ -136,6 +138,7 @@ fn factors(own: OwnFactors, caller: &Caller, message: Option<Message>, csrf_toke
     Factors {
         message,
         must_set_up: caller.must_set_up_factor,
+        takes_passkeys: false,
         factors: factor.collect(),
         recovery_codes: own.recovery_codes,
         devices: device.collect(),
@@ -155,7 +158,12 @@ pub(crate) async fn submit(opened: Opened, Pressed(sent): Pressed<FactorsForm>) 
         None => see_other(&opened.to_sign_in()),
     };
     let answer = match done {
-        Err(failure) if matches!(failure.code(), Code::NotFound | Code::FactorRequired | Code::NoFactor) => {
+        Err(failure)
+            if matches!(
+                failure.code(),
+                Code::NotFound | Code::FactorRequired | Code::NoFactor | Code::LastWayIn
+            ) =>
+        {
             let (problem, log) = failure.into_parts();
             let again = shown(&opened, &visit, Some(message(&problem, &http::HeaderMap::new()))).await;
             refused(Failure::rejoined(problem, log), |_, _| again)
@@ -194,7 +202,7 @@ fn to_step_up(error: FactorError, back: &str) -> Answer {
     }
 }
 
-fn recovery_codes(codes: &[RecoveryCode], next: &str) -> Answer {
+pub(super) fn recovery_codes(codes: &[RecoveryCode], next: &str) -> Answer {
     page(&Codes { codes: codes.iter().map(RecoveryCode::shown).collect(), next: next.to_owned() })
 }
 

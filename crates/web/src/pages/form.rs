@@ -31,6 +31,8 @@ pub(super) struct Form {
     ways: Vec<Button>,
     /// Where it is sent; here, if nowhere else.
     action: Option<String>,
+    /// Whether a passkey does instead.
+    passkey: bool,
     /// Where the answer to the form may lead, if that is not here.
     leads_to: Option<String>,
 }
@@ -145,6 +147,7 @@ impl Form {
             links: Vec::new(),
             ways: Vec::new(),
             action: None,
+            passkey: false,
             leads_to: None,
         }
     }
@@ -178,6 +181,16 @@ impl Form {
     /// Sent to another page than the one that it is shown on.
     pub(super) fn sent_to(self, action: String) -> Self {
         Self { action: Some(action), ..self }
+    }
+
+    /// A passkey does instead, if `takes`.
+    pub(super) fn or_passkey(self, takes: bool) -> Self {
+        Self { passkey: takes, ..self }
+    }
+
+    /// Whether the browser offers passkeys in one of its fields.
+    fn offers_passkeys(&self) -> bool {
+        self.fields.iter().any(|field| field.autocomplete.ends_with("webauthn"))
     }
 
     /// What was sent, in the field called `name`.

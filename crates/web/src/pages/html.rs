@@ -115,11 +115,14 @@ pub(super) fn see_other(place: &str) -> Answer {
 pub(super) fn message(problem: &Problem, headers: &HeaderMap) -> Message {
     let code = problem.code();
     let text = match code {
-        Code::InvalidCredentials => "The name or the password is wrong, or this user cannot sign in now.",
+        Code::InvalidCredentials => {
+            "The name, the password or the passkey is wrong, or this user cannot sign in now."
+        }
         Code::EmailTaken => "Somebody has signed up with this address. If that was you, sign in.",
         Code::CsrfFailed => {
             "This page was out of date, or the request came from elsewhere. Nothing was done. Please try again."
         }
+        Code::PasskeyRefused => "That took too long, or was meant for another page. Please try again.",
         Code::RateLimited => return Message { code: code.as_str(), text: too_many(headers) },
         Code::StoreUnavailable | Code::KeyUnavailable | Code::HashingBusy | Code::IssuerUnavailable => {
             "The server cannot do this now. That is not your fault: please try again in a moment."
@@ -139,7 +142,7 @@ pub(super) fn message(problem: &Problem, headers: &HeaderMap) -> Message {
         }
         Code::IdentityTaken => "Somebody else signs in by way of this account at the provider.",
         Code::LastWayIn => {
-            "Nothing else would be left to sign in with. Set a password first, or add another provider."
+            "Nothing else would be left to sign in with. Set a password first, or add a passkey or another provider."
         }
         Code::FreshLoginRequired => "Please show once more that it is you, then try again.",
         Code::NotWhileActing => "You act as another user: this is not yours to change.",

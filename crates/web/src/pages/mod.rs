@@ -23,6 +23,7 @@ pub(crate) mod keep_account;
 mod mailed;
 pub(crate) mod not_me;
 mod opened;
+pub(crate) mod passkeys;
 pub(crate) mod password;
 pub(crate) mod place;
 pub(crate) mod provider;

@@ -5,6 +5,7 @@ use http::header::SET_COOKIE;
 use portcullis_app::bearer::Caller;
 use portcullis_app::login::{LoginError, LoginRequest};
 use portcullis_app::owed::Owed;
+use portcullis_app::passkeys::{PasskeyAnswer, PasskeyLogin};
 use portcullis_app::tokens::Tokens;
 use portcullis_core::password::Password;
 use portcullis_core::registration::Mode;
@@ -12,6 +13,7 @@ use portcullis_core::time::Timestamp;
 use portcullis_core::user::{Login, User};
 use portcullis_edge::code::Code;
 use serde::Deserialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::form::{Field, Form, Kind};
@@ -20,8 +22,8 @@ use super::opened::{Opened, PageQuery, Pressed};
 use super::place::Place;
 use super::provider::buttons;
 use super::visit::Visit;
-use crate::api::login::refused;
 use crate::api::token_response::{cookies_of, delivery};
+use crate::api::{login, passkey_login};
 use crate::extract::handover;
 use crate::failure::{Answer, Failure};
 use crate::paths;
@@ -34,6 +36,12 @@ pub(crate) struct SignInForm {
     email: String,
     #[serde(default)]
     password: String,
+    /// In the place of both: what the browser was asked for a passkey with.
+    #[serde(default)]
+    ceremony: String,
+    /// What it answered, as JSON.
+    #[serde(default)]
+    credential: String,
     #[serde(default)]
     csrf_token: String,
 }
@@ -117,18 +125,25 @@ async fn sign_in(opened: &Opened, sent: &SignInForm) -> Answer {
     let web = &opened.web;
     let delivery = delivery(web, Some("cookies"))?;
     let admitted = opened.browser().admit_button(&sent.csrf_token).await?;
-    let request = LoginRequest {
-        login: Login::new(&sent.email),
-        password: Password::presented(&sent.password),
-        handover: handover(delivery, Some(&admitted)),
-        device_token: admitted.brought().device.clone(),
-        // What changes credentials takes no token that is for others, too.
-        audience: Some(web.cx.settings.issuer.clone()),
-    };
-    let tokens = match web.cx.login(request, &opened.client).await {
-        Ok(tokens) => tokens,
-        Err(LoginError::FactorOwed(owed)) => return to_factor(opened, &owed),
-        Err(error) => return Err(refused(web, error)),
+    let handover = handover(delivery, Some(&admitted));
+    let device_token = admitted.brought().device.clone();
+    // What changes credentials takes no token that is for others, too.
+    let audience = Some(web.cx.settings.issuer.clone());
+    let tokens = if sent.ceremony.is_empty() {
+        let (login, password) = (Login::new(&sent.email), Password::presented(&sent.password));
+        let request = LoginRequest { login, password, handover, device_token, audience };
+        match web.cx.login(request, &opened.client).await {
+            Ok(tokens) => tokens,
+            Err(LoginError::FactorOwed(owed)) => return to_factor(opened, &owed),
+            Err(error) => return Err(login::refused(web, error)),
+        }
+    } else {
+        let ceremony = sent.ceremony.clone();
+        let credential = serde_json::from_str(&sent.credential).unwrap_or(Value::Null);
+        let answer = PasskeyAnswer { ceremony, credential };
+        let request = PasskeyLogin { answer, handover, device_token, audience };
+        let signed_in = web.cx.passkey_login(request, &opened.client).await;
+        signed_in.map_err(|error| passkey_login::refused(web, error))?
     };
     let cookies = cookies_of(&tokens, Some((web, &admitted)))?;
     let mut response = gone_on(opened, &tokens)?;
@@ -159,9 +174,12 @@ pub(super) fn gone_on(opened: &Opened, tokens: &Tokens) -> Result<Response, Fail
 
 /// `again`: somebody who is signed in, but not recently enough.
 pub(super) fn form(opened: &Opened, csrf_token: String, again: Option<&User>) -> Form {
-    let name = Field::new("email", "E-mail address or user name", Kind::Name, "username");
+    let takes_passkeys = opened.web.cx.takes_passkeys();
+    // In this field the browser offers the passkeys that it knows.
+    let filled_by = if takes_passkeys { "username webauthn" } else { "username" };
+    let name = Field::new("email", "E-mail address or user name", Kind::Name, filled_by);
     let password = Field::new("password", "Password", Kind::Password, "current-password");
-    let form = Form::new("Sign in", "Sign in", csrf_token).leading_on(opened);
+    let form = Form::new("Sign in", "Sign in", csrf_token).leading_on(opened).or_passkey(takes_passkeys);
     let form = match (again, opened.place.as_ref().and_then(Place::foreign_origin)) {
         (Some(_), _) => form.intro("To go on here, please show once more that it is you."),
         (None, Some(origin)) => form.intro(format!("You go on to {origin} from here.")),

@@ -2,13 +2,14 @@
 
 use portcullis_app::bearer::Caller;
 use portcullis_app::step_up::StepUpProof;
+use portcullis_core::factor::Factor;
 use portcullis_core::password::Password;
 use portcullis_core::user::User;
 use portcullis_edge::code::Code;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::factor::{code_field, showing};
+use super::factor::{code_field, showing, showing_passkey};
 use super::form::{Field, Form, Kind};
 use super::html::{PageAnswer, see_other};
 use super::opened::{Opened, PageQuery, Pressed};
@@ -26,6 +27,12 @@ pub(crate) struct StepUpForm {
     current_password: String,
     #[serde(default)]
     code: String,
+    /// In the place of a code: what the browser was asked for a passkey with.
+    #[serde(default)]
+    ceremony: String,
+    /// What it answered, as JSON.
+    #[serde(default)]
+    credential: String,
     #[serde(default)]
     csrf_token: String,
 }
@@ -79,8 +86,10 @@ async fn step_up(
     may_change_credentials(caller)?;
     let proof = if user.factors.is_empty() {
         StepUpProof::Password(Password::presented(&sent.current_password))
-    } else {
+    } else if sent.ceremony.is_empty() {
         StepUpProof::Factor(showing(&sent.code))
+    } else {
+        StepUpProof::Factor(showing_passkey(&sent.ceremony, &sent.credential))
     };
     let web = &opened.web;
     let tokens = web.cx.step_up(caller, proof, &opened.client).await?;
@@ -92,6 +101,7 @@ async fn step_up(
 fn form(opened: &Opened, visit: &Visit, user: &User) -> Form {
     let form = Form::new("Is it you?", "Go on", visit.csrf_token(opened))
         .leading_on(opened)
+        .or_passkey(opened.web.cx.takes_passkeys() && user.factors.has(Factor::Passkey))
         .intro("To go on here, please show once more that it is you.")
         .field(
             Field::new("email", "Signed in as", Kind::Name, "username").value(user.email.as_str()).fixed(),

@@ -44,6 +44,8 @@ export interface TokenResponse {
   readonly expires_in: number;
   /** Until the password is changed only `GET /auth/me`, `password/change`, `refresh` and `logout` work. */
   readonly must_change_password: boolean;
+  /** Until a second factor is set up only what `must_change_password` leaves, `factors` and `step-up` work. */
+  readonly must_set_up_factor: boolean;
   /** Seconds until the refresh token expires if it is not used. */
   readonly refresh_expires_in: number;
   /** Opaque; good for one refresh. Only with delivery `body`. */

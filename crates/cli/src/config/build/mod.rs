@@ -4,6 +4,7 @@ mod browsers;
 mod email;
 mod forward_auth;
 mod gateway;
+mod passkeys;
 mod password;
 mod providers;
 mod server;
@@ -30,11 +31,13 @@ pub(super) fn config(entries: &mut Entries, cwd: &Path) -> Result<Config, Config
     let tokens = tokens::tokens(entries, &server.public_url)?;
     let (cookies, csrf) = browsers::browsers(entries, &server)?;
     let links = email::links(entries, &server.public_url)?;
+    let passkeys = passkeys::passkeys(entries, &server.public_url)?;
     Ok(Config {
         links,
         email: email::email(entries, cwd)?,
         cookies,
         csrf,
+        passkeys,
         forward_auth: forward_auth::forward_auth(entries, &tokens.issuer)?,
         gateway: gateway::gateway(entries, &tokens.issuer)?,
         server,

@@ -116,6 +116,8 @@ const TABLE: &[Operation] = &[
     op("POST", paths::ACCOUNT_PAGE, Form, FORGED),
     op("GET", paths::PASSWORD_PAGE, Nothing, TO_SIGN_IN),
     op("POST", paths::PASSWORD_PAGE, Form, FORGED),
+    op("GET", paths::PASSKEYS_PAGE, Nothing, TO_SIGN_IN),
+    op("POST", paths::PASSKEYS_PAGE, Form, FORGED),
     op("GET", paths::FORGOT_PASSWORD_PAGE, Nothing, OPEN),
     op("POST", paths::FORGOT_PASSWORD_PAGE, Form, FORGED),
     op("GET", paths::RESET_PASSWORD_PAGE, Nothing, NO_LINK),
@@ -228,6 +230,13 @@ const TABLE: &[Operation] = &[
     op("POST", paths::OAUTH_LINK, Json, MISSING),
     op("GET", paths::IDENTITIES, Nothing, MISSING),
     owned("DELETE", paths::IDENTITY, Nothing),
+    op("GET", paths::PASSKEYS, Nothing, MISSING),
+    owned("PATCH", paths::PASSKEY, Json),
+    owned("DELETE", paths::PASSKEY, Nothing),
+    op("POST", paths::PASSKEY_REGISTER_START, Nothing, MISSING),
+    op("POST", paths::PASSKEY_REGISTER_FINISH, Json, MISSING),
+    without_cookies(paths::PASSKEY_LOGIN_START, Json, OPEN),
+    delivers(paths::PASSKEY_LOGIN_FINISH, Json),
     op("GET", paths::CONFIG, Nothing, OPEN),
     op("GET", paths::VERIFY, Nothing, (404, "not_found")),
     delivers(paths::SET_UP, Json),
@@ -390,9 +399,11 @@ async fn by_cookie_from_a_page_that_may_not() {
             Cookies::Look => continue,
             Cookies::Held if row.takes == Form => ("email=a%40example.org&password=x&session=x", FORGED),
             Cookies::Held => (r#"{"name": "a name", "reason": "a reason"}"#, FORGED),
-            Cookies::HeldToDeliver => {
-                (r#"{"email": "a@example.org", "password": "x", "token": "x", "delivery": "cookie"}"#, FORGED)
-            }
+            Cookies::HeldToDeliver => (
+                r#"{"email": "a@example.org", "password": "x", "token": "x", "ceremony": "x",
+                    "credential": {}, "delivery": "cookie"}"#,
+                FORGED,
+            ),
             Cookies::Ignored => ("{}", row.nobody),
         };
         let body = if row.takes == Nothing { "" } else { body };

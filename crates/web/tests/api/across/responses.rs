@@ -58,6 +58,7 @@ fn readable() -> impl Iterator<Item = String> {
         paths::ACCOUNT_PAGE,
         paths::RENEW,
         paths::PASSWORD_PAGE,
+        paths::PASSKEYS_PAGE,
         paths::FACTORS_PAGE,
         paths::TOTP_PAGE,
         paths::STEP_UP_PAGE,

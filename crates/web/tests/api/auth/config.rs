@@ -14,7 +14,7 @@ async fn says_what_a_sign_in_page_needs() {
     let expected = json!({
         "registration": {"open": true, "invite_required": false, "email_verification_required": false},
         "password": {"min_length": 15, "max_length": 128},
-        "methods": ["password"],
+        "methods": ["password", "passkey"],
         "providers": [],
     });
     assert_eq!(reply.json, expected);

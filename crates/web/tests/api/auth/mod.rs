@@ -14,6 +14,7 @@ mod logout;
 mod me;
 mod members;
 mod new_device;
+pub(crate) mod passkeys;
 mod password_change;
 mod password_reset;
 mod pending;

@@ -22,7 +22,8 @@ async fn pages_hold_no_script_and_what_they_load_is_there() {
         }
         assert!(found > 0, "{path} has a stylesheet");
         let scripts = page.tags.iter().filter(|tag| tag.name == "script").count();
-        assert_eq!(scripts, usize::from(path.starts_with("/setup")), "{path}");
+        let needs = path.starts_with("/setup") || path == "/sign-in";
+        assert_eq!(scripts, usize::from(needs), "{path}");
     }
     let page = open(&app.browser(), "/setup").await;
     assert_eq!(page.by_id("password").unwrap().attribute("minlength"), Some("15"));
@@ -60,10 +61,13 @@ async fn styles_load_nothing_either() {
 }
 
 #[tokio::test]
-async fn assets_are_two_files_and_no_path() {
+async fn assets_are_three_files_and_no_path() {
     let app = TestApp::new(Backend::Sqlite).await;
-    let kinds =
-        [("portcullis.css", "text/css; charset=utf-8"), ("setup.js", "text/javascript; charset=utf-8")];
+    let kinds = [
+        ("portcullis.css", "text/css; charset=utf-8"),
+        ("setup.js", "text/javascript; charset=utf-8"),
+        ("passkeys.js", "text/javascript; charset=utf-8"),
+    ];
     for (name, kind) in kinds {
         let reply = app.anon().get(&format!("/assets/{name}")).await;
         assert_eq!((reply.status, reply.header("content-type")), (200, Some(kind)));

@@ -9,6 +9,7 @@ mod html;
 mod invite;
 mod mailed;
 mod narrow;
+mod passkeys;
 mod password;
 mod provider;
 mod refusals;

@@ -20,7 +20,7 @@ on_both! {
         assert_eq!(set_names(&reply), ["csrftoken", "pc_access", "pc_device", "pc_refresh"]);
         let page = open(&ada, "/account").await;
         assert_eq!(page.by_id("name").unwrap().text, "Ada \"<b>");
-        assert_eq!(page.links(), ["/account/password", "/account/factors", "/sign-out"]);
+        assert_eq!(page.links(), ["/account/password", "/account/factors", "/account/passkeys", "/sign-out"]);
         sent_on(&submit(&ada, "/sign-out", &[]).await, "/sign-out");
         open(&ada, "/sign-out").await;
         sent_on(&ada.get("/account").await, "/sign-in?return_to=%2Faccount");
