@@ -124,7 +124,11 @@ impl Cx {
                 let shown = self.show_factor(&found.user, &showing, client).await?;
                 let step = self.stepping_up(caller, session, &secret, shown.amr);
                 let taken = Taken { used: Some(shown.used), forgive: shown.to_forgive() };
-                self.write_step_up(&found.user, step, taken, client).await?
+                match self.write_step_up(&found.user, step, taken, client).await? {
+                    Some(grant) => Some(grant),
+                    // It may be the session that has ended, which the next request is told.
+                    None => return Err(self.lost_factor(shown).await?.into()),
+                }
             }
         };
         // 4.

@@ -9,6 +9,7 @@ use crate::state::Web;
 use crate::{api, oauth, pages, paths};
 
 /// Every route of the server.
+#[expect(clippy::too_many_lines, reason = "one line a route, and all of them here")]
 pub(crate) fn table() -> OpenApiRouter<Web> {
     OpenApiRouter::new()
         .routes(routes!(api::register::register))

@@ -184,7 +184,7 @@ contract! {
         ] {
             assert_eq!(trusted(epoch, at).await.expect("read"), expected, "{epoch} {at}");
         }
-        assert_eq!(t.store.trusted_devices(user, just_before).await.expect("read"), [device.clone()]);
+        assert_eq!(t.store.trusted_devices(user, just_before).await.expect("read"), std::slice::from_ref(&device));
         assert!(t.store.trusted_devices(user, end).await.expect("read").is_empty());
         with_factor(t, &ada).await;
         assert!(t.store.trusted_devices(user, just_before).await.expect("read").is_empty(), "the epoch moved");

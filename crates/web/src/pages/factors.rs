@@ -68,7 +68,7 @@ struct DeviceLine {
 
 #[derive(Template)]
 #[template(path = "factors.html")]
-struct Factors {
+struct FactorsPage {
     message: Option<Message>,
     must_set_up: bool,
     takes_passkeys: bool,
@@ -117,7 +117,7 @@ async fn shown(opened: &Opened, visit: &Visit, message: Option<Message>) -> Answ
     }
 }
 
-fn factors(own: OwnFactors, caller: &Caller, message: Option<Message>, csrf_token: String) -> Factors {
+fn factors(own: OwnFactors, caller: &Caller, message: Option<Message>, csrf_token: String) -> FactorsPage {
     let factor = own.factors.into_iter().map(|factor| FactorLine {
         id: factor.id.to_string(),
         name: match factor.kind {
@@ -135,7 +135,7 @@ fn factors(own: OwnFactors, caller: &Caller, message: Option<Message>, csrf_toke
         until: device.expires_at.to_the_minute(),
         until_at: device.expires_at.to_string(),
     });
-    Factors {
+    FactorsPage {
         message,
         must_set_up: caller.must_set_up_factor,
         takes_passkeys: false,
