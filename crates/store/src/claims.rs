@@ -29,7 +29,7 @@ const FORGET: [&str; 7] = [
     "DELETE FROM recovery_codes WHERE user_id = $1",
     "DELETE FROM trusted_devices WHERE user_id = $1",
     "DELETE FROM login_challenges WHERE user_id = $1",
-    "DELETE FROM links WHERE subject = $1",
+    "DELETE FROM links WHERE subject = $1 OR user_id = $1",
     "DELETE FROM mail_requests WHERE user_id = $1",
     FLOWS,
 ];

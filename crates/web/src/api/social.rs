@@ -1,7 +1,8 @@
 //! Other providers, for apps: bringing back the code, linking, and who the user is where.
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::Response;
+use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use portcullis_app::admission::Codes;
 use portcullis_app::social::{
@@ -21,7 +22,7 @@ use super::register::{hook_unavailable, later};
 use super::second_factor::second_factor_required;
 use super::token_response::{TokenBody, answer, delivery};
 use super::{no_content, private_json};
-use crate::extract::{Acting, Browser, ClientInfo, JsonBody, OptionalJson, Own, PathId, handover};
+use crate::extract::{Acting, Browser, ClientInfo, JsonBody, Own, PathId, handover, optional_json};
 use crate::failure::{Answer, Failure};
 use crate::pages::place::Place;
 use crate::paths;
@@ -322,9 +323,10 @@ pub(crate) async fn link(
     ClientInfo(client): ClientInfo,
     Own(caller): Own,
     PathId(provider): PathId<String>,
-    headers: HeaderMap,
-    OptionalJson(body): OptionalJson<LinkBody>,
+    request: Request,
 ) -> Answer {
+    let (Parts { headers, .. }, body) = request.into_parts();
+    let body: Option<LinkBody> = optional_json(&headers, body).await?;
     let LinkBody { redirect_uri: wanted, return_to } = body.unwrap_or_default();
     let place = return_to.map(|text| Place::read(&web, &text).ok_or_else(leads_away)).transpose()?;
     let holder = match wanted {
