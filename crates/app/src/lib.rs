@@ -60,8 +60,8 @@ pub mod sessions;
 pub mod set_up;
 pub mod settings;
 pub mod sign_in;
-pub mod social;
 pub mod signing_keys;
+pub mod social;
 pub mod standard_webhook;
 pub mod status_lists;
 pub mod subscriptions;
@@ -69,7 +69,7 @@ pub mod token_use;
 pub mod tokens;
 mod turn;
 pub mod verify_email;
-pub mod webhooks;
 mod ways_in;
+pub mod webhooks;
 
 pub use cx::{Cx, Parts};

@@ -118,11 +118,16 @@ impl Cx {
         let identity = identity.map(|(provider, subject)| {
             self.new_identity(new.id, (provider, subject), Some(new.email.as_str().to_owned()))
         });
-        match self.make_admitted(Making { new, admission, confirmed: Some(confirmed), identity }, client).await {
+        match self
+            .make_admitted(Making { new, admission, confirmed: Some(confirmed), identity }, client)
+            .await
+        {
             Ok(_) => Ok(()),
             Err(RegisterError::EmailTaken) => Err(LinkError::EmailTaken),
             Err(RegisterError::NotAdmitted(not)) => Err(LinkError::NotAdmitted(not)),
-            Err(RegisterError::InvalidLink | RegisterError::UsernameTaken | RegisterError::IdentityTaken) => Err(LinkError::InvalidLink),
+            Err(RegisterError::InvalidLink | RegisterError::UsernameTaken | RegisterError::IdentityTaken) => {
+                Err(LinkError::InvalidLink)
+            }
             Err(RegisterError::Fault(fault)) => Err(fault.into()),
             Err(error) => Err(Fault::Internal(error.to_string()).into()),
         }
@@ -137,11 +142,7 @@ impl Cx {
         };
         let standing = Standing { role: self.runtime().default_role.clone(), must_change_password: false };
         let new = self.new_user(checked, standing).await?;
-        Ok(NewUser {
-            email_verified_at: Some(new.now),
-            password_hash: pending.password_hash.clone(),
-            ..new
-        })
+        Ok(NewUser { email_verified_at: Some(new.now), password_hash: pending.password_hash.clone(), ..new })
     }
 
     /// The hash of the password that the user shall have; none: they sign in by way of the provider that they came from.

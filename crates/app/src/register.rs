@@ -213,11 +213,7 @@ impl Cx {
 
     /// Makes a user who may register, and spends what lets them. Whoever has `confirmed` their address is made without
     /// the user name that they wanted if somebody has that by now.
-    pub(crate) async fn make_admitted(
-        &self,
-        making: Making,
-        client: &Client,
-    ) -> Result<User, RegisterError> {
+    pub(crate) async fn make_admitted(&self, making: Making, client: &Client) -> Result<User, RegisterError> {
         let Making { new, admission, confirmed, identity } = making;
         let mut event = self.event(EventKind::UserRegistered);
         (event.user, event.actor, event.address) = (Some(new.id), Some(new.id), Some(client.address));

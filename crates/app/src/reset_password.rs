@@ -141,8 +141,7 @@ impl Cx {
                     }
                     // Whoever registered it may not have been its owner, who comes now.
                     claims::forget_unproved(tx, standing.user).await?;
-                    if !addresses::reset_password(tx, &standing, &hash, now).await?
-                    {
+                    if !addresses::reset_password(tx, &standing, &hash, now).await? {
                         return Ok(None);
                     }
                     let user = standing.user;

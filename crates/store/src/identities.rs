@@ -127,10 +127,7 @@ pub async fn insert(tx: &mut Tx, new: &Identity) -> Result<bool, StoreError> {
 pub async fn join(tx: &mut Tx, new: &Identity, standing: &Standing) -> Result<bool, StoreError> {
     let held = affected!(
         tx,
-        sqlx::query(HOLD_VERIFIED)
-            .bind(standing.user.uuid())
-            .bind(standing.epoch)
-            .bind(standing.email.key())
+        sqlx::query(HOLD_VERIFIED).bind(standing.user.uuid()).bind(standing.epoch).bind(standing.email.key())
     )?;
     Ok(held > 0 && insert(tx, new).await?)
 }

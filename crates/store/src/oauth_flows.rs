@@ -132,11 +132,9 @@ impl TryFrom<FlowRow> for Flow {
         let purpose = FlowPurpose::from_name(&row.purpose).ok_or_else(|| corrupt("purpose"))?;
         let linker = match (purpose, row.user_id, row.session_id, row.epoch) {
             (FlowPurpose::SignIn, None, None, None) => None,
-            (FlowPurpose::Link, Some(user), Some(session), Some(epoch)) => Some(Linker {
-                user: UserId::from_uuid(user),
-                session: SessionId::from_uuid(session),
-                epoch,
-            }),
+            (FlowPurpose::Link, Some(user), Some(session), Some(epoch)) => {
+                Some(Linker { user: UserId::from_uuid(user), session: SessionId::from_uuid(session), epoch })
+            }
             _ => return Err(corrupt("purpose")),
         };
         let delivery = row.delivery.map(|word| word.parse()).transpose();

@@ -20,8 +20,7 @@ use portcullis_app::owed::CHALLENGE_LIFETIME;
 use portcullis_app::tokens::Tokens;
 use portcullis_core::session::{Carrier, Delivery};
 use portcullis_edge::cookies::{
-    BadCookieScope, BadCookieValue, CookieError, CookieScope, CookieSpec, SameSite,
-    Visibility,
+    BadCookieScope, BadCookieValue, CookieError, CookieScope, CookieSpec, SameSite, Visibility,
 };
 
 use crate::state::WebConfig;
@@ -114,10 +113,7 @@ impl Cookies {
             // Of no use to anybody else: no neighbouring host may have set it.
             registration: hidden("pc_registration", &CookieScope { domain: None, ..wide.clone() })?,
             challenge: hidden("pc_challenge", &CookieScope { domain: None, ..wide.clone() })?,
-            flow: hidden(
-                "pc_flow",
-                &CookieScope { domain: None, same_site: SameSite::Lax, ..wide.clone() },
-            )?,
+            flow: hidden("pc_flow", &CookieScope { domain: None, same_site: SameSite::Lax, ..wide.clone() })?,
             csrf: CookieSpec::new("csrftoken", Visibility::Readable, &wide)?,
             narrow: narrow.path != "/",
             usable: narrow.https || portcullis_edge::host::is_loopback(&config.public_url),

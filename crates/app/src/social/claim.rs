@@ -27,8 +27,7 @@ impl Cx {
         let email = Some(owner.email.as_str().to_owned());
         let named = (provider.name().to_owned(), person.subject.clone());
         let new = self.new_identity(owner.id, named, email);
-        let standing =
-            Standing { user: owner.id, epoch: owner.credential_epoch, email: owner.email.clone() };
+        let standing = Standing { user: owner.id, epoch: owner.credential_epoch, email: owner.email.clone() };
         let mut event = self.identity_event(EventKind::EmailClaimed, owner.id, provider.name());
         event.address = Some(client.address);
         let mut mail = self.mail_to(Template::AccountClaimed, &owner.email, Some(owner));

@@ -49,10 +49,8 @@ impl Cx {
         for _ in 0..ROUNDS {
             let seen = self.look_for(&taken.provider, person).await?;
             let joining = join(seen.arrival);
-            let registers = matches!(
-                joining,
-                Joining::Register | Joining::RegisterUnverified | Joining::RegisterLater
-            );
+            let registers =
+                matches!(joining, Joining::Register | Joining::RegisterUnverified | Joining::RegisterLater);
             if registers && !counted {
                 let rate = self.settings.rates.map(|rates| rates.register);
                 self.limit("register", rate, client).await?;
@@ -244,8 +242,7 @@ impl Cx {
         let email = Some(owner.email.as_str().to_owned());
         let named = (provider.name().to_owned(), person.subject.clone());
         let new = self.new_identity(owner.id, named, email);
-        let standing =
-            Standing { user: owner.id, epoch: owner.credential_epoch, email: owner.email.clone() };
+        let standing = Standing { user: owner.id, epoch: owner.credential_epoch, email: owner.email.clone() };
         let mut event = self.identity_event(EventKind::IdentityLinked, owner.id, provider.name());
         event.address = Some(client.address);
         event.detail.insert("by".into(), "address".into());

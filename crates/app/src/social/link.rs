@@ -70,8 +70,7 @@ impl Cx {
         self.limit("oauth_start", rate, client).await.map_err(SocialError::from)?;
         let asker = caller.asker().ok_or(FreshError::NoUser)?;
         let found = self.require_fresh(caller).await?;
-        let linker =
-            Linker { user: asker.user, session: asker.session, epoch: found.user.credential_epoch };
+        let linker = Linker { user: asker.user, session: asker.session, epoch: found.user.credential_epoch };
         Ok(self.begin(&provider, request, Some(linker)).await?)
     }
 
@@ -86,8 +85,7 @@ impl Cx {
         let user = self.store.user(linker.user).await?;
         let user = user.ok_or(SocialError::Refused("whoever wanted to link is gone"))?;
         let email = person.email.map(|email| email.address.as_str().to_owned());
-        let new =
-            self.new_identity(user.id, (taken.provider.name().to_owned(), person.subject), email);
+        let new = self.new_identity(user.id, (taken.provider.name().to_owned(), person.subject), email);
         let mut event = self.identity_event(EventKind::IdentityLinked, user.id, taken.provider.name());
         (event.session, event.address) = (Some(linker.session), Some(client.address));
         event.detail.insert("by".into(), "link".into());
@@ -131,12 +129,7 @@ impl Cx {
     }
 
     /// Forgets who the caller is at a provider, unless they could not sign in any more.
-    pub async fn unlink(
-        &self,
-        caller: &Caller,
-        id: IdentityId,
-        client: &Client,
-    ) -> Result<(), UnlinkError> {
+    pub async fn unlink(&self, caller: &Caller, id: IdentityId, client: &Client) -> Result<(), UnlinkError> {
         let asker = caller.asker().ok_or(UnlinkError::Moved)?;
         let found = self.require_fresh(caller).await?;
         let now = self.clock.now();

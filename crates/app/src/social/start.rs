@@ -135,8 +135,6 @@ impl Cx {
     fn sealed(&self, codes: &Codes) -> Option<Sealed> {
         let Codes { platform, account } = codes;
         let any = platform.is_some() || account.is_some();
-        any.then(|| {
-            self.ring.seal(INVITES, json!([platform, account]).to_string().as_bytes(), &*self.random)
-        })
+        any.then(|| self.ring.seal(INVITES, json!([platform, account]).to_string().as_bytes(), &*self.random))
     }
 }

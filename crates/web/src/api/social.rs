@@ -203,9 +203,9 @@ pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
 
 fn accepts(headers: &HeaderMap, kind: &str) -> bool {
     let lines = headers.get_all(http::header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',')).any(|one| {
-        one.split(';').next().is_some_and(|one| one.trim().eq_ignore_ascii_case(kind))
-    })
+    lines
+        .flat_map(|line| line.split(','))
+        .any(|one| one.split(';').next().is_some_and(|one| one.trim().eq_ignore_ascii_case(kind)))
 }
 
 /// The answer to an app, which keeps the secret.
@@ -261,7 +261,11 @@ pub(crate) async fn callback(
     let missing = [
         ("code", answered.is_none(), "Send the `code` that came back, or the `error`."),
         ("state", body.state.is_empty(), "Send the `state` that came back."),
-        ("flow_secret", body.flow_secret.is_empty(), "Send the `flow_secret` that the start was answered with."),
+        (
+            "flow_secret",
+            body.flow_secret.is_empty(),
+            "Send the `flow_secret` that the start was answered with.",
+        ),
     ];
     let missing = missing.into_iter().filter(|(_, is, _)| *is);
     let missing: Vec<_> = missing.map(|(field, _, text)| FieldError::new(field, "required", text)).collect();
@@ -288,9 +292,7 @@ pub(crate) async fn callback(
         Finished::SignedIn(tokens) => {
             Ok(answer(StatusCode::OK, *tokens, admitted.as_ref().map(|admitted| (&web, admitted))))
         }
-        Finished::Linked(identity) => {
-            Ok(private_json(StatusCode::OK, &IdentityBody::new(&web, identity)))
-        }
+        Finished::Linked(identity) => Ok(private_json(StatusCode::OK, &IdentityBody::new(&web, identity))),
         Finished::Later { browser } => later(&web, &browser, admitted.is_some()),
     }
 }
@@ -350,7 +352,11 @@ pub(crate) async fn link(
 }
 
 fn leads_away() -> Failure {
-    Failure::field("return_to", "not_listed", "Use a path of this server, or what `server.return_urls` lists.")
+    Failure::field(
+        "return_to",
+        "not_listed",
+        "Use a path of this server, or what `server.return_urls` lists.",
+    )
 }
 
 /// Who the user is at providers.

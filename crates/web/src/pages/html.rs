@@ -138,7 +138,9 @@ pub(super) fn message(problem: &Problem, headers: &HeaderMap) -> Message {
              the provider on your account page."
         }
         Code::IdentityTaken => "Somebody else signs in by way of this account at the provider.",
-        Code::LastWayIn => "Nothing else would be left to sign in with. Set a password first, or add another provider.",
+        Code::LastWayIn => {
+            "Nothing else would be left to sign in with. Set a password first, or add another provider."
+        }
         Code::FreshLoginRequired => "Please show once more that it is you, then try again.",
         Code::NotWhileActing => "You act as another user: this is not yours to change.",
         Code::ReadOnlySession => "You act as another user, and may only look.",

@@ -8,7 +8,9 @@ use http::header::{CACHE_CONTROL, LOCATION};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use portcullis_app::admission::Codes;
-use portcullis_app::social::{Arriving, Finished, Holder, Returned, SocialError, StartRequest, Started, Taken};
+use portcullis_app::social::{
+    Arriving, Finished, Holder, Returned, SocialError, StartRequest, Started, Taken,
+};
 use portcullis_core::session::Delivery;
 use portcullis_edge::code::Code;
 use portcullis_edge::cookies::SameSite;
@@ -266,11 +268,7 @@ async fn signs_in_again(opened: &Opened, failure: Failure) -> Response {
 
 /// A refusal, as whoever asks can read it.
 fn told(opened: &Opened, failure: Failure) -> Response {
-    if wants_page(&opened.headers) {
-        Refused::from(failure).into_response()
-    } else {
-        failure.into_response()
-    }
+    if wants_page(&opened.headers) { Refused::from(failure).into_response() } else { failure.into_response() }
 }
 
 /// Which provider, and the query.

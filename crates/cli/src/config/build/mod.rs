@@ -17,9 +17,9 @@ use portcullis_app::settings::RegistrationHook;
 use super::entries::Entries;
 use super::error::{ConfigError, Problem};
 use super::sections::{
-    ApiTokensConfig, AuditConfig, BotsConfig, Config, DeletionConfig, ImpersonationConfig, LoginConfig, LogFormat,
-    OutboundConfig, RateLimitConfig, RegistrationConfig, RegistrationMode, RevocationsConfig, StaleMode,
-    TelemetryConfig,
+    ApiTokensConfig, AuditConfig, BotsConfig, Config, DeletionConfig, ImpersonationConfig, LogFormat,
+    LoginConfig, OutboundConfig, RateLimitConfig, RegistrationConfig, RegistrationMode, RevocationsConfig,
+    StaleMode, TelemetryConfig,
 };
 use super::{network, text};
 

@@ -61,7 +61,9 @@ fn readable() -> impl Iterator<Item = String> {
         // Only for an API token.
         paths::TOKEN_CURRENT,
     ];
-    let readable = paths::ALL.iter().filter(move |path| !posts.contains(path) && !path.contains("{id}") && !path.contains("{provider}"));
+    let readable = paths::ALL
+        .iter()
+        .filter(move |path| !posts.contains(path) && !path.contains("{id}") && !path.contains("{provider}"));
     readable.map(|path| path.replace("{name}", "portcullis.css").replace("{list}", "0"))
 }
 

@@ -71,7 +71,8 @@ async fn neither_state_nor_secret_is_stored_as_it_is() {
     let asked: std::collections::HashMap<String, String> =
         url::Url::parse(url).unwrap().query_pairs().into_owned().collect();
     let dump = std::fs::read(app.database.url.trim_start_matches("sqlite://")).unwrap();
-    let wal = std::fs::read(format!("{}-wal", app.database.url.trim_start_matches("sqlite://"))).unwrap_or_default();
+    let wal = std::fs::read(format!("{}-wal", app.database.url.trim_start_matches("sqlite://")))
+        .unwrap_or_default();
     for secret in [&asked["state"], &asked["nonce"], begun["flow_secret"].as_str().unwrap()] {
         let held = |bytes: &[u8]| bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
         assert!(!held(&dump) && !held(&wal));

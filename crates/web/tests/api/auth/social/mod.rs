@@ -37,7 +37,8 @@ pub(crate) async fn world_with(backend: Backend, change: impl FnOnce(&mut Setup)
 /// What [`world`] sets.
 pub(crate) fn configure(setup: &mut Setup, fake: &FakeIdp) {
     setup.settings.providers = vec![fake.oidc("acme"), fake.oidc("other"), fake.oauth2("plain")];
-    setup.web.return_urls = vec![APP.into(), "https://app.example/other".into(), "https://shop.example".into()];
+    setup.web.return_urls =
+        vec![APP.into(), "https://app.example/other".into(), "https://shop.example".into()];
 }
 
 /// One more node on the same database, which reaches the provider, too.

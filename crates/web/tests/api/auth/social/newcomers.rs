@@ -157,7 +157,10 @@ async fn the_sign_up_page_leads_on_with_the_invite_of_a_link() {
     let browser = app.browser();
     let page = open(&browser, "/sign-up?invite=pci_code").await;
     let links = page.links();
-    assert!(links.iter().any(|link| link.starts_with("/auth/oauth/acme/start?invite_code=pci_code")), "{links:?}");
+    assert!(
+        links.iter().any(|link| link.starts_with("/auth/oauth/acme/start?invite_code=pci_code")),
+        "{links:?}"
+    );
     // A code that is typed travels in no link.
     let page = open(&browser, "/sign-up").await;
     assert!(!page.links().iter().any(|link| link.starts_with("/auth/oauth/")));

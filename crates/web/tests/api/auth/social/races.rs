@@ -11,7 +11,8 @@ const CALLBACK: &str = "/auth/oauth/acme/callback";
 
 /// Each brings theirs at once.
 async fn all(calls: Vec<(Actor, Value)>) -> Vec<Reply> {
-    let calls = calls.into_iter().map(|(actor, body)| tokio::spawn(async move { actor.post(CALLBACK, &body).await }));
+    let calls =
+        calls.into_iter().map(|(actor, body)| tokio::spawn(async move { actor.post(CALLBACK, &body).await }));
     let mut replies = Vec::new();
     for call in calls.collect::<Vec<_>>() {
         replies.push(call.await.unwrap());

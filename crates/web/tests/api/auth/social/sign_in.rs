@@ -5,7 +5,9 @@ use std::time::Duration;
 use portcullis_testkit::Backend;
 use serde_json::{Value, json};
 
-use super::{ada, arrived, back, begun, bring, brought, identities_of, sent, sign_in, stays_out, world, world_with};
+use super::{
+    ada, arrived, back, begun, bring, brought, identities_of, sent, sign_in, stays_out, world, world_with,
+};
 use crate::on_both;
 use crate::pages::{Page, sent_on};
 use crate::support::{claims, claims_of, events, invalid, made, private, refused, user_id};

@@ -7,7 +7,8 @@ use portcullis_testkit::{Backend, Breakage, Endpoint, Forgery, TestApp};
 use serde_json::{Value, json};
 
 use super::{
-    APP, ada, another, arrived, back, begun, bring, brought, identities_of, path_back, sent, sign_in, stays_out, world,
+    APP, ada, another, arrived, back, begun, bring, brought, identities_of, path_back, sent, sign_in,
+    stays_out, world,
 };
 use crate::on_both;
 use crate::pages::sent_on;
@@ -211,7 +212,8 @@ async fn the_query_of_the_way_back_says_nothing_but_what_it_may() {
     let browser = app.browser();
     let url = sent(&browser, "/auth/oauth/acme/start").await;
     let returned = fake.authorize(&url, &ada(&fake));
-    let path = format!("{}&return_to=https://shop.example/&scope=x&session_state=y", path_back("acme", &returned));
+    let path =
+        format!("{}&return_to=https://shop.example/&scope=x&session_state=y", path_back("acme", &returned));
     sent_on(&browser.get(&path).await, "/account");
 }
 
@@ -230,7 +232,13 @@ async fn what_an_app_leaves_out_is_named() {
     let (app, fake) = world(Backend::Sqlite).await;
     let fields = [("code", "required"), ("state", "required"), ("flow_secret", "required")];
     invalid(&app.anon().post(CALLBACK, &json!({})).await, &fields);
-    refused(&app.anon().post("/auth/nobody/callback", &json!({"code": "a", "state": "b", "flow_secret": "c"})).await, 404, "not_found");
+    refused(
+        &app.anon()
+            .post("/auth/nobody/callback", &json!({"code": "a", "state": "b", "flow_secret": "c"}))
+            .await,
+        404,
+        "not_found",
+    );
     arrived(&app, &fake, &ada(&fake)).await;
 }
 
@@ -238,8 +246,16 @@ async fn what_an_app_leaves_out_is_named() {
 async fn places_that_nobody_is_sent_to() {
     let (app, _fake) = world(Backend::Sqlite).await;
     let start = |query: &str| format!("/auth/oauth/acme/start?{query}");
-    for uri in ["https://evil.example/", "https://app.example/signed-in/", "https://shop.example", "https://shop.example/x"] {
-        invalid(&app.anon().get(&start(&format!("redirect_uri={uri}"))).await, &[("redirect_uri", "not_listed")]);
+    for uri in [
+        "https://evil.example/",
+        "https://app.example/signed-in/",
+        "https://shop.example",
+        "https://shop.example/x",
+    ] {
+        invalid(
+            &app.anon().get(&start(&format!("redirect_uri={uri}"))).await,
+            &[("redirect_uri", "not_listed")],
+        );
     }
     invalid(&app.anon().get(&start("delivery=body")).await, &[("delivery", "invalid")]);
     assert_eq!(app.anon().get(&start("return_to=https://evil.example/")).await.status, 400);
