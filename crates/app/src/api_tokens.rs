@@ -21,7 +21,8 @@ use portcullis_core::user::{Login, User};
 use portcullis_core::validation::{FieldError, line, lines};
 use portcullis_store::api_tokens::{self, Made, NewApiToken};
 pub use portcullis_store::api_tokens::{ApiTokenView, Page};
-use portcullis_store::{audit, revocations};
+use portcullis_store::limits::{self, CounterKey};
+use portcullis_store::{StoreError, audit, revocations};
 use thiserror::Error;
 
 use crate::client::Client;
@@ -30,6 +31,7 @@ use crate::fault::Fault;
 use crate::hashing::Lane;
 use crate::limits::{LimitError, Limited};
 use crate::login::{Check, Outcome};
+use crate::show_factor::{ShowError, Showing, Use};
 
 const LONGEST_NAME: usize = 100;
 const LONGEST_DESCRIPTION: usize = 500;
@@ -54,6 +56,8 @@ pub struct ByPassword {
     pub login: Login,
     /// The password.
     pub password: Password,
+    /// The second factor, of whoever has one.
+    pub factor: Option<Showing>,
 }
 
 /// A token that has just been made.
@@ -96,9 +100,15 @@ pub enum ByPasswordError {
     /// A second factor is owed: to be shown in the same request.
     #[error("a second factor is owed")]
     FactorOwed(Vec<Method>),
+    /// The second factor is wrong.
+    #[error("{0}")]
+    WrongCode(&'static str),
     /// The password must be changed first.
     #[error("the password must be changed first")]
     MustChangePassword,
+    /// A second factor must be set up first.
+    #[error("a second factor must be set up first")]
+    MustSetUpFactor,
     /// Too many.
     #[error("rate limited")]
     Limited(Limited),
@@ -110,6 +120,16 @@ pub enum ByPasswordError {
 impl From<Fault> for ByPasswordError {
     fn from(fault: Fault) -> Self {
         Self::Token(fault.into())
+    }
+}
+
+impl From<ShowError> for ByPasswordError {
+    fn from(error: ShowError) -> Self {
+        match error {
+            ShowError::Wrong(why) => Self::WrongCode(why),
+            ShowError::Invalid(error) => Self::Token(TokenError::Invalid(vec![error])),
+            ShowError::Fault(fault) => fault.into(),
+        }
     }
 }
 
@@ -125,6 +145,8 @@ impl From<LimitError> for ByPasswordError {
 /// A request whose fields are right.
 pub(crate) struct Checked {
     session: Option<SessionId>,
+    /// A second factor that is taken with the token, and the bucket that is forgiven then.
+    used: Option<(Use, Option<CounterKey>)>,
     name: String,
     description: Option<String>,
     scopes: Option<Scopes>,
@@ -168,7 +190,7 @@ impl Cx {
         client: &Client,
     ) -> Result<NewToken, ByPasswordError> {
         self.limit("token_create", self.settings.rates.map(|rates| rates.token_create), client).await?;
-        let checked = self.check_request(request)?;
+        let mut checked = self.check_request(request)?;
         let found = self.store.find_login(&who.login).await.map_err(Fault::from)?;
         let bucket = self.login_bucket(found.as_ref(), None, &who.login);
         let check = Check { found: found.as_ref(), bucket, lane: Lane::Stranger };
@@ -183,7 +205,17 @@ impl Cx {
             self.store.forgive_attempts(bucket).await.map_err(Fault::from)?;
         }
         let Some(found) = found else { return Err(ByPasswordError::InvalidCredentials("unknown")) };
-        match self.admit(&found.user, Shown::Nothing) {
+        let shown = match (&who.factor, found.user.factors.is_empty()) {
+            (Some(showing), false) => Some(self.show_factor(&found.user, showing, client).await?),
+            _ => None,
+        };
+        checked.used = shown.as_ref().map(|shown| (shown.used, shown.to_forgive()));
+        match self.admit(&found.user, if shown.is_some() { Shown::Enough } else { Shown::Nothing }) {
+            SignIn::Allowed { must_change_password: false }
+                if found.user.factors.is_empty() && self.needs_factor(&found.user.role) =>
+            {
+                return Err(ByPasswordError::MustSetUpFactor);
+            }
             SignIn::Allowed { must_change_password: false } => {}
             SignIn::Allowed { must_change_password: true } => {
                 return Err(ByPasswordError::MustChangePassword);
@@ -192,10 +224,12 @@ impl Cx {
             SignIn::Unverified => return Err(ByPasswordError::EmailNotVerified),
             SignIn::FactorOwed(factors) => return Err(ByPasswordError::FactorOwed(Method::of(factors))),
         }
-        match self.make_token(&found.user, checked, client).await {
+        match (self.make_token(&found.user, checked, client).await, shown) {
+            // It may be the code that somebody else has used, or the user who has changed: both are for another try.
+            (Err(TokenError::Moved), Some(shown)) => Err(self.lost_factor(shown).await?.into()),
             // As if the password had been wrong: it may not be right any more.
-            Err(TokenError::Moved) => Err(ByPasswordError::InvalidCredentials("changed in between")),
-            made => Ok(made?),
+            (Err(TokenError::Moved), None) => Err(ByPasswordError::InvalidCredentials("changed in between")),
+            (made, _) => Ok(made?),
         }
     }
 
@@ -218,7 +252,7 @@ impl Cx {
         };
         match (name, description, scopes, days) {
             (Ok(name), Ok(description), Ok(scopes), Ok(days)) => {
-                Ok(Checked { session: None, name, description, scopes, days })
+                Ok(Checked { session: None, used: None, name, description, scopes, days })
             }
             (name, description, scopes, days) => {
                 Err(invalid([name.err(), description.err(), scopes.err(), days.err()]))
@@ -261,7 +295,7 @@ impl Cx {
             most: i64::from(self.runtime().max_api_tokens_per_user),
         };
         let event = event_of(new.id);
-        let view = view(&new);
+        let (view, used) = (view(&new), checked.used);
         let made = self
             .store
             .write(move |tx| {
@@ -269,13 +303,25 @@ impl Cx {
                 Box::pin(async move {
                     let made = api_tokens::insert(tx, &new).await?;
                     if made == Made::Done {
+                        if let Some((used, forgive)) = used {
+                            // Somebody was faster with the code: there is no token, either.
+                            if !used.take(tx, new.now).await? {
+                                return Err(StoreError::Refused);
+                            }
+                            if let Some(bucket) = forgive {
+                                limits::forgive(tx, bucket).await?;
+                            }
+                        }
                         audit::append(tx, &event).await?;
                     }
                     Ok(made)
                 })
             })
-            .await
-            .map_err(Fault::from)?;
+            .await;
+        let made = match made {
+            Err(StoreError::Refused) => Made::Moved,
+            made => made.map_err(Fault::from)?,
+        };
         match made {
             Made::Done => Ok(NewToken { secret, view }),
             Made::TooMany => Err(TokenError::TooMany),

@@ -61,6 +61,8 @@ pub struct Caller {
     pub account: Option<(AccountId, Role)>,
     /// The password must be changed before anything else.
     pub must_change_password: bool,
+    /// A second factor must be set up before anything else.
+    pub must_set_up_factor: bool,
     /// The token is for us alone: it may change credentials.
     pub own_audience: bool,
     /// The other claims.
@@ -214,6 +216,7 @@ impl Cx {
             role: presented.user.role.clone(),
             account: presented.user.account.clone(),
             must_change_password: false,
+            must_set_up_factor: false,
             own_audience: true,
             credential: Credential::ApiToken(TokenUse::new(presented)),
             claims,
@@ -317,7 +320,8 @@ impl Cx {
             sid,
             role: Role::from_stored(claims.role.clone()),
             account,
-            must_change_password: claims.pwd_change,
+            must_change_password: claims.pwd_change && !claims.factor_setup,
+            must_set_up_factor: claims.factor_setup,
             own_audience: claims.aud == [self.settings.issuer.as_str()],
             claims,
             upstream: UpstreamTokens::default(),

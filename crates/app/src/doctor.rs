@@ -167,8 +167,8 @@ impl Cx {
         let current = self.ring.current().id();
         let check = |usage: crate::server_keys::KeyUse| {
             let seen = format!(
-                "{}: {} signing keys, {} live sessions, {} parts of the audit chain",
-                usage.id, usage.signing_keys, usage.sessions, usage.audit
+                "{}: {} signing keys, {} live sessions, {} second factors, {} parts of the audit chain",
+                usage.id, usage.signing_keys, usage.sessions, usage.factors, usage.audit
             );
             match (usage.held, usage.id == current) {
                 (true, true) => Check::ok("server key", format!("{seen} (current)")),
@@ -179,7 +179,7 @@ impl Cx {
                 ),
                 (true, false) => Check::ok("server key", format!("{seen} (accepted)")),
                 (false, _) if usage.is_free() => Check::ok("server key", format!("{seen} (dropped)")),
-                (false, _) if usage.signing_keys == 0 && usage.sessions == 0 => Check::warning(
+                (false, _) if usage.may_be_missing() => Check::warning(
                     "server key",
                     format!("{seen}; not held"),
                     "Add that key to server.secret_keys_accepted until the current one has taken over.",

@@ -72,6 +72,9 @@ pub enum ForwardError {
     /// The password must be changed first.
     #[error("the password must be changed first")]
     PasswordChange,
+    /// A second factor must be set up first.
+    #[error("a second factor must be set up first")]
+    FactorSetup,
     /// Acting as another, only to look.
     #[error("the session is read-only")]
     ReadOnly,
@@ -89,6 +92,8 @@ pub enum ForwardError {
     Stale {
         /// How old it may be.
         max_age: Duration,
+        /// By what it is renewed.
+        methods: Vec<&'static str>,
     },
     /// A fault.
     #[error(transparent)]
@@ -180,7 +185,10 @@ impl Cx {
         match self.settings.forward_auth.rules.decide(target, Some(&identity(&caller.claims, now))) {
             Decision::Allow(audience) => self.passed(&caller, audience, now),
             Decision::Forbidden(lack) => Err(ForwardError::Lacks(lack)),
-            Decision::Fresh { max_age } => Err(ForwardError::Stale { max_age }),
+            Decision::Fresh { max_age } => {
+                let methods = self.ways_to_step_up(caller.user).await;
+                Err(ForwardError::Stale { max_age, methods })
+            }
             Decision::SignIn => Err(ForwardError::Missing),
         }
     }
@@ -207,6 +215,9 @@ impl Cx {
             Stale::Serve => self.caller_as_known(token).await?,
         };
         belongs(&caller, carrier)?;
+        if caller.must_set_up_factor {
+            return Err(ForwardError::FactorSetup);
+        }
         if caller.claims.pwd_change {
             return Err(ForwardError::PasswordChange);
         }

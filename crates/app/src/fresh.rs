@@ -1,6 +1,7 @@
 //! What needs a fresh sign-in: one check, whatever is asked for.
 
 use portcullis_core::factor::{Factors, has_shown_factor};
+use portcullis_core::ids::UserId;
 use portcullis_core::time::Timestamp;
 use portcullis_store::users::Credentials;
 use thiserror::Error;
@@ -48,6 +49,15 @@ impl Cx {
         let found = found.ok_or(FreshError::NoUser)?;
         self.is_fresh_enough(caller, &found)?;
         Ok(found)
+    }
+
+    /// By what `user` can show once more that it is them; the password, where that cannot be read now.
+    pub(crate) async fn ways_to_step_up(&self, user: UserId) -> Vec<&'static str> {
+        let found = self.store.credentials(user).await.ok().flatten();
+        found.map_or_else(
+            || vec!["password"],
+            |found| step_up_methods(found.user.factors, found.password_hash.is_some()),
+        )
     }
 
     /// The same of somebody who was read already.

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use portcullis_store::sessions::Slice;
 use portcullis_store::{
     api_tokens, clients, invites, keys, limits, links, login_challenges, oauth_flows, outbox, pending,
-    revocations, sessions,
+    revocations, sessions, totp, trusted_devices,
 };
 use thiserror::Error;
 use uuid::Uuid;
 
 use crate::cx::Cx;
+use crate::factors::SET_UP_LIFETIME;
 use crate::fault::Fault;
 use crate::rotate_keys::KeyError;
 use crate::server_keys::ServerKeyError;
@@ -165,9 +166,10 @@ impl Cx {
             Err(error) => Err(Fault::Internal(error.to_string())),
         };
         let tended = self.tend_signing_keys().await;
+        let resealed = self.reseal_factors().await;
         let audit = self.keep_audit().await;
         let deleted = self.delete_due_users().await.map(drop);
-        let all = purged.and(deleted).and(rotated).and(tended).and(audit);
+        let all = purged.and(deleted).and(rotated).and(tended).and(resealed).and(audit);
         all.and(self.forget_free_server_keys().await)
     }
 
@@ -214,6 +216,8 @@ impl Cx {
                 let links = links::purge(tx, now).await? + pending::purge(tx, now).await?;
                 let flows = oauth_flows::purge(tx, now).await?;
                 login_challenges::purge(tx, now).await?;
+                totp::purge(tx, now - SET_UP_LIFETIME).await?;
+                trusted_devices::purge(tx, now).await?;
                 let clients = clients::purge(tx, now - KEEP_SESSIONS).await?;
                 Ok(entries + counters + tokens + invites + mails + links + flows + clients)
             })

@@ -11,6 +11,8 @@ use crate::bearer::Caller;
 pub enum NotOwn {
     /// The password must be changed before anything else.
     MustChangePassword,
+    /// A second factor must be set up before anything else.
+    MustSetUpFactor,
     /// No session asks, or one of a bot.
     NoSession,
     /// Somebody else really acts.
@@ -22,6 +24,14 @@ pub enum NotOwn {
 impl Caller {
     /// That there is nothing to be done first.
     pub const fn settled(&self) -> Result<(), NotOwn> {
+        if self.must_set_up_factor {
+            return Err(NotOwn::MustSetUpFactor);
+        }
+        self.has_own_password()
+    }
+
+    /// That the password need not be changed first. Whoever must set up a factor may do that.
+    pub const fn has_own_password(&self) -> Result<(), NotOwn> {
         if self.must_change_password { Err(NotOwn::MustChangePassword) } else { Ok(()) }
     }
 

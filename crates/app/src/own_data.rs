@@ -13,6 +13,7 @@ use thiserror::Error;
 use crate::bearer::Caller;
 use crate::client::Client;
 use crate::cx::Cx;
+use crate::factors::OwnFactors;
 use crate::fault::Fault;
 use crate::fresh::FreshError;
 
@@ -27,6 +28,8 @@ pub struct Export {
     pub user: User,
     /// Their bots.
     pub bots: Vec<User>,
+    /// What they show beside what they sign in with.
+    pub factors: OwnFactors,
     /// The rest.
     pub data: OwnData,
     /// There are older events than those.
@@ -49,6 +52,7 @@ impl Cx {
     pub async fn export_own_data(&self, caller: &Caller, client: &Client) -> Result<Export, ExportError> {
         let found = self.require_fresh(caller).await?;
         let now = self.clock.now();
+        let factors = self.factors_of(&found.user).await?;
         let bots = self.store.bots(caller.user).await.map_err(Fault::from)?;
         let mut data = self.store.own_data(caller.user, MOST_EVENTS as i64 + 1).await.map_err(Fault::from)?;
         let more_events = data.events.len() > MOST_EVENTS;
@@ -61,6 +65,6 @@ impl Cx {
             Box::pin(async move { audit::append(tx, &event).await })
         });
         noted.await.map_err(Fault::from)?;
-        Ok(Export { at: now, user: found.user, bots, data, more_events })
+        Ok(Export { at: now, user: found.user, bots, factors, data, more_events })
     }
 }

@@ -116,6 +116,7 @@ impl Cx {
             expires_in,
             refresh_token,
             refresh_expires_in: self.refresh_lifetime(&grant),
+            must_set_up_factor: self.must_set_up_factor(&grant),
             grant,
             user,
             device_token: None,

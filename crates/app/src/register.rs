@@ -252,7 +252,7 @@ impl Cx {
                         {
                             return Err(StoreError::Refused);
                         }
-                        if new.email_verified_at.is_some() {
+                        if identity.is_some() && confirmed.is_none() && new.email_verified_at.is_some() {
                             // Whoever else waits to show that it is theirs waits in vain.
                             pending::take_all(tx, new.email.key()).await?;
                         }

@@ -9,14 +9,18 @@ use portcullis_core::server_key::Sealed;
 use portcullis_core::signing_key::{KeyState, KeyTimes, PUBLISHING_DELAY, rotation_is_due, states};
 use portcullis_core::time::Timestamp;
 use portcullis_jose::{Algorithm, SigningKey};
-use portcullis_store::StoreError;
 use portcullis_store::keys::{self, StoredKey};
+use portcullis_store::{StoreError, totp};
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::cx::Cx;
 use crate::fault::Fault;
+use crate::show_factor::totp_context;
 use crate::signing_keys::seal_context;
+
+/// Most secrets of factors that are sealed anew in one go.
+const RESEALED: i64 = 200;
 
 /// When a new key is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,6 +235,22 @@ impl Cx {
                 .write_one(move |tx| {
                     let (kid, sealed) = (kid.clone(), sealed.clone());
                     Box::pin(async move { keys::reseal(tx, &kid, before, &sealed).await })
+                })
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// The same for the secrets of second factors, so many at a time.
+    pub(crate) async fn reseal_factors(&self) -> Result<(), Fault> {
+        for totp in self.store.totp_under_older(self.ring.current().id(), RESEALED).await? {
+            let (id, before) = (totp.id, totp.sealed.key_id);
+            let Ok(secret) = self.ring.open(&totp_context(&totp), &totp.sealed) else { continue };
+            let sealed = self.ring.seal(&totp_context(&totp), &secret, &*self.random);
+            self.store
+                .write_one(move |tx| {
+                    let sealed = sealed.clone();
+                    Box::pin(async move { totp::reseal(tx, id, before, &sealed).await })
                 })
                 .await?;
         }

@@ -37,8 +37,8 @@ impl KnownServerKeys {
 pub enum ServerKeyError {
     /// A key that is needed is not held.
     #[error(
-        "server.secret_keys_accepted lacks the key with id {id}: {signing_keys} signing keys and {sessions} live \
-         sessions of this database need it. Give that key to server.secret_key or server.secret_keys_accepted."
+        "server.secret_keys_accepted lacks the key with id {id}: {signing_keys} signing keys, {sessions} live \
+         sessions and {factors} second factors of this database need it. Give that key to server.secret_key or server.secret_keys_accepted."
     )]
     Missing {
         /// Which.
@@ -47,6 +47,8 @@ pub enum ServerKeyError {
         signing_keys: usize,
         /// Live sessions whose refresh token was made under it.
         sessions: i64,
+        /// Secrets of second factors sealed under it.
+        factors: i64,
     },
     /// Another key has the same id.
     #[error(
@@ -69,6 +71,8 @@ pub struct KeyUse {
     pub signing_keys: usize,
     /// Live sessions whose refresh token was made under it.
     pub sessions: i64,
+    /// Secrets of second factors sealed under it.
+    pub factors: i64,
     /// Parts of the audit chain that cannot be checked without it. They keep no node from starting.
     pub audit: i64,
 }
@@ -80,8 +84,8 @@ impl KeyUse {
     }
 
     /// Whether a node without it can do all that it is asked.
-    const fn may_be_missing(&self) -> bool {
-        self.signing_keys == 0 && self.sessions == 0
+    pub(crate) const fn may_be_missing(&self) -> bool {
+        self.signing_keys == 0 && self.sessions == 0 && self.factors == 0
     }
 }
 
@@ -90,6 +94,7 @@ impl Cx {
     pub async fn server_key_use(&self) -> Result<Vec<KeyUse>, Fault> {
         let sealed = self.store.signing_keys().await?;
         let sessions = self.store.sessions_by_key(self.clock.now()).await?;
+        let factors = self.store.totp_by_key().await?;
         let audit = self.store.chain_by_key().await?;
         let known = self.store.server_keys().await?;
         let usage = |id: KeyId| KeyUse {
@@ -97,6 +102,7 @@ impl Cx {
             held: self.ring.get(id).is_some(),
             signing_keys: sealed.iter().filter(|key| key.sealed.key_id == id).count(),
             sessions: sessions.iter().find(|(key, _)| *key == id).map_or(0, |(_, count)| *count),
+            factors: factors.iter().find(|(key, _)| *key == id).map_or(0, |(_, count)| *count),
             audit: audit.iter().find(|(key, _)| *key == id).map_or(0, |(_, count)| *count),
         };
         Ok(known.iter().map(|key| usage(key.id)).collect())
@@ -144,7 +150,8 @@ impl Cx {
         if usage.may_be_missing() {
             return Ok(());
         }
-        Err(ServerKeyError::Missing { id, signing_keys: usage.signing_keys, sessions: usage.sessions })
+        let KeyUse { signing_keys, sessions, factors, .. } = usage;
+        Err(ServerKeyError::Missing { id, signing_keys, sessions, factors })
     }
 
     pub(crate) async fn reload_server_keys(&self) -> Result<(), Fault> {

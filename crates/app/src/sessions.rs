@@ -8,7 +8,7 @@ use portcullis_core::session::EndCause;
 use portcullis_core::time::Timestamp;
 use portcullis_store::sessions::{self, End};
 pub use portcullis_store::sessions::{Page, SessionView};
-use portcullis_store::{StoreError, Tx, audit, revocations};
+use portcullis_store::{StoreError, Tx, audit, revocations, trusted_devices};
 use uuid::Uuid;
 
 use crate::bearer::BearerError;
@@ -155,6 +155,7 @@ impl Cx {
                 Box::pin(async move {
                     let ended = sessions::end_all(tx, user, None, span.now, cause).await?;
                     event.detail.insert("sessions".into(), ended.len().into());
+                    trusted_devices::remove_all(tx, user).await?;
                     audit::append(tx, &event).await?;
                     revocations::append_all(tx, &ended, span).await?;
                     Ok(ended)

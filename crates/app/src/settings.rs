@@ -50,6 +50,8 @@ pub struct Settings {
     pub rates: Option<Rates>,
     /// Without contact to the database for this long, tokens are answered 503: a revocation may be missed.
     pub max_staleness: Duration,
+    /// Second factors at sign-in.
+    pub login: LoginRules,
     /// API tokens.
     pub api_tokens: ApiTokenRules,
     /// Most bots of one user.
@@ -133,6 +135,15 @@ pub struct RegistrationHook {
     pub url: String,
     /// By which it knows us.
     pub secret: WebhookSecret,
+}
+
+/// What a sign-in asks for beside the first proof.
+#[derive(Clone, Debug, Default)]
+pub struct LoginRules {
+    /// Roles whose users must have a second factor.
+    pub require_factor: Vec<Role>,
+    /// How long a device on which a factor was shown is asked for none, if its user wants that; zero: never.
+    pub trust_device_for: Duration,
 }
 
 /// How many API tokens there may be, and how long they live.

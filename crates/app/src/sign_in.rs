@@ -13,12 +13,14 @@ use portcullis_core::factor::Factor;
 use portcullis_core::ids::{DeviceId, SessionId};
 use portcullis_core::mail::{Mail, Template};
 use portcullis_core::refresh_token::{RefreshToken, SessionSecret};
+use portcullis_core::secret_token::SecretDigest;
 use portcullis_core::session::{ActingMode, Delivery, EndCause, Grant};
 use portcullis_core::sign_in::{Shown, SignIn, SignInRules, decide};
 use portcullis_core::user::User;
 use portcullis_store::limits::{self, CounterKey};
 use portcullis_store::sessions::{self, ActingFrom, End, NewSession};
-use portcullis_store::{audit, outbox, revocations};
+use portcullis_store::trusted_devices::TrustedDevice;
+use portcullis_store::{StoreError, audit, login_challenges, outbox, revocations, trusted_devices};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -28,6 +30,7 @@ use crate::cx::Cx;
 use crate::fault::Fault;
 use crate::owed::Owed;
 use crate::sessions::end;
+use crate::show_factor::Use;
 use crate::tokens::Tokens;
 
 /// Somebody who has proved who they are.
@@ -42,8 +45,21 @@ pub(crate) struct Proof {
     pub(crate) device: Option<DeviceId>,
     /// The bucket of attempts that starts afresh with the session.
     pub(crate) forgive: Option<CounterKey>,
+    /// What is used up with the session.
+    pub(crate) spend: Option<Spend>,
     /// Who really acts, if it is not the user.
     pub(crate) acting: Option<Actor>,
+}
+
+/// What a sign-in in two halves uses up.
+#[derive(Clone, Copy)]
+pub(crate) struct Spend {
+    /// What the first half was kept under.
+    pub(crate) challenge: SecretDigest,
+    /// The code that was shown.
+    pub(crate) used: Use,
+    /// The device is trusted from now on.
+    pub(crate) trust: bool,
 }
 
 /// Somebody who acts as another user.
@@ -57,7 +73,7 @@ impl Proof {
     /// Of a user who is about to sign in for themselves.
     pub(crate) fn own(user: User, methods: &[&str]) -> Self {
         let methods = methods.iter().map(|&method| method.to_owned()).collect();
-        Self { user, methods, shown: None, device: None, forgive: None, acting: None }
+        Self { user, methods, shown: None, device: None, forgive: None, spend: None, acting: None }
     }
 }
 
@@ -115,9 +131,19 @@ impl Cx {
         decide(user, shown, &rules)
     }
 
-    /// What `proof` has shown of second factors. Of whoever acts as another user none of the user's is asked.
-    fn shown(proof: &Proof) -> Shown {
-        if proof.shown.is_some() || proof.acting.is_some() { Shown::Enough } else { Shown::Nothing }
+    /// What `proof` has shown of second factors. Of whoever acts as another user none of the user's is asked, nor on a
+    /// device that is trusted.
+    async fn shown(&self, proof: &Proof) -> Result<Shown, Fault> {
+        if proof.shown.is_some() || proof.acting.is_some() {
+            return Ok(Shown::Enough);
+        }
+        let (user, trust_for) = (&proof.user, self.settings.login.trust_device_for);
+        let Some(device) = proof.device.filter(|_| !user.factors.is_empty() && !trust_for.is_zero()) else {
+            return Ok(Shown::Nothing);
+        };
+        let now = self.clock.now();
+        let trusted = self.store.is_trusted_device(user.id, device, user.credential_epoch, now).await?;
+        Ok(if trusted { Shown::Enough } else { Shown::Nothing })
     }
 
     /// Makes a session for who has proved who they are.
@@ -128,7 +154,7 @@ impl Cx {
         client: &Client,
     ) -> Result<Tokens, SignInError> {
         // 1.
-        match self.admit(&proof.user, Self::shown(&proof)) {
+        match self.admit(&proof.user, self.shown(&proof).await?) {
             SignIn::Allowed { .. } => {}
             SignIn::Disabled => return Err(SignInError::Refused),
             SignIn::Unverified => return Err(SignInError::Unverified),
@@ -154,6 +180,26 @@ impl Cx {
         device_token::issue(user.id, device, user.credential_epoch, &self.ring)
     }
 
+    /// The token of a device that becomes known after what proves `user` has changed.
+    pub(crate) fn new_device_token(&self, user: &User) -> String {
+        self.device_token(user, None)
+    }
+
+    /// What a sign-in in two halves uses up, and the device that is trusted from now on.
+    fn spending(&self, proof: &Proof, client: &Client) -> Option<(Spend, Option<TrustedDevice>)> {
+        let spend = proof.spend?;
+        let now = self.clock.now();
+        let trusted = proof.device.filter(|_| spend.trust).map(|id| TrustedDevice {
+            id,
+            epoch: proof.user.credential_epoch,
+            device: client.device.clone(),
+            address: client.address.to_string(),
+            created_at: now,
+            expires_at: now + self.settings.login.trust_device_for,
+        });
+        Some((spend, trusted))
+    }
+
     /// Tokens for a chain that has just got a secret.
     pub(crate) async fn first_tokens(
         &self,
@@ -171,6 +217,7 @@ impl Cx {
             expires_in,
             refresh_token,
             refresh_expires_in: self.refresh_lifetime(&grant),
+            must_set_up_factor: self.must_set_up_factor(&grant),
             grant,
             user,
             device_token: None,
@@ -223,7 +270,9 @@ impl Cx {
         let event = self.started(&new, proof.acting.as_ref(), client);
         let replaces = &wish.handover.replaces;
         let notice = self.notice(proof);
+        let spending = self.spending(proof, client);
         if proof.forgive.is_none()
+            && spending.is_none()
             && replaces.is_empty()
             && notice.is_none()
             && let Some(grant) = self.store.create_at_once(&new, &event).await.map_err(Fault::from)?
@@ -238,9 +287,20 @@ impl Cx {
             .store
             .write(move |tx| {
                 let (new, event, endings) = (new.clone(), event.clone(), endings.clone());
-                let notice = notice.clone();
+                let (notice, spending) = (notice.clone(), spending.clone());
                 Box::pin(async move {
                     let Some((grant, mut ended)) = sessions::create(tx, &new).await? else { return Ok(None) };
+                    if let Some((spend, trusted)) = spending {
+                        // Somebody was faster with the challenge or the code: there is no session, either.
+                        if !login_challenges::spend(tx, spend.challenge, new.now).await?
+                            || !spend.used.take(tx, new.now).await?
+                        {
+                            return Err(StoreError::Refused);
+                        }
+                        if let Some(device) = trusted {
+                            trusted_devices::put(tx, new.user, &device).await?;
+                        }
+                    }
                     if let Some(bucket) = forgive {
                         limits::forgive(tx, bucket).await?;
                     }
@@ -255,8 +315,11 @@ impl Cx {
                     Ok(Some((grant, ended)))
                 })
             })
-            .await
-            .map_err(Fault::from)?;
+            .await;
+        let made = match made {
+            Err(StoreError::Refused) => None,
+            made => made.map_err(Fault::from)?,
+        };
         let (grant, ended) = made.ok_or(SignInError::Refused)?;
         if is_told {
             self.mail_nudge();

@@ -31,6 +31,8 @@ pub struct Tokens {
     pub refresh_token: String,
     /// For how long it is good, unused.
     pub refresh_expires_in: Duration,
+    /// A second factor must be set up before anything else.
+    pub must_set_up_factor: bool,
     /// What the session says.
     pub grant: Grant,
     /// The user.
@@ -69,6 +71,7 @@ impl Cx {
             Some((account, role)) => (Some(account.to_string()), Some(role.as_str().to_owned())),
             None => (None, None),
         };
+        let must_set_up_factor = self.must_set_up_factor(grant);
         let claims = AccessClaims {
             iss: self.settings.issuer.clone(),
             sub: grant.user.to_string(),
@@ -83,7 +86,9 @@ impl Cx {
             account,
             account_role,
             client_id: FIRST_PARTY.to_owned(),
-            pwd_change: grant.must_change_password,
+            // Verifiers that know only this one refuse the token, whatever is to be done first.
+            pwd_change: grant.must_change_password || must_set_up_factor,
+            factor_setup: must_set_up_factor && !grant.must_change_password,
             amr: grant.methods.clone(),
             // Where somebody else acts, nobody has asked who the user is.
             auth_time: grant.acting.is_none().then(|| grant.authenticated_at.seconds()),

@@ -104,6 +104,9 @@ pub enum Command {
     /// Make and change users; they are named by e-mail address, user name or id
     #[command(subcommand)]
     User(UserCommand),
+    /// List users' second factors, and remove those of who has lost them
+    #[command(subcommand)]
+    Factor(FactorCommand),
     /// List and end sessions
     #[command(subcommand)]
     Session(SessionCommand),
@@ -242,6 +245,15 @@ pub struct OneUser {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `portcullis factor …`
+#[derive(Debug, Subcommand)]
+pub enum FactorCommand {
+    /// List a user's second factors
+    List(OneUser),
+    /// Remove all second factors of a user, who is told by mail
+    Reset(OneUser),
 }
 
 /// `portcullis session …`

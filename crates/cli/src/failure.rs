@@ -6,6 +6,7 @@ use std::io;
 use portcullis_app::api_tokens::TokenError;
 use portcullis_app::clients::ClientError;
 use portcullis_app::deletion::DeletionError;
+use portcullis_app::factors::FactorError;
 use portcullis_app::fault::Fault;
 use portcullis_app::hashing::HasherStartError;
 use portcullis_app::invites::InviteError;
@@ -175,6 +176,22 @@ impl From<DeletionError> for Failure {
             | DeletionError::Oneself
             | DeletionError::Moved
             | DeletionError::Limited(_) => Self::new(error),
+        }
+    }
+}
+
+impl From<FactorError> for Failure {
+    fn from(error: FactorError) -> Self {
+        match error {
+            FactorError::Fault(fault) => fault.into(),
+            FactorError::Fresh(_)
+            | FactorError::WrongCode(_)
+            | FactorError::Invalid(_)
+            | FactorError::NotFound
+            | FactorError::NoFactor
+            | FactorError::Required
+            | FactorError::Moved
+            | FactorError::Limited(_) => Self::new(error),
         }
     }
 }

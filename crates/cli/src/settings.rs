@@ -3,7 +3,7 @@
 use portcullis_app::forward_auth::{ForwardAuth, Stale};
 use portcullis_app::mail::EmailSettings;
 use portcullis_app::settings::{
-    ApiTokenRules, Lifetimes, PlanClaim, Rates, RegistrationRules, Settings, Webhook,
+    ApiTokenRules, Lifetimes, LoginRules, PlanClaim, Rates, RegistrationRules, Settings, Webhook,
 };
 use portcullis_core::access::Rules;
 use portcullis_core::password::PasswordPolicy;
@@ -54,6 +54,10 @@ pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, ConfigError> {
         })?,
         rates: config.rate_limit.enabled.then(|| rates(&config.rate_limit)),
         max_staleness: config.revocations.max_staleness,
+        login: LoginRules {
+            require_factor: config.login.require_factor.clone(),
+            trust_device_for: config.login.trust_device_for,
+        },
         api_tokens: ApiTokenRules {
             per_user: config.api_tokens.max_per_user,
             default_days: config.api_tokens.default_days,

@@ -16,6 +16,8 @@ mod config_commands;
 mod doctor;
 #[path = "cli/email.rs"]
 mod email;
+#[path = "cli/factors.rs"]
+mod factors;
 #[path = "cli/first_start.rs"]
 mod first_start;
 #[path = "cli/gateway.rs"]

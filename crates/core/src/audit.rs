@@ -39,6 +39,20 @@ pub enum EventKind {
     PasswordChanged,
     /// A password was set by an operator.
     PasswordSet,
+    /// A second factor was added.
+    FactorAdded,
+    /// A second factor was removed by its user.
+    FactorRemoved,
+    /// All factors of a user were removed, by an operator or an administrator.
+    FactorsReset,
+    /// A second factor was wrong.
+    FactorFailed,
+    /// A new set of recovery codes was made.
+    RecoveryCodesMade,
+    /// A device is asked for a factor again.
+    DeviceForgotten,
+    /// Somebody has shown in their session once more who they are.
+    SteppedUp,
     /// A link to set a new password was asked for by somebody who may be the user.
     PasswordResetRequested,
     /// A password was set anew by a mailed link.
@@ -133,6 +147,13 @@ impl EventKind {
             Self::RefreshReplayedElsewhere => "refresh.replayed_elsewhere",
             Self::PasswordChanged => "password.changed",
             Self::PasswordSet => "password.set",
+            Self::FactorAdded => "factor.added",
+            Self::FactorRemoved => "factor.removed",
+            Self::FactorsReset => "factor.reset",
+            Self::FactorFailed => "factor.failed",
+            Self::RecoveryCodesMade => "factor.recovery_codes_made",
+            Self::DeviceForgotten => "factor.device_forgotten",
+            Self::SteppedUp => "session.stepped_up",
             Self::PasswordResetRequested => "password.reset_requested",
             Self::PasswordReset => "password.reset",
             Self::EmailVerified => "email.verified",

@@ -30,6 +30,10 @@ pub enum Template {
     EmailChanged,
     /// Your password was changed.
     PasswordChanged,
+    /// A second factor was added to your account.
+    FactorAdded,
+    /// A second factor was removed from it.
+    FactorRemoved,
     /// You are invited to sign up.
     Invite,
     /// You are invited to an account.
@@ -52,7 +56,7 @@ pub enum Template {
 
 impl Template {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::VerifyEmail,
         Self::VerifyRegistration,
         Self::RegistrationAttempt,
@@ -61,6 +65,8 @@ impl Template {
         Self::ChangeEmailAttempt,
         Self::EmailChanged,
         Self::PasswordChanged,
+        Self::FactorAdded,
+        Self::FactorRemoved,
         Self::Invite,
         Self::AccountInvite,
         Self::ImpersonationStarted,
@@ -83,6 +89,8 @@ impl Template {
             Self::ChangeEmailAttempt => "change_email_attempt",
             Self::EmailChanged => "email_changed",
             Self::PasswordChanged => "password_changed",
+            Self::FactorAdded => "factor_added",
+            Self::FactorRemoved => "factor_removed",
             Self::Invite => "invite",
             Self::AccountInvite => "account_invite",
             Self::ImpersonationStarted => "impersonation_started",
@@ -114,6 +122,8 @@ impl Template {
             Self::RegistrationAttempt
             | Self::ChangeEmailAttempt
             | Self::PasswordChanged
+            | Self::FactorAdded
+            | Self::FactorRemoved
             | Self::ImpersonationStarted
             | Self::ApiTokenLeaked
             | Self::IdentityLinked

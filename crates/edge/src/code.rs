@@ -62,6 +62,8 @@ codes! {
         "This invite was used already. Ask for a new one.";
     InviteExpired "invite_expired" BAD_REQUEST "Invite expired"
         "This invite is too old. Ask for a new one.";
+    InvalidChallenge "invalid_challenge" BAD_REQUEST "Sign-in not to be continued"
+        "This sign-in took too long, was finished, or was begun elsewhere. Sign in again from the start.";
     ProviderError "provider_error" BAD_REQUEST "Sign-in with the provider failed"
         "The provider's answer could not be used. Start again.";
 
@@ -96,6 +98,10 @@ codes! {
         "Send the challenge with a code or passkey to POST /auth/login/factor.";
     PasswordChangeRequired "password_change_required" FORBIDDEN "Password change required"
         "Choose a new password at POST /auth/password/change first.";
+    FactorSetupRequired "factor_setup_required" FORBIDDEN "Second factor needed"
+        "Set up a second factor at POST /auth/factors/totp first.";
+    WrongCode "wrong_code" FORBIDDEN "Wrong code"
+        "The code is not right, was used already, or there were too many wrong ones. Wait for the next one.";
     WrongPassword "wrong_password" FORBIDDEN "Wrong password"
         "The current password is not right.";
     WrongAudience "wrong_audience" FORBIDDEN "Token for another audience"
@@ -143,6 +149,10 @@ codes! {
         "Another user signs in by way of this account at the provider. Sign in as that user and unlink it there first.";
     LastWayIn "last_way_in" CONFLICT "Last way to sign in"
         "Nothing else is left to sign in with. Set a password by way of POST /auth/password/forgot, or link another provider, first.";
+    NoFactor "no_factor" CONFLICT "No second factor"
+        "This user has no second factor. Set one up at POST /auth/factors/totp first.";
+    FactorRequired "factor_required" CONFLICT "The last factor stays"
+        "Users of this role need a second factor. Set up another one first.";
     AlreadyVerified "already_verified" CONFLICT "Already verified"
         "This address is confirmed; nothing is left to do.";
     TooManyTokens "too_many_tokens" CONFLICT "Too many API tokens"

@@ -301,6 +301,7 @@ impl Inner {
             session: self.doorman.opened(&self.jar, presented),
             parts: presented.parts,
             device: presented.device.map(str::to_owned),
+            challenge: presented.challenge.and_then(|sealed| self.jar.open_challenge(sealed)),
             code: self.access_code.as_ref().is_none_or(known),
         }
     }

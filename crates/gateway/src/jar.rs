@@ -16,6 +16,8 @@ use portcullis_core::random::Random;
 use portcullis_core::server_key::{KeyId, KeyRing, Sealed};
 use portcullis_edge::cookies::{CookieError, CookieScope, CookieSpec, SameSite, Visibility};
 
+use zeroize::Zeroizing;
+
 use crate::session::{Contents, Session};
 
 /// Longest part: name and value together must stay below 4096 bytes (RFC 6265bis section 5.6).
@@ -24,6 +26,9 @@ const PART: usize = 3_900;
 const MOST_PARTS: usize = 4;
 /// What is sealed; another version of the contents gets another name.
 const CONTEXT: &str = "gateway session 1";
+const CHALLENGE_CONTEXT: &str = "gateway challenge 1";
+/// For so long a second factor may be shown.
+const CHALLENGE_LIFE: u64 = 5 * 60;
 /// A browser forgets a device when it forgets everything.
 const DEVICE_LIFE: u64 = 400 * 24 * 60 * 60;
 
@@ -33,6 +38,7 @@ pub(crate) struct Jar {
     random: Arc<dyn Random>,
     session: Vec<CookieSpec>,
     pub(crate) device: CookieSpec,
+    challenge: CookieSpec,
     pub(crate) access_code: CookieSpec,
     pub(crate) csrf: CookieSpec,
 }
@@ -44,6 +50,8 @@ pub(crate) struct Presented<'a> {
     /// How many cookies it came in.
     pub(crate) parts: usize,
     pub(crate) device: Option<&'a str>,
+    /// Sealed.
+    pub(crate) challenge: Option<&'a str>,
     pub(crate) access_code: Option<&'a str>,
     pub(crate) others: Others,
 }
@@ -73,6 +81,7 @@ impl Jar {
             random,
             session: (0..MOST_PARTS).map(part).collect::<Result<_, _>>()?,
             device: spec("pc_gateway_device", Visibility::HttpOnly)?,
+            challenge: spec("pc_gateway_challenge", Visibility::HttpOnly)?,
             access_code: spec("pc_gateway_code", Visibility::HttpOnly)?,
             csrf: spec("pc_csrftoken", Visibility::Readable)?,
         })
@@ -80,8 +89,14 @@ impl Jar {
 
     /// Looks through the cookies of a request, once.
     pub(crate) fn read<'a>(&self, headers: &'a HeaderMap) -> Result<Presented<'a>, CookieError> {
-        let mut none =
-            Presented { session: None, parts: 0, device: None, access_code: None, others: Others::All };
+        let mut none = Presented {
+            session: None,
+            parts: 0,
+            device: None,
+            challenge: None,
+            access_code: None,
+            others: Others::All,
+        };
         let lines = headers.get_all(COOKIE);
         let pairs =
             || lines.iter().flat_map(|line| line.as_bytes().split(|b| *b == b';')).map(<[u8]>::trim_ascii);
@@ -94,6 +109,7 @@ impl Jar {
             _ => Others::None,
         };
         none.device = find(&ours, &self.device)?;
+        none.challenge = find(&ours, &self.challenge)?;
         none.access_code = find(&ours, &self.access_code)?;
         let mut parts = Vec::with_capacity(1);
         for spec in &self.session {
@@ -106,15 +122,36 @@ impl Jar {
 
     /// The session in a sealed cookie. `None`: damaged, of another version, or under a key that we do not hold.
     pub(crate) fn open(&self, sealed: &str) -> Option<Session> {
+        Session::open(serde_json::from_slice::<Contents>(&self.unseal(CONTEXT, sealed)?).ok()?)
+    }
+
+    fn unseal(&self, context: &str, sealed: &str) -> Option<Zeroizing<Vec<u8>>> {
         let bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
         let (id, bytes) = bytes.split_first_chunk::<4>()?;
         let sealed = Sealed { key_id: KeyId(u32::from_be_bytes(*id)), bytes: bytes.to_vec() };
-        let plain = self
-            .keys
-            .open(CONTEXT, &sealed)
-            .inspect_err(|error| tracing::debug!(reason = %error, "a session cookie cannot be opened"))
-            .ok()?;
-        Session::open(serde_json::from_slice::<Contents>(&plain).ok()?)
+        let opened = self.keys.open(context, &sealed);
+        opened.inspect_err(|error| tracing::debug!(reason = %error, "a cookie cannot be opened")).ok()
+    }
+
+    fn seal(&self, context: &str, plain: &[u8]) -> String {
+        let sealed = self.keys.seal(context, plain, &*self.random);
+        URL_SAFE_NO_PAD.encode([&sealed.key_id.0.to_be_bytes()[..], &sealed.bytes].concat())
+    }
+
+    /// The secret of a sign-in that owes a second factor, from its cookie.
+    pub(crate) fn open_challenge(&self, sealed: &str) -> Option<String> {
+        let plain = self.unseal(CHALLENGE_CONTEXT, sealed)?;
+        std::str::from_utf8(&plain).ok().map(str::to_owned)
+    }
+
+    /// Keeps that secret in the browser.
+    pub(crate) fn challenge_line(&self, secret: &str) -> Option<HeaderValue> {
+        self.challenge.set(&self.seal(CHALLENGE_CONTEXT, secret.as_bytes()), Some(CHALLENGE_LIFE)).ok()
+    }
+
+    /// Takes it away.
+    pub(crate) fn clear_challenge(&self) -> HeaderValue {
+        self.challenge.clear()
     }
 
     /// The `Set-Cookie` lines of a session at `now`, made once. `None`: it does not fit.
@@ -124,8 +161,7 @@ impl Jar {
 
     fn sealed(&self, session: &Session, now: i64) -> Option<Vec<HeaderValue>> {
         let plain = serde_json::to_vec(&session.contents).ok()?;
-        let sealed = self.keys.seal(CONTEXT, &plain, &*self.random);
-        let text = URL_SAFE_NO_PAD.encode([&sealed.key_id.0.to_be_bytes()[..], &sealed.bytes].concat());
+        let text = self.seal(CONTEXT, &plain);
         let pieces: Vec<&str> =
             (0..text.len()).step_by(PART).map(|at| &text[at..text.len().min(at + PART)]).collect();
         if pieces.len() > MOST_PARTS {

@@ -216,7 +216,7 @@ impl Keeper {
 
     /// A session of what the issuer has handed out, with the token for the app if that is to be had right away.
     pub(crate) async fn admit(&self, tokens: Tokens, client: &OnBehalf) -> Result<Arc<Session>, Refused> {
-        let upstream = if tokens.must_change_password {
+        let upstream = if tokens.must_change_password || tokens.must_set_up_factor {
             None
         } else {
             let exchanged = self.issuer.exchange(&tokens.access_token, &self.audience, client).await;

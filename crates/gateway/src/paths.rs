@@ -20,6 +20,10 @@ pub(crate) const CSRF: &str = "/auth/csrf";
 pub(crate) const LOGIN: &str = "/auth/login";
 /// The second step of a sign-in.
 pub(crate) const FACTOR: &str = "/auth/login/factor";
+/// Show once more who one is; answers with tokens.
+pub(crate) const STEP_UP: &str = "/auth/step-up";
+/// Put an app for codes to use; answers with tokens.
+pub(crate) const TOTP_CONFIRM: &str = "/auth/factors/totp/confirm";
 /// Fresh cookies.
 pub(crate) const REFRESH: &str = "/auth/refresh";
 /// Sign out.

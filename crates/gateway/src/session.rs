@@ -18,6 +18,8 @@ pub(crate) struct Tokens {
     #[serde(default)]
     pub(crate) must_change_password: bool,
     #[serde(default)]
+    pub(crate) must_set_up_factor: bool,
+    #[serde(default)]
     pub(crate) device_token: Option<String>,
 }
 
@@ -43,6 +45,8 @@ pub(crate) struct Contents {
     pub(crate) until: i64,
     #[serde(rename = "m", default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) must_change_password: bool,
+    #[serde(rename = "f", default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) must_set_up_factor: bool,
 }
 
 /// What we read of an access token that the issuer has handed to us itself.
@@ -96,6 +100,7 @@ impl Session {
             upstream,
             until: now.saturating_add(tokens.refresh_expires_in),
             must_change_password: tokens.must_change_password,
+            must_set_up_factor: tokens.must_set_up_factor,
         })
     }
 
@@ -139,6 +144,7 @@ pub(crate) mod tests {
             upstream: None,
             until: iat + 3600,
             must_change_password: false,
+            must_set_up_factor: false,
         };
         Session::open(contents).expect("a session")
     }
@@ -162,6 +168,7 @@ pub(crate) mod tests {
                 upstream: None,
                 until: 0,
                 must_change_password: false,
+                must_set_up_factor: false,
             };
             assert!(Session::open(contents).is_none(), "{access}");
         }

@@ -122,6 +122,7 @@ impl Doorman {
     async fn of_session(&self, session: &Arc<Session>, client: &OnBehalf) -> Who {
         match self.keeper.fresh(session, client).await {
             Ok(fresh) if fresh.contents.must_change_password => Who::MustChange,
+            Ok(fresh) if fresh.contents.must_set_up_factor => Who::Refused(factor_setup()),
             Ok(fresh) => self.verified(fresh, client).await,
             Err(refused) => of_refusal(refused),
         }
@@ -131,8 +132,10 @@ impl Doorman {
         match self.principal(&session).await {
             Ok(principal) => Who::Somebody(Somebody { principal, session: Some(session) }),
             Err(VerifyError::PasswordChangeRequired) => Who::MustChange,
+            Err(VerifyError::FactorSetupRequired) => Who::Refused(factor_setup()),
             Err(VerifyError::InvalidToken(_)) => match self.keeper.renewed(&session, client).await {
                 Ok(renewed) if renewed.contents.must_change_password => Who::MustChange,
+                Ok(renewed) if renewed.contents.must_set_up_factor => Who::Refused(factor_setup()),
                 Ok(renewed) => match self.principal(&renewed).await {
                     Ok(principal) => Who::Somebody(Somebody { principal, session: Some(renewed) }),
                     Err(error) => Who::Unknown(unknown(&error.to_string(), 2)),
@@ -230,10 +233,17 @@ pub(crate) fn unknown(why: &str, retry_after: u64) -> Problem {
         .retry_after(retry_after)
 }
 
+/// Whoever must set up a second factor first has no page of ours for it.
+fn factor_setup() -> Problem {
+    Problem::new(Code::FactorSetupRequired)
+        .detail("Set up a second factor first, on the account page of the server that you sign in with, and sign in again.")
+}
+
 /// A bearer's refusal, as the issuer's own API would tell it.
 fn refusal(error: &VerifyError) -> Problem {
     match error {
         VerifyError::PasswordChangeRequired => Code::PasswordChangeRequired.into(),
+        VerifyError::FactorSetupRequired => factor_setup(),
         VerifyError::Unavailable { retry_after_seconds, .. } => {
             unknown(&error.to_string(), *retry_after_seconds)
         }

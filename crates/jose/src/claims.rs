@@ -58,6 +58,10 @@ pub struct AccessClaims {
     /// The user must change the password first; resource servers refuse the token.
     #[serde(skip_serializing_if = "is_false")]
     pub pwd_change: bool,
+    /// What the user must do first is to set up a second factor. Stands beside `pwd_change`, so that whoever knows only
+    /// that refuses the token, too.
+    #[serde(skip_serializing_if = "is_false")]
+    pub factor_setup: bool,
     /// Made for a service behind a proxy of the issuer's: the issuer itself takes it from nobody.
     #[serde(skip_serializing_if = "is_false")]
     pub upstream: bool,
@@ -110,7 +114,7 @@ impl Serialize for TokenStatus {
 
 impl AccessClaims {
     /// Every claim that is a field here.
-    const RESERVED: [&str; 22] = [
+    const RESERVED: [&str; 23] = [
         "iss",
         "sub",
         "aud",
@@ -129,6 +133,7 @@ impl AccessClaims {
         "bot",
         "read_only",
         "pwd_change",
+        "factor_setup",
         "upstream",
         "amr",
         "auth_time",

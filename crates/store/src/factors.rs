@@ -5,10 +5,11 @@ use portcullis_core::ids::UserId;
 use portcullis_core::session::Grant;
 use portcullis_core::time::Timestamp;
 
-use crate::db::{Tx, affected, on_tx};
+use crate::db::{Tx, on_tx};
 use crate::error::StoreError;
 use crate::revocations::{self, Span};
 use crate::sessions::{self, Renewal};
+use crate::{recovery_codes, trusted_devices};
 
 /// What proves the user has changed: the epoch moves.
 const ADD: &str = "UPDATE users SET factors = factors | $3, credential_epoch = credential_epoch + 1, \
@@ -16,8 +17,6 @@ const ADD: &str = "UPDATE users SET factors = factors | $3, credential_epoch = c
     RETURNING factors";
 const REMOVE: &str = "UPDATE users SET factors = factors & $3, credential_epoch = credential_epoch + 1, \
     version = version + 1, updated_at = $4 WHERE id = $1 AND credential_epoch = $2 RETURNING factors";
-const FORGET_RECOVERY_CODES: &str = "DELETE FROM recovery_codes WHERE user_id = $1";
-const FORGET_DEVICES: &str = "DELETE FROM trusted_devices WHERE user_id = $1";
 
 /// Whose factors change, if what proves them is as it was when that was decided.
 #[derive(Clone, Copy, Debug)]
@@ -82,9 +81,9 @@ pub async fn settle(
     step_up: Option<&StepUp>,
     span: Span,
 ) -> Result<Option<Grant>, StoreError> {
-    affected!(tx, sqlx::query(FORGET_DEVICES).bind(user.uuid()))?;
+    trusted_devices::remove_all(tx, user).await?;
     if factors.is_empty() {
-        affected!(tx, sqlx::query(FORGET_RECOVERY_CODES).bind(user.uuid()))?;
+        recovery_codes::replace(tx, user, &[]).await?;
     }
     sessions::copy_user(tx, user).await?;
     let mut grant = None;

@@ -25,6 +25,7 @@ const INSERT_SERVER_KEY: &str =
     "INSERT INTO server_keys (key_id, check_value, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 const DELETE_SERVER_KEY: &str = "DELETE FROM server_keys WHERE key_id = $1 AND created_at <= $2 \
     AND NOT EXISTS (SELECT 1 FROM signing_keys WHERE seal_key_id = $1) \
+    AND NOT EXISTS (SELECT 1 FROM totp_factors WHERE seal_key_id = $1) \
     AND NOT EXISTS (SELECT 1 FROM sessions WHERE key_id = $1 AND ended_at IS NULL AND idle_ends_at > $3)";
 
 row! {

@@ -53,6 +53,8 @@ const ENABLE: &str = "UPDATE users SET disabled_at = NULL, version = version + 1
     WHERE id = $1 AND disabled_at IS NOT NULL";
 const SET_ROLE: &str = "UPDATE users SET role = $2, version = version + 1, updated_at = $3 \
     WHERE id = $1 AND role <> $2";
+const HOLD: &str = "UPDATE users SET version = version WHERE id = $1 AND credential_epoch = $2 \
+    AND disabled_at IS NULL";
 const COUNT: &str = "SELECT COUNT(*) FROM users";
 
 row! {
@@ -336,6 +338,11 @@ pub async fn set_password(tx: &mut Tx, new: &NewPassword) -> Result<bool, StoreE
 pub async fn rehash(tx: &mut Tx, user: UserId, epoch: i64, hash: &str) -> Result<(), StoreError> {
     affected!(tx, sqlx::query(REHASH).bind(user.uuid()).bind(epoch).bind(hash))?;
     Ok(())
+}
+
+/// Holds a user's row until the commit, if what proves them is as it was at `epoch`; `false`: it is not.
+pub async fn hold(tx: &mut Tx, user: UserId, epoch: i64) -> Result<bool, StoreError> {
+    Ok(affected!(tx, sqlx::query(HOLD).bind(user.uuid()).bind(epoch))? > 0)
 }
 
 /// Disables a user and moves the epoch, theirs and that of their bots; `false`: was disabled already or does not

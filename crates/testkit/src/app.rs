@@ -20,7 +20,7 @@ use portcullis_app::forward_auth::{ForwardAuth, Stale};
 use portcullis_app::hashing::{HashParams, Hasher, HasherConfig};
 use portcullis_app::mail::{EmailSettings, MailParts, Mailer, Templates};
 use portcullis_app::node::StartError;
-use portcullis_app::settings::{ApiTokenRules, Lifetimes, RegistrationRules, Settings};
+use portcullis_app::settings::{ApiTokenRules, Lifetimes, LoginRules, RegistrationRules, Settings};
 use portcullis_app::{Cx, Parts};
 use portcullis_core::access::Rules;
 use portcullis_core::external::Identity;
@@ -98,6 +98,7 @@ impl Default for Setup {
                 rates: None,
                 max_staleness: Duration::from_mins(1),
                 api_tokens: ApiTokenRules { per_user: 20, default_days: 90, max_days: 365 },
+                login: LoginRules { require_factor: vec![], trust_device_for: Duration::from_hours(30 * 24) },
                 bots_per_user: 5,
                 scanning_keys_url: None,
                 status_lists: None,

@@ -5,6 +5,7 @@
 //! may depend on this one but as a dev-dependency (`tests/architecture.rs` holds that).
 
 pub mod app;
+pub mod authenticator;
 pub mod clock;
 pub mod database;
 pub mod fake_idp;
@@ -17,6 +18,7 @@ pub mod server;
 pub mod smtp_sink;
 
 pub use app::{Actor, PASSWORD, Reply, Setup, TestApp};
+pub use authenticator::Authenticator;
 pub use clock::ManualClock;
 pub use database::{Backend, Database, TestStore};
 pub use fake_idp::{Breakage, Endpoint, FakeIdp, Forgery, Person, Returned};

@@ -218,6 +218,10 @@ impl Claims {
         if safe || !self.is_read_only() { Ok(()) } else { Err(VerifyError::ReadOnlySession) }
     }
 
+    pub(crate) fn must_set_up_factor(&self) -> bool {
+        self.0.access.factor_setup
+    }
+
     pub(crate) fn must_change_password(&self) -> bool {
         self.0.access.pwd_change
     }

@@ -103,6 +103,9 @@ impl Core {
         if self.freshness(standing.heard).is_some_and(|left| left.is_zero()) {
             return Err(VerifyError::unavailable(Outage::Revocations));
         }
+        if claims.must_set_up_factor() {
+            return Err(VerifyError::FactorSetupRequired);
+        }
         if claims.must_change_password() {
             return Err(VerifyError::PasswordChangeRequired);
         }

@@ -31,6 +31,9 @@ pub enum VerifyError {
     /// 403 `password_change_required`: the user must choose a new password before anything else.
     #[error("the user must change the password first")]
     PasswordChangeRequired,
+    /// 403 `factor_setup_required`: the user must set up a second factor before anything else.
+    #[error("the user must set up a second factor first")]
+    FactorSetupRequired,
     /// 403 `read_only_session`: an unsafe method with a token that may only look (RFC 9110 section 9.2.1).
     #[error("the session is read-only")]
     ReadOnlySession,
@@ -102,6 +105,7 @@ impl VerifyError {
             Self::MalformedAuthorization => "malformed_authorization",
             Self::InvalidToken(_) => "invalid_token",
             Self::PasswordChangeRequired => "password_change_required",
+            Self::FactorSetupRequired => "factor_setup_required",
             Self::ReadOnlySession => "read_only_session",
             Self::Forbidden => "forbidden",
             Self::InsufficientScope { .. } => "insufficient_scope",
@@ -117,6 +121,7 @@ impl VerifyError {
                 StatusCode::UNAUTHORIZED
             }
             Self::PasswordChangeRequired
+            | Self::FactorSetupRequired
             | Self::ReadOnlySession
             | Self::Forbidden
             | Self::InsufficientScope { .. } => StatusCode::FORBIDDEN,

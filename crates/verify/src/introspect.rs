@@ -198,6 +198,8 @@ struct Answer {
     read_only: bool,
     #[serde(default)]
     pwd_change: bool,
+    #[serde(default)]
+    factor_setup: bool,
     /// The operator's claims among others.
     #[serde(flatten)]
     others: Map<String, Value>,
@@ -264,6 +266,7 @@ impl Answer {
             bot: self.bot,
             read_only: self.read_only,
             pwd_change: self.pwd_change,
+            factor_setup: self.factor_setup,
             extra: self.others,
             ..AccessClaims::default()
         };

@@ -46,7 +46,7 @@
 //! | `kid` names a key of the issuer, and `alg` is that key's | JWKS of the issuer |
 //! | signature, `iss`, `aud`, `exp`, `nbf` (5 s of leeway), the type of every claim | [`Builder::leeway`] |
 //! | the session has not ended and the token's rights have not changed | the issuer's revocations, within a second |
-//! | `pwd_change`: 403 until the user has chosen a new password | always |
+//! | `pwd_change`: 403 until the user has chosen a new password, or with `factor_setup` set up a second factor | always |
 //! | `read_only`: 403 for anything but GET, HEAD, OPTIONS, TRACE | the layer, [`Claims::require_method`] |
 //!
 //! # What callers are told

@@ -71,6 +71,7 @@ impl VerifyError {
                     .or(Some(HeaderValue::from_static(bare)));
             }
             Self::PasswordChangeRequired
+            | Self::FactorSetupRequired
             | Self::ReadOnlySession
             | Self::Forbidden
             | Self::Unavailable { .. }
@@ -91,6 +92,9 @@ impl VerifyError {
             }
             Self::PasswordChangeRequired => {
                 ("Password change required", "Choose a new password at POST /auth/password/change first.")
+            }
+            Self::FactorSetupRequired => {
+                ("Second factor needed", "Set up a second factor at POST /auth/factors/totp first.")
             }
             Self::ReadOnlySession => (
                 "Session is read-only",
@@ -129,6 +133,7 @@ mod tests {
             VerifyError::MalformedAuthorization,
             VerifyError::InvalidToken(Cause::Form),
             VerifyError::PasswordChangeRequired,
+            VerifyError::FactorSetupRequired,
             VerifyError::ReadOnlySession,
             VerifyError::Forbidden,
             VerifyError::InsufficientScope { needed: "a:b c".into() },

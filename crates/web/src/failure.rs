@@ -54,6 +54,11 @@ impl Failure {
         (self.problem, self.log)
     }
 
+    /// Put together again.
+    pub(crate) const fn rejoined(problem: Problem, log: Option<String>) -> Self {
+        Self { problem, log }
+    }
+
     /// One wrong field.
     pub(crate) fn field(field: &str, code: &'static str, message: &str) -> Self {
         Problem::validation(vec![FieldError::new(field, code, message)]).into()

@@ -13,6 +13,7 @@ pub mod metrics;
 mod oauth;
 mod pages;
 pub mod paths;
+mod qr_code;
 mod return_urls;
 mod routes;
 pub mod serve;

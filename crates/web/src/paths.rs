@@ -23,6 +23,14 @@ paths! {
     ACCOUNT_PAGE = "/account",
     /// The page that changes the password.
     PASSWORD_PAGE = "/account/password",
+    /// The page of the second factors.
+    FACTORS_PAGE = "/account/factors",
+    /// The page that sets up an app for codes.
+    TOTP_PAGE = "/account/factors/totp",
+    /// The page on which somebody shows once more that it is them.
+    STEP_UP_PAGE = "/step-up",
+    /// The second half of a sign-in.
+    SIGN_IN_FACTOR_PAGE = "/sign-in/factor",
     /// The page that keeps an account that was to be deleted.
     KEEP_ACCOUNT_PAGE = "/keep-account",
     /// What went wrong, for people who were sent here.
@@ -31,6 +39,22 @@ paths! {
     REGISTER = "/auth/register",
     /// Sign in.
     LOGIN = "/auth/login",
+    /// Show the second factor that a sign-in owes.
+    LOGIN_FACTOR = "/auth/login/factor",
+    /// Show once more who one is.
+    STEP_UP = "/auth/step-up",
+    /// The user's second factors.
+    FACTORS = "/auth/factors",
+    /// Set up an app for codes.
+    TOTP = "/auth/factors/totp",
+    /// Put it to use.
+    TOTP_CONFIRM = "/auth/factors/totp/confirm",
+    /// A new set of recovery codes.
+    RECOVERY_CODES = "/auth/factors/recovery-codes",
+    /// A device on which no factor is asked for.
+    TRUSTED_DEVICE = "/auth/factors/devices/{id}",
+    /// One factor.
+    FACTOR = "/auth/factors/{id}",
     /// Rotate the refresh token.
     REFRESH = "/auth/refresh",
     /// The token that unsafe requests by cookie must carry.
@@ -95,6 +119,8 @@ paths! {
     ADMIN_USERS = "/admin/api/users",
     /// One of them.
     ADMIN_USER = "/admin/api/users/{id}",
+    /// All second factors of a user.
+    ADMIN_USER_FACTORS = "/admin/api/users/{id}/factors",
     /// Keep a user from signing in.
     ADMIN_USER_DISABLE = "/admin/api/users/{id}/disable",
     /// Let a user sign in again.

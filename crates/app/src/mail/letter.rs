@@ -105,6 +105,8 @@ impl EmailSettings {
         match template {
             Template::RegistrationAttempt
             | Template::PasswordChanged
+            | Template::FactorAdded
+            | Template::FactorRemoved
             | Template::ApiTokenLeaked
             | Template::IdentityLinked
             | Template::IdentityUnlinked

@@ -407,6 +407,8 @@ pub fn example(template: Template) -> Map<String, Json> {
         | Template::ChangeEmail
         | Template::ChangeEmailAttempt
         | Template::PasswordChanged
+        | Template::FactorAdded
+        | Template::FactorRemoved
         | Template::Test => &[],
     };
     let all = PARAMETERS.into_iter().map(|name| (name, "example"));

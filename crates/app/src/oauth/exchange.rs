@@ -199,6 +199,9 @@ impl Cx {
 const fn why(refusal: MayNot) -> &'static str {
     match refusal {
         MayNot::NotOwn(NotOwn::MustChangePassword) => "password_change_required: change the password first.",
+        MayNot::NotOwn(NotOwn::MustSetUpFactor) => {
+            "factor_setup_required: set up a second factor at POST /auth/factors/totp first."
+        }
         MayNot::NotOwn(NotOwn::NoSession) => {
             "session_required: API tokens, bots and service clients cannot act as somebody."
         }

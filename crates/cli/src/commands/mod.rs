@@ -7,6 +7,7 @@ mod completions;
 mod config;
 mod doctor;
 mod email;
+mod factor;
 mod gateway;
 mod invite;
 mod key;
@@ -63,6 +64,7 @@ async fn dispatch(loaded: &Loaded, command: Command) -> Result<(), Failure> {
         Command::Gateway(_) => gateway::run(loaded).await,
         Command::Migrate { dry_run, json } => migrate::run(loaded, dry_run, json).await,
         Command::User(command) => user::run(loaded, command).await,
+        Command::Factor(command) => factor::run(loaded, command).await,
         Command::Session(command) => session::run(loaded, command).await,
         Command::Token(command) => token::run(loaded, command).await,
         Command::Client(command) => client::run(loaded, command).await,

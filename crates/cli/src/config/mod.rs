@@ -56,9 +56,9 @@ pub use secret_key::{SecretKey, parse_secret_key};
 pub use sections::{
     ApiTokensConfig, AuditConfig, BotsConfig, Config, CookiesConfig, CsrfConfig, DatabaseConfig, EmailConfig,
     ForwardAuthConfig, ForwardAuthStyle, GatewayConfig, GatewayCsrf, ImpersonationConfig, LogFormat,
-    OutboundConfig, PasswordBlocklist, PasswordConfig, RateLimitConfig, RegistrationConfig, RegistrationMode,
-    RevocationsConfig, SameSitePolicy, ServerConfig, SigningAlgorithm, StaleMode, TelemetryConfig,
-    TokensConfig, WebhookConfig,
+    LoginConfig, OutboundConfig, PasswordBlocklist, PasswordConfig, RateLimitConfig, RegistrationConfig,
+    RegistrationMode, RevocationsConfig, SameSitePolicy, ServerConfig, SigningAlgorithm, StaleMode,
+    TelemetryConfig, TokensConfig, WebhookConfig,
 };
 pub use show::{Loaded, ShownKey};
 pub use table::KEYS;

@@ -14,6 +14,7 @@ use portcullis_core::audit::KindFilter;
 use portcullis_core::registration::Domain;
 use portcullis_core::standard_webhook::WebhookSecret;
 use portcullis_core::subscription::Plan;
+use portcullis_core::user::Role;
 use secrecy::SecretString;
 
 use super::{
@@ -291,6 +292,17 @@ pub struct RateLimitConfig {
     pub oauth_token: Rate,
 }
 
+/// `[login]`
+#[derive(Debug, Clone)]
+pub struct LoginConfig {
+    /// Roles.
+    pub require_factor: Vec<Role>,
+    /// Zero: no device is.
+    pub trust_device_for: Duration,
+    /// To whoever tries a password where there is none.
+    pub reveal_providers: bool,
+}
+
 /// `[api_tokens]`
 #[derive(Debug, Clone)]
 pub struct ApiTokensConfig {
@@ -316,13 +328,6 @@ pub struct BotsConfig {
 pub struct OutboundConfig {
     /// Not public, and fetched from all the same.
     pub allow: Vec<AddressRange>,
-}
-
-/// `[login]`
-#[derive(Debug, Clone, Copy)]
-pub struct LoginConfig {
-    /// To whoever tries a password where there is none.
-    pub reveal_providers: bool,
 }
 
 /// `[impersonation]`

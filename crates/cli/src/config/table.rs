@@ -133,6 +133,13 @@ pub const KEYS: &[KeySpec] = &[
         "2s",
         "longest wait for a hash before 503 hashing_busy",
     ),
+    key("login.require_factor", List, "", "roles whose users must have a second factor"),
+    key(
+        "login.trust_device_for",
+        secs(0, 365 * DAY),
+        "30d",
+        "time in which a device that a user trusts is asked for no second factor; 0: never",
+    ),
     key(
         "login.reveal_providers",
         Boolean,

@@ -3,6 +3,7 @@
 use portcullis_core::registration::Domain;
 use portcullis_core::standard_webhook::WebhookSecret;
 use portcullis_core::subscription::Plan;
+use portcullis_core::user::Role;
 
 use super::error::Problem;
 use super::suggest;
@@ -26,6 +27,12 @@ pub(super) fn email_domain(text: &str) -> Result<Domain, Problem> {
     let problem =
         || Problem::new("is no domain", r#"write it as "example.org", or "*.example.org" for all below it"#);
     Domain::parse(text).ok_or_else(problem)
+}
+
+/// A user's role.
+pub(super) fn role(text: &str) -> Result<Role, Problem> {
+    let problem = |_| Problem::new("is no role", "a role has 1 to 32 of a-z, 0-9, _ and -");
+    Role::parse("role", text).map_err(problem)
 }
 
 /// A secret of messages that we sign.

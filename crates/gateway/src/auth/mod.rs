@@ -6,6 +6,7 @@
 //! 3. What may change something must come from a page of ours, and with a session carry its CSRF token ([`csrf`]).
 
 mod access_code;
+mod challenge;
 mod csrf;
 mod fields;
 mod pages;
@@ -35,6 +36,8 @@ pub(crate) struct Brought {
     /// In how many cookies.
     pub(crate) parts: usize,
     pub(crate) device: Option<String>,
+    /// The secret of a sign-in that owes a second factor.
+    pub(crate) challenge: Option<String>,
     /// It knows the access code, or there is none.
     pub(crate) code: bool,
 }

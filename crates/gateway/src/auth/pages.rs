@@ -5,6 +5,7 @@ use http::request::Parts;
 use portcullis_edge::Code;
 use serde_json::Value;
 
+use super::fields::Fields;
 use super::{Asked, parameter, return_to};
 use crate::answer::{self, Answer};
 use crate::gateway::Inner;
@@ -69,10 +70,26 @@ impl Inner {
     }
 
     /// The second step of a sign-in, if the issuer's refusal asks for one.
-    pub(super) fn factor_page(&self, asked: &Asked, problem: &Value, return_to: &str) -> Option<Answer> {
+    pub(super) fn factor_page(
+        &self,
+        asked: &Asked,
+        problem: &Value,
+        (return_to, fields): (&str, &Fields),
+    ) -> Option<Answer> {
+        let csrf = self.csrf_of(asked.brought.session.as_deref());
+        if matches!(problem["code"].as_str(), Some("wrong_code" | "validation_failed"))
+            && asked.path() == paths::FACTOR
+        {
+            let challenge = fields.get("challenge")?;
+            let mut methods = vec!["totp", "recovery_code"];
+            // What they have just tried comes first.
+            methods.sort_by_key(|method| fields.get("method") != Some(method));
+            let message = Some("That code is not right, or was used already. Wait for the next one.");
+            let status = StatusCode::FORBIDDEN;
+            return Some(page(status, &Factor { csrf: &csrf, return_to, challenge, methods, message }));
+        }
         let challenge = problem["challenge"].as_str()?;
         let methods = problem["methods"].as_array()?.iter().filter_map(Value::as_str);
-        let csrf = self.csrf_of(asked.brought.session.as_deref());
         let methods = methods.filter(|method| *method != "passkey").collect();
         Some(page(StatusCode::OK, &Factor { csrf: &csrf, return_to, challenge, methods, message: None }))
     }

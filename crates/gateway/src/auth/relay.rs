@@ -16,8 +16,8 @@ use portcullis_edge::authorization::{Presented, presented};
 use portcullis_edge::{Code, Problem, csrf, json as strict_json};
 use serde_json::{Value, json};
 
-use super::Asked;
 use super::fields::Fields;
+use super::{Asked, challenge};
 use crate::answer::{self, Answer};
 use crate::gateway::Inner;
 use crate::issuer::{Ask, JSON, Refused, Told};
@@ -68,15 +68,19 @@ impl Inner {
             self.check_csrf(&asked, token.as_deref())?;
         }
         let body = body_of(&asked, &fields)?;
-        let told = match self.tell(&asked, body).await {
+        let mut told = match self.tell(&asked, body).await {
             Ok(told) => told,
             Err(refused) => return Ok(self.lost(refused, &asked.brought)),
         };
-        if fields.is_form() {
+        let kept = self.keep_challenge(&asked, &mut told)?;
+        let mut response = if fields.is_form() {
             let place = self.place(&asked, place.as_deref());
-            return self.answer_form(&asked, told, (&place, &fields)).await;
-        }
-        self.answered(&asked, told).await
+            self.answer_form(&asked, told, (&place, &fields)).await?
+        } else {
+            self.answered(&asked, told).await?
+        };
+        answer::set(response.headers_mut(), kept.iter());
+        Ok(response)
     }
 
     /// As it is; the token is the client's own.
@@ -134,7 +138,7 @@ impl Inner {
             Refused::Ended { .. } => Problem::new(Code::InvalidToken),
             Refused::Unavailable { why, retry_after } => who::unknown(&why, retry_after),
         })?;
-        if asked.path() == paths::PASSWORD_CHANGE {
+        if matches!(asked.path(), paths::PASSWORD_CHANGE | paths::STEP_UP | paths::TOTP_CONFIRM) {
             keeper.learn_renewed(&session);
         } else {
             keeper.learn(&session);
@@ -190,7 +194,7 @@ impl Inner {
         let message = Some(if errors.is_empty() { detail } else { &errors });
         match asked.path() {
             paths::LOGIN | paths::FACTOR => {
-                if let Some(page) = self.factor_page(asked, &problem, place) {
+                if let Some(page) = self.factor_page(asked, &problem, (place, fields)) {
                     return Ok(page);
                 }
                 let login = fields.get("login").unwrap_or_default();
@@ -222,6 +226,9 @@ fn body_of(asked: &Asked, fields: &Fields) -> Result<Option<(HeaderValue, Bytes)
         }
     };
     if let Value::Object(fields) = &mut value {
+        if asked.path() == paths::FACTOR {
+            challenge::restore(asked, fields);
+        }
         if fields.contains_key("delivery") {
             fields.insert("delivery".into(), json!("body"));
         }

@@ -102,6 +102,7 @@ impl Inner {
         let told = json!({
             "expires_in": fresh.left(keeper.now()), "session_id": fresh.sid,
             "must_change_password": fresh.contents.must_change_password,
+            "must_set_up_factor": fresh.contents.must_set_up_factor,
         });
         Ok(answer::json(StatusCode::OK, &told))
     }

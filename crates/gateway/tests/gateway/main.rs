@@ -2,6 +2,7 @@
 
 mod access;
 mod browser;
+mod factors;
 mod headers;
 mod house;
 mod outage;

@@ -60,7 +60,7 @@ pub(crate) fn complete(document: OpenApi, version: &str) -> Result<Bytes, String
 /// What is asked of a bearer, the cookie answers as well; and then, as where refresh tokens are used or set, unsafe
 /// methods need the CSRF token.
 fn by_cookie(path: &str, method: &str, operation: &mut Value) {
-    let signs_in = matches!(path, paths::LOGIN | paths::REGISTER | paths::SET_UP);
+    let signs_in = matches!(path, paths::LOGIN | paths::LOGIN_FACTOR | paths::REGISTER | paths::SET_UP);
     let schemes = operation["security"].as_array_mut();
     let known = |schemes: &[Value], name: &str| schemes.iter().any(|scheme| scheme[name].is_array());
     let mut uses = signs_in;

@@ -12,6 +12,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::factors::{DeviceBody, FactorBody, FactorsBody};
 use super::forget::forget_all;
 use super::password_reset::TokenRequest;
 use super::second_factor::fresh_login_required;
@@ -50,6 +51,10 @@ pub(crate) struct ExportBody {
     /// Who the user is at other providers.
     identities: Vec<IdentityBody>,
     bots: Vec<UserBody>,
+    factors: Vec<FactorBody>,
+    trusted_devices: Vec<DeviceBody>,
+    /// How many recovery codes are left.
+    recovery_codes: i64,
     mails: Vec<MailBody>,
     /// What happened to the user, newest first: 10,000 at the most.
     events: Vec<EventBody>,
@@ -144,7 +149,8 @@ fn text(at: Option<Timestamp>) -> Option<String> {
 
 impl From<Export> for ExportBody {
     fn from(export: Export) -> Self {
-        let Export { at, user, bots, data, more_events } = export;
+        let Export { at, user, bots, factors, data, more_events } = export;
+        let FactorsBody { items, recovery_codes, trusted_devices, .. } = factors.into();
         let membership = data.memberships.into_iter().map(|one| MembershipBody {
             account_id: one.account,
             name: one.name,
@@ -210,6 +216,9 @@ impl From<Export> for ExportBody {
             api_tokens: token.collect(),
             identities: identity.collect(),
             bots: bots.iter().map(UserBody::from).collect(),
+            factors: items,
+            trusted_devices,
+            recovery_codes,
             mails: mail.collect(),
             events: event.collect(),
             more_events,

@@ -42,6 +42,8 @@ pub(crate) struct TokenBody {
     session_id: Uuid,
     /// Until the password is changed only `GET /auth/me`, `password/change`, `refresh` and `logout` work.
     must_change_password: bool,
+    /// Until a second factor is set up only what `must_change_password` leaves, `factors` and `step-up` work.
+    must_set_up_factor: bool,
     user: UserBody,
     /// Send it along with the next login on this device: strangers who guess passwords then slow only
     /// themselves down. Only with delivery `body`.
@@ -62,6 +64,7 @@ impl From<Tokens> for TokenBody {
             refresh_expires_in: tokens.refresh_expires_in.as_secs(),
             session_id: tokens.grant.session.uuid(),
             must_change_password: tokens.grant.must_change_password,
+            must_set_up_factor: tokens.must_set_up_factor,
             user: UserBody::in_account(&tokens.user, tokens.grant.account.as_ref()),
             device_token: tokens.device_token.and_then(if_body),
         }

@@ -9,6 +9,7 @@ use portcullis_app::api_tokens::{
 use portcullis_app::bearer::{Caller, Credential};
 use portcullis_app::me::Change;
 use portcullis_app::sessions::MAX_PAGE;
+use portcullis_app::show_factor::Showing;
 use portcullis_core::ids::ApiTokenId;
 use portcullis_core::password::Password;
 use portcullis_core::scope::Scopes;
@@ -46,6 +47,10 @@ pub(crate) struct TokenCreate {
     /// An e-mail address or a user name.
     login: Option<String>,
     password: Option<String>,
+    /// With a password, of whoever has a second factor: `totp` or `recovery_code`.
+    method: Option<String>,
+    /// The code of that.
+    code: Option<String>,
 }
 
 /// What to change: absent fields stay as they are.
@@ -143,7 +148,9 @@ impl From<ByPasswordError> for Failure {
             ByPasswordError::FactorOwed(methods) => {
                 Problem::new(Code::SecondFactorRequired).extra("methods", method_names(&methods)).into()
             }
+            ByPasswordError::WrongCode(why) => Self::logged(Code::WrongCode, why),
             ByPasswordError::MustChangePassword => Self::new(Code::PasswordChangeRequired),
+            ByPasswordError::MustSetUpFactor => Self::new(Code::FactorSetupRequired),
             ByPasswordError::Limited(limited) => limited.into(),
             ByPasswordError::Token(error) => error.into(),
         }
@@ -164,11 +171,13 @@ pub(crate) async fn create(
     mut parts: Parts,
     JsonBody(body): JsonBody<TokenCreate>,
 ) -> Answer {
-    let TokenCreate { name, description, expires_in_days, scopes, email, username, login, password } = body;
+    let TokenCreate { name, description, expires_in_days, scopes, email, username, login, password, .. } =
+        body;
+    let factor = body.method.map(|method| Showing { method, code: body.code });
     let request = TokenRequest { name, description, expires_in_days, scopes };
     let made = if let Some(password) = password {
         let login = one_name([&email, &username, &login])?;
-        let who = ByPassword { login, password: Password::presented(&password) };
+        let who = ByPassword { login, password: Password::presented(&password), factor };
         web.cx.create_token_by_password(who, request, &client).await?
     } else {
         let Own(caller) = Own::from_request_parts(&mut parts, &web).await?;

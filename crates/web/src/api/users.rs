@@ -143,6 +143,15 @@ pub(crate) async fn create(
     Ok(private_json(StatusCode::CREATED, &body))
 }
 
+/// Remove all second factors of a user who has lost them; who is told by mail.
+#[utoipa::path(delete, path = paths::ADMIN_USER_FACTORS, tag = "administration", params(("id" = Uuid, Path)),
+    security(("bearer" = [])), responses((status = 204, description = "Removed")))]
+pub(crate) async fn reset_factors(State(web): State<Web>, own: Own, PathId(id): PathId<UserId>) -> Answer {
+    let caller = administrator(own)?;
+    web.cx.reset_factors_of(id, &caller).await?;
+    Ok(no_content())
+}
+
 /// Keep a user from signing in, and end their sessions and tokens.
 #[utoipa::path(post, path = paths::ADMIN_USER_DISABLE, tag = "administration", params(("id" = Uuid, Path)),
     security(("bearer" = [])), responses((status = 200, description = "The user as they are now", body = AdministeredBody)))]

@@ -65,6 +65,9 @@ pub(crate) struct Own(pub(crate) Known);
 /// The same, and also somebody who must change their password first.
 pub(crate) struct OwnMustChangeToo(pub(crate) Known);
 
+/// The same as [`Own`], and also somebody who must set up a second factor first.
+pub(crate) struct OwnFactorToo(pub(crate) Known);
+
 /// Somebody in a session, of whatever kind.
 pub(crate) struct AnySession(pub(crate) Known);
 
@@ -162,10 +165,17 @@ pub(crate) fn may_change_credentials(caller: &Caller) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What [`OwnFactorToo`] asks for, of somebody who presses a button.
+pub(crate) fn may_change_factors(caller: &Caller) -> Result<(), Failure> {
+    caller.has_own_password()?;
+    may_change_credentials(caller)
+}
+
 impl From<NotOwn> for Failure {
     fn from(why: NotOwn) -> Self {
         Self::new(match why {
             NotOwn::MustChangePassword => Code::PasswordChangeRequired,
+            NotOwn::MustSetUpFactor => Code::FactorSetupRequired,
             NotOwn::NoSession => Code::SessionRequired,
             NotOwn::Acting => Code::NotWhileActing,
             NotOwn::OtherAudience => Code::WrongAudience,
@@ -272,6 +282,12 @@ caller_who! {
     }
     Own: |caller, parts| {
         caller.settled()?;
+        may_write(caller, &parts.method)?;
+        caller.own_session()?;
+        caller.for_us_alone()?;
+    }
+    OwnFactorToo: |caller, parts| {
+        caller.has_own_password()?;
         may_write(caller, &parts.method)?;
         caller.own_session()?;
         caller.for_us_alone()?;

@@ -204,6 +204,11 @@ impl<'a> Browser<'a> {
         Ok(held.filter(|_| self.check_origin().is_ok()))
     }
 
+    /// The secret of a sign-in that owes a second factor.
+    pub(crate) fn challenge(self) -> Result<Option<String>, Failure> {
+        Ok(self.brought()?.challenge)
+    }
+
     /// Whether it may be the browser that registered: for what a page shows, not for what is done.
     pub(crate) fn may_have_registered(self) -> Result<bool, Failure> {
         Ok(self.brought()?.registration.is_some())

@@ -5,9 +5,10 @@ use askama::Template;
 use http::HeaderMap;
 use portcullis_app::admission::Codes;
 use portcullis_app::bearer::Caller;
+use portcullis_app::fresh::FreshError;
 use portcullis_app::me::FRESH;
 use portcullis_app::sessions::{MAX_PAGE, Page, SessionView};
-use portcullis_app::social::{Holder, StartRequest};
+use portcullis_app::social::{Holder, LinkError, StartRequest, UnlinkError};
 use portcullis_core::external::Identity;
 use portcullis_core::ids::SessionId;
 use portcullis_core::time::Timestamp;
@@ -100,7 +101,7 @@ impl Session {
 }
 
 /// RFC 3339 for people.
-fn to_the_minute(at: Timestamp) -> String {
+pub(super) fn to_the_minute(at: Timestamp) -> String {
     let text = at.to_string();
     match (text.get(..10), text.get(11..16)) {
         (Some(day), Some(time)) => format!("{day} {time} UTC"),
@@ -121,6 +122,7 @@ pub(crate) async fn show(opened: Opened) -> PageAnswer {
 async fn shown(opened: &Opened, visit: &Visit, message: Option<Message>) -> Answer {
     match (&visit.user, known(opened, visit).await?) {
         (Some(caller), Some(_)) if caller.must_change_password => see_other(paths::PASSWORD_PAGE),
+        (Some(caller), Some(_)) if caller.must_set_up_factor => see_other(paths::FACTORS_PAGE),
         (Some(caller), Some(user)) => page(&account(opened, (visit, caller), user, message).await?),
         _ => see_other(&opened.to_sign_in()),
     }
@@ -180,7 +182,6 @@ pub(crate) async fn submit(opened: Opened, Pressed(sent): Pressed<AccountForm>) 
         None => see_other(&opened.to_sign_in()),
     };
     let answer = match done {
-        Err(failure) if failure.code() == Code::FreshLoginRequired => see_other(&sign_in_anew()),
         Err(failure) if matches!(failure.code(), Code::NotFound | Code::LastWayIn) => {
             let text = |problem: &Problem| match problem.code() {
                 Code::NotFound if sent.session.is_some() => "This session has ended already.".to_owned(),
@@ -197,10 +198,13 @@ pub(crate) async fn submit(opened: Opened, Pressed(sent): Pressed<AccountForm>) 
     visit.answer(answer)
 }
 
-/// The sign-in page, for somebody who is signed in and has to show once more that it is them.
-fn sign_in_anew() -> String {
+/// Whoever must show first that it is them does so, and comes back: by what they have, else by way of a provider.
+fn shown_first(methods: &[&str]) -> Answer {
+    if !methods.is_empty() {
+        return see_other(&with_return_to(paths::STEP_UP_PAGE, paths::ACCOUNT_PAGE));
+    }
     let page = with_return_to(paths::SIGN_IN_PAGE, paths::ACCOUNT_PAGE);
-    format!("{page}&max_age={}", FRESH.as_secs())
+    see_other(&format!("{page}&max_age={}", FRESH.as_secs()))
 }
 
 async fn press(opened: &Opened, by: (&Caller, &Admitted), sent: &AccountForm) -> Answer {
@@ -216,8 +220,11 @@ async fn unlink(opened: &Opened, caller: &Caller, id: &str) -> Answer {
     caller.settled()?;
     may_change_credentials(caller)?;
     let id = id.parse().map_err(|_| Failure::new(Code::NotFound))?;
-    opened.web.cx.unlink(caller, id, &opened.client).await?;
-    see_other(paths::ACCOUNT_PAGE)
+    match opened.web.cx.unlink(caller, id, &opened.client).await {
+        Ok(()) => see_other(paths::ACCOUNT_PAGE),
+        Err(UnlinkError::Fresh(FreshError::Required(methods))) => shown_first(&methods),
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn link(opened: &Opened, (caller, admitted): (&Caller, &Admitted), provider: &str) -> Answer {
@@ -233,8 +240,11 @@ async fn link(opened: &Opened, (caller, admitted): (&Caller, &Admitted), provide
         codes: Codes::default(),
         fresh: false,
     };
-    let started = web.cx.start_link(caller, request, &opened.client).await;
-    led_away(web, &started.map_err(|error| link_refused(web, error))?)
+    match web.cx.start_link(caller, request, &opened.client).await {
+        Ok(started) => led_away(web, &started),
+        Err(LinkError::Fresh(FreshError::Required(methods))) => shown_first(&methods),
+        Err(error) => Err(link_refused(web, error)),
+    }
 }
 
 async fn end(opened: &Opened, (caller, admitted): (&Caller, &Admitted), session: &str) -> Answer {

@@ -42,6 +42,10 @@ pub(super) enum Kind {
     /// An address or a user name.
     Name,
     Email,
+    /// A code, never rendered with what was sent.
+    Code,
+    /// A box to tick.
+    Tick,
     /// Never rendered with what was sent.
     Password,
 }
@@ -64,7 +68,8 @@ pub(super) struct Field {
 impl Kind {
     const fn name(self) -> &'static str {
         match self {
-            Self::Text | Self::Name => "text",
+            Self::Text | Self::Name | Self::Code => "text",
+            Self::Tick => "checkbox",
             Self::Email => "email",
             Self::Password => "password",
         }
@@ -72,7 +77,7 @@ impl Kind {
 
     /// Not words, which phones would mend.
     const fn is_spelled(self) -> bool {
-        matches!(self, Self::Name | Self::Email)
+        matches!(self, Self::Name | Self::Email | Self::Code)
     }
 }
 
@@ -98,7 +103,11 @@ impl Field {
 
     /// With what was sent, or is known. Passwords stay empty.
     pub(super) fn value(self, value: &str) -> Self {
-        if self.kind == Kind::Password { self } else { Self { value: value.to_owned(), ..self } }
+        if matches!(self.kind, Kind::Password | Kind::Code) {
+            self
+        } else {
+            Self { value: value.to_owned(), ..self }
+        }
     }
 
     pub(super) fn hint(self, hint: String) -> Self {
@@ -215,6 +224,7 @@ impl Form {
                 whole("invite_code")
             }
             Code::WrongPassword => whole("current_password"),
+            Code::WrongCode => whole("code"),
             Code::PasswordUnchanged => whole("new_password"),
             _ => problem
                 .field_errors()

@@ -4,7 +4,7 @@
 use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, LOCATION};
+use http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use portcullis_app::admission::Codes;
@@ -22,7 +22,7 @@ use super::html::{Link, Refused, page};
 use super::mailed::done;
 use super::opened::{Opened, PageQuery};
 use super::place::Place;
-use super::sign_in::{form, gone_on};
+use super::sign_in::{form, gone_on, to_factor};
 use crate::api::no_content;
 use crate::api::register::remember;
 use crate::api::social::{
@@ -230,19 +230,16 @@ async fn arrived(opened: &mut Opened, asked: Asked<ReturnQuery>) -> Result<Respo
 async fn finished(opened: &Opened, taken: &Taken, arriving: Arriving, admitted: &Admitted) -> Answer {
     let web = &opened.web;
     let finished = web.cx.finish(taken, arriving, &opened.client).await;
-    let mut response = match finished.map_err(|error| refused(web, error, true))? {
-        Finished::SignedIn(tokens) => {
-            let cookies = cookies_of(&tokens, Some((web, admitted)))?;
-            let mut response = gone_on(opened, tokens.grant.must_change_password)?;
-            if web.config.cookie_same_site == SameSite::Strict {
-                // What another site has sent here brings no such cookie to where it is sent on.
-                response = page(&Onward { place: opened.next() })?;
-            }
-            response.headers_mut().extend(cookies);
+    let mut response = match finished {
+        Ok(Finished::SignedIn(tokens)) => {
+            let mut response = sent_on(web, gone_on(opened, &tokens)?)?;
+            response.headers_mut().extend(cookies_of(&tokens, Some((web, admitted)))?);
             response
         }
-        Finished::Linked(_) => super::html::see_other(opened.next())?,
-        Finished::Later { browser } => {
+        Err(SocialError::FactorOwed(owed)) => sent_on(web, to_factor(opened, &owed)?)?,
+        Err(error) => return Err(refused(web, error, true)),
+        Ok(Finished::Linked(_)) => super::html::see_other(opened.next())?,
+        Ok(Finished::Later { browser }) => {
             let text = "A mail is on its way to you. Open its link in this browser to finish signing up.";
             let mut response = done("Look into your mail", text, Link::new("Sign in", paths::SIGN_IN_PAGE))?;
             remember(web, &browser, response.headers_mut())?;
@@ -251,6 +248,20 @@ async fn finished(opened: &Opened, taken: &Taken, arriving: Arriving, admitted: 
     };
     web.cookies.clear_flow(response.headers_mut());
     Ok(response)
+}
+
+/// What sends a browser on that another site has sent here: `Strict` cookies would not come along there, and come along
+/// from a page.
+fn sent_on(web: &Web, response: Response) -> Answer {
+    if web.config.cookie_same_site != SameSite::Strict {
+        return Ok(response);
+    }
+    let place = response.headers().get(LOCATION).and_then(|place| place.to_str().ok());
+    let mut on = page(&Onward { place: place.unwrap_or(paths::ACCOUNT_PAGE) })?;
+    for line in response.headers().get_all(SET_COOKIE) {
+        on.headers_mut().append(SET_COOKIE, line.clone());
+    }
+    Ok(on)
 }
 
 /// The sign-in page with what went wrong on it, or for a program the problem.

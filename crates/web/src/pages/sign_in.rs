@@ -1,12 +1,16 @@
 //! `/sign-in`: signs in, renews what ran out, and sends people back to where they wanted to go.
 
 use axum::response::Response;
+use http::header::SET_COOKIE;
 use portcullis_app::bearer::Caller;
-use portcullis_app::login::LoginRequest;
+use portcullis_app::login::{LoginError, LoginRequest};
+use portcullis_app::owed::Owed;
+use portcullis_app::tokens::Tokens;
 use portcullis_core::password::Password;
 use portcullis_core::registration::Mode;
 use portcullis_core::time::Timestamp;
 use portcullis_core::user::{Login, User};
+use portcullis_edge::code::Code;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -80,6 +84,9 @@ pub(super) fn signed_in(opened: &Opened, caller: &Caller, user: &User) -> Answer
     if caller.must_change_password {
         return see_other(&opened.by_way_of(paths::PASSWORD_PAGE));
     }
+    if caller.must_set_up_factor {
+        return see_other(paths::FACTORS_PAGE);
+    }
     if let Some(place) = opened.place.as_ref().filter(|place| place.gets_our_cookies(&opened.web)) {
         return see_other(place.location());
     }
@@ -118,17 +125,33 @@ async fn sign_in(opened: &Opened, sent: &SignInForm) -> Answer {
         // What changes credentials takes no token that is for others, too.
         audience: Some(web.cx.settings.issuer.clone()),
     };
-    let tokens = web.cx.login(request, &opened.client).await.map_err(|error| refused(web, error))?;
+    let tokens = match web.cx.login(request, &opened.client).await {
+        Ok(tokens) => tokens,
+        Err(LoginError::FactorOwed(owed)) => return to_factor(opened, &owed),
+        Err(error) => return Err(refused(web, error)),
+    };
     let cookies = cookies_of(&tokens, Some((web, &admitted)))?;
-    let mut response = gone_on(opened, tokens.grant.must_change_password)?;
+    let mut response = gone_on(opened, &tokens)?;
     response.headers_mut().extend(cookies);
     Ok(response)
 }
 
-/// To where they wanted to go; by way of the change of password, if that comes first.
-pub(super) fn gone_on(opened: &Opened, must_change_password: bool) -> Result<Response, Failure> {
-    if must_change_password {
+/// To the second half.
+pub(super) fn to_factor(opened: &Opened, owed: &Owed) -> Answer {
+    let mut response = see_other(&opened.onward(paths::SIGN_IN_FACTOR_PAGE, false))?;
+    let secret = owed.cookie().unwrap_or_default();
+    let line = opened.web.cookies.keep_challenge(secret);
+    let line = line.map_err(|_| Failure::logged(Code::InternalError, "a challenge that fits no cookie"))?;
+    response.headers_mut().append(SET_COOKIE, line);
+    Ok(response)
+}
+
+/// To where they wanted to go; by way of the change of password, if that comes first, or to the second factors.
+pub(super) fn gone_on(opened: &Opened, tokens: &Tokens) -> Result<Response, Failure> {
+    if tokens.grant.must_change_password {
         see_other(&opened.by_way_of(paths::PASSWORD_PAGE))
+    } else if tokens.must_set_up_factor {
+        see_other(paths::FACTORS_PAGE)
     } else {
         see_other(opened.next())
     }

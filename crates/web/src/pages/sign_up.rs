@@ -93,7 +93,7 @@ async fn sign_up(opened: &Opened, sent: &SignUpForm) -> Answer {
         }
     };
     let tokens = web.cx.sign_in_new(user, handover(delivery, Some(&admitted)), &opened.client).await?;
-    let mut response = gone_on(opened, tokens.grant.must_change_password)?;
+    let mut response = gone_on(opened, &tokens)?;
     response.headers_mut().extend(cookies_of(&tokens, Some((web, &admitted)))?);
     Ok(response)
 }

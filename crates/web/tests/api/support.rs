@@ -58,7 +58,7 @@ pub(crate) fn token_json(name: &str) -> Value {
     json!({
         "access_token": "[access token]", "token_type": "Bearer", "expires_in": 900,
         "refresh_token": "[refresh token]", "refresh_expires_in": 2_592_000, "session_id": "[id]",
-        "must_change_password": false, "user": user_json(name, Some("2026-01-01T00:00:00Z")),
+        "must_change_password": false, "must_set_up_factor": false, "user": user_json(name, Some("2026-01-01T00:00:00Z")),
         "device_token": "[device token]",
     })
 }

@@ -43,9 +43,10 @@ impl Page {
     pub(super) fn way_out(self, forward: &Forward, error: &ForwardError) -> Option<HeaderValue> {
         let (page, max_age) = match error {
             ForwardError::Missing | ForwardError::Invalid(_) => (&forward.sign_in, None),
-            ForwardError::Stale { max_age } => (&forward.sign_in, Some(max_age.as_secs())),
+            ForwardError::Stale { max_age, .. } => (&forward.sign_in, Some(max_age.as_secs())),
             ForwardError::PasswordChange => (&forward.change_password, None),
-            ForwardError::ReadOnly
+            ForwardError::FactorSetup
+            | ForwardError::ReadOnly
             | ForwardError::WrongAudience
             | ForwardError::NoScope
             | ForwardError::Lacks(_)

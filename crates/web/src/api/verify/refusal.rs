@@ -26,6 +26,7 @@ pub(super) fn failure(error: ForwardError) -> Failure {
         ForwardError::Missing => Failure::new(Code::MissingToken),
         ForwardError::Invalid(why) => Failure::logged(Code::InvalidToken, why),
         ForwardError::PasswordChange => Failure::new(Code::PasswordChangeRequired),
+        ForwardError::FactorSetup => Failure::new(Code::FactorSetupRequired),
         ForwardError::ReadOnly => Failure::new(Code::ReadOnlySession),
         ForwardError::WrongAudience => Failure::told(
             Code::WrongAudience,
@@ -37,10 +38,9 @@ pub(super) fn failure(error: ForwardError) -> Failure {
             Code::InsufficientScope,
             "This token was narrowed to no scope at all. Use one that has what it needs.",
         ),
-        ForwardError::Stale { max_age } => {
+        ForwardError::Stale { max_age, methods } => {
             let problem = Problem::new(Code::FreshLoginRequired);
-            // The only way there is until there are second factors and passkeys.
-            problem.extra("max_age", max_age.as_secs()).extra("methods", vec!["password"]).into()
+            problem.extra("max_age", max_age.as_secs()).extra("methods", methods).into()
         }
         ForwardError::Fault(fault) => fault.into(),
     }

@@ -94,7 +94,7 @@ on_both! {
         app.sign_up("ada").await;
         let Err(refusal) = app.try_another(keys(&[B])).await else { panic!("A is needed") };
         let text = refusal.to_string();
-        assert!(text.contains("1 signing keys and 1 live sessions") && text.contains("server.secret_key"), "{text}");
+        assert!(text.contains("1 signing keys, 1 live sessions and 0 second factors") && text.contains("server.secret_key"), "{text}");
         assert!(app.try_another(keys(&[B, A])).await.is_ok());
     }
 

@@ -4,6 +4,7 @@ mod config;
 mod deletion;
 mod email;
 mod export;
+pub(crate) mod factors;
 mod impersonation;
 pub(crate) mod invites;
 mod links;

@@ -3,12 +3,14 @@
 mod account;
 mod assets;
 mod csrf;
+mod factors;
 mod forward_auth;
 mod html;
 mod invite;
 mod mailed;
 mod narrow;
 mod password;
+mod provider;
 mod refusals;
 mod renewing;
 mod return_to;

@@ -2,6 +2,7 @@
 
 mod apps;
 mod arrivals;
+mod legacy;
 mod linking;
 mod newcomers;
 mod passwordless;
