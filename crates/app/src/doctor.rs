@@ -89,6 +89,7 @@ impl Cx {
         }
         checks.push(self.check_limits());
         checks.push(self.check_settings().await);
+        checks.extend(self.check_providers().await);
         checks
     }
 

@@ -40,15 +40,7 @@ impl GitHub {
 
     pub(super) fn authorization_url(&self, client: &ProviderSettings, asking: Asking<'_>) -> String {
         let scopes = client.scopes.join(" ");
-        let mut fields = vec![
-            ("response_type", "code"),
-            ("client_id", client.client_id.as_str()),
-            ("redirect_uri", asking.redirect_uri),
-            ("scope", &scopes),
-            ("state", asking.state),
-            ("code_challenge", asking.code_challenge),
-            ("code_challenge_method", "S256"),
-        ];
+        let mut fields = asking.fields(client, &scopes, true);
         if asking.fresh {
             fields.push(("prompt", "select_account"));
         }

@@ -7,6 +7,7 @@
 //!    word for it, checked. Tokens of the provider are forgotten with the answer; none is kept and none is logged.
 
 mod cached;
+mod doctor;
 mod exchange;
 mod form;
 mod github;
@@ -78,6 +79,30 @@ pub struct Asking<'a> {
     pub redirect_uri: &'a str,
     /// Whether the person is to sign in there anew, although they are signed in already.
     pub fresh: bool,
+}
+
+impl Asking<'_> {
+    /// What every provider is asked (RFC 6749 §4.1.1), with a code challenge if it takes one (RFC 7636 §4.3).
+    fn fields<'a>(
+        &'a self,
+        client: &'a ProviderSettings,
+        scopes: &'a str,
+        pkce: bool,
+    ) -> Vec<(&'a str, &'a str)> {
+        let mut fields = vec![
+            ("response_type", "code"),
+            ("client_id", client.client_id.as_str()),
+            ("redirect_uri", self.redirect_uri),
+            ("state", self.state),
+        ];
+        if !scopes.is_empty() {
+            fields.push(("scope", scopes));
+        }
+        if pkce {
+            fields.extend([("code_challenge", self.code_challenge), ("code_challenge_method", "S256")]);
+        }
+        fields
+    }
 }
 
 /// What a browser came back with, and what it had been sent with.

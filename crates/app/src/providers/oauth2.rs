@@ -19,19 +19,7 @@ use crate::cx::Cx;
 impl OAuth2Settings {
     pub(super) fn authorization_url(&self, client: &ProviderSettings, asking: Asking<'_>) -> String {
         let scopes = client.scopes.join(" ");
-        let mut fields = vec![
-            ("response_type", "code"),
-            ("client_id", &client.client_id),
-            ("redirect_uri", asking.redirect_uri),
-            ("state", asking.state),
-        ];
-        if !scopes.is_empty() {
-            fields.push(("scope", &scopes));
-        }
-        if self.pkce {
-            fields.push(("code_challenge", asking.code_challenge));
-            fields.push(("code_challenge_method", "S256"));
-        }
+        let mut fields = asking.fields(client, &scopes, self.pkce);
         if let Some((name, value)) = self.anew.as_ref().filter(|_| asking.fresh) {
             fields.push((name, value));
         }

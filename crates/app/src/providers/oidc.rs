@@ -73,16 +73,8 @@ impl Oidc {
     ) -> Result<String, ProviderFault> {
         let metadata = self.metadata(cx).await?;
         let scopes = client.scopes.join(" ");
-        let mut fields = vec![
-            ("response_type", "code"),
-            ("client_id", &client.client_id),
-            ("redirect_uri", asking.redirect_uri),
-            ("scope", &scopes),
-            ("state", asking.state),
-            ("nonce", asking.nonce),
-            ("code_challenge", asking.code_challenge),
-            ("code_challenge_method", "S256"),
-        ];
+        let mut fields = asking.fields(client, &scopes, true);
+        fields.push(("nonce", asking.nonce));
         if let Faith::Google { hosted_domain: Some(domain) } = &self.faith {
             fields.push(("hd", domain));
         }
@@ -132,6 +124,17 @@ impl Oidc {
         let claims = self.with_address(cx, &metadata, &tokens, signed.claims).await?;
         let person = self.faith.person(subject.subject, &claims)?;
         Ok(ExternalIdentity { auth_time: subject.auth_time, ..person })
+    }
+
+    /// Whether it publishes what it must.
+    pub(super) async fn check(&self, cx: &Cx) -> Result<(), ProviderFault> {
+        let metadata = self.metadata(cx).await?;
+        if self.keys(cx, &metadata.jwks_uri).await?.is_empty() {
+            return Err(ProviderFault::Refused(
+                "it publishes no key of a kind that we know (RS256, ES256, EdDSA)",
+            ));
+        }
+        Ok(())
     }
 
     /// Step 1.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use portcullis_app::doctor::Health;
 use portcullis_app::providers::ProviderFault;
 use portcullis_jose::Algorithm;
-use portcullis_testkit::{Endpoint, Forgery};
+use portcullis_testkit::{Breakage, Endpoint, Forgery};
 
 use crate::support::Scene;
 
@@ -83,6 +84,28 @@ async fn a_document_of_another_issuer_is_none() {
 }
 
 #[tokio::test]
+async fn the_doctor_tells_what_can_be_told_before_anybody_comes() {
+    let looked_at = async |scene: &Scene| {
+        scene.app.clock.advance(Duration::from_hours(1));
+        let checks = scene.app.cx.doctor().await;
+        let check = checks.into_iter().find(|check| check.name == "provider").expect("a check");
+        assert!(check.seen.starts_with("acme: "), "{}", check.seen);
+        (check.health, check.seen)
+    };
+    let scene = Scene::oidc().await;
+    assert_eq!(looked_at(&scene).await.0, Health::Ok);
+    scene.fake.change_issuer("https://evil.example");
+    let (health, seen) = looked_at(&scene).await;
+    assert!(health == Health::Fault && seen.contains("another issuer"), "{seen}");
+    let down = Scene::oidc().await;
+    down.fake.break_at(Endpoint::Keys, Breakage::Down);
+    let (health, seen) = looked_at(&down).await;
+    assert!(health == Health::Warning && seen.contains("answered 500"), "{seen}");
+    let plain = Scene::of(|fake| fake.oauth2("acme")).await;
+    assert_eq!(looked_at(&plain).await.0, Health::Ok);
+}
+
+#[tokio::test]
 async fn two_providers_know_nothing_of_each_other() {
     let (one, other) = (Scene::oidc().await, Scene::oidc().await);
     let returned = one.go(&one.ada()).await;
@@ -99,7 +122,7 @@ async fn whatever_has_moved_is_looked_for_after_it_failed() {
         scene.fake.keep_email_apart(true);
         scene.url().await.expect("it says where");
         scene.app.clock.advance(Duration::from_secs(10));
-        scene.fake.break_at(endpoint, portcullis_testkit::Breakage::Down);
+        scene.fake.break_at(endpoint, Breakage::Down);
         assert!(scene.sign_in().await.is_err());
         assert_eq!(scene.fake.asked(Endpoint::Discovery), 1);
         scene.url().await.expect("it still says where");
