@@ -8,8 +8,9 @@ use portcullis_core::ids::{ClientId, UserId};
 use portcullis_core::session::EndCause;
 use portcullis_core::time::Timestamp;
 use portcullis_core::user::User;
+use portcullis_store::deletions::Stays;
 use portcullis_store::sessions::hold_asker;
-use portcullis_store::users::{self, Insert};
+use portcullis_store::users::{self, Disabled, Insert};
 use portcullis_store::{api_tokens, audit, clients, deletions, revocations, sessions, set_up};
 use thiserror::Error;
 
@@ -103,16 +104,18 @@ impl Cx {
                     // Whoever disables others holds this: of two administrators who do so to each other, one does.
                     deletions::hold_administration(tx).await?;
                     if hold_asker(tx, asker, true, span.now).await?.is_none() {
-                        return Ok(None);
+                        return Ok(Err(Stays::Moved));
                     }
                     if !disabled {
                         if users::enable(tx, id, span.now).await? {
                             audit::append(tx, &event).await?;
                         }
-                        return Ok(Some(Vec::new()));
+                        return Ok(Ok(Vec::new()));
                     }
-                    if !users::disable(tx, id, span.now).await? {
-                        return Ok(Some(Vec::new()));
+                    match users::disable(tx, id, span.now).await? {
+                        Disabled::Done => {}
+                        Disabled::Already => return Ok(Ok(Vec::new())),
+                        Disabled::LastAdministrator => return Ok(Err(Stays::LastAdministrator)),
                     }
                     let ended = sessions::end_all(tx, id, None, span.now, EndCause::UserDisabled).await?;
                     // Every node looks up the user's API tokens again.
@@ -121,11 +124,11 @@ impl Cx {
                     // The list comes last: whoever holds its lock waits for no row.
                     revocations::append_all(tx, &ended, span).await?;
                     revocations::append_api_tokens(tx, id, span).await?;
-                    Ok(Some(ended))
+                    Ok(Ok(ended))
                 })
             })
             .await?;
-        self.revoke_here(&done.ok_or(DeletionError::Moved)?, span);
+        self.revoke_here(&done?, span);
         self.look_again("disabling or enabling a user").await;
         self.administered(id).await?.ok_or(DeletionError::NotFound)
     }

@@ -12,6 +12,7 @@ pub use change::TokenChange;
 use portcullis_core::audit::{Event, EventKind};
 use portcullis_core::factor::Method;
 use portcullis_core::ids::{ApiTokenId, SessionId, UserId};
+use portcullis_core::mail::Mail;
 use portcullis_core::password::Password;
 use portcullis_core::scope::Scopes;
 use portcullis_core::secret_token::{Kind, SecretToken};
@@ -22,7 +23,7 @@ use portcullis_core::validation::{FieldError, line, lines};
 use portcullis_store::api_tokens::{self, Made, NewApiToken};
 pub use portcullis_store::api_tokens::{ApiTokenView, Page};
 use portcullis_store::limits::{self, CounterKey};
-use portcullis_store::{StoreError, audit, revocations};
+use portcullis_store::{StoreError, audit, outbox, revocations};
 use thiserror::Error;
 
 use crate::client::Client;
@@ -295,7 +296,7 @@ impl Cx {
             most: i64::from(self.runtime().max_api_tokens_per_user),
         };
         let event = event_of(new.id);
-        let (view, used) = (view(&new), checked.used);
+        let (view, factor) = (view(&new), checked.used);
         let made = self
             .store
             .write(move |tx| {
@@ -303,9 +304,9 @@ impl Cx {
                 Box::pin(async move {
                     let made = api_tokens::insert(tx, &new).await?;
                     if made == Made::Done {
-                        if let Some((used, forgive)) = used {
+                        if let Some((shown, forgive)) = factor {
                             // Somebody was faster with the code: there is no token, either.
-                            if !used.take(tx, new.now).await? {
+                            if !shown.take(tx, new.now).await? {
                                 return Err(StoreError::Refused);
                             }
                             if let Some(bucket) = forgive {
@@ -342,21 +343,24 @@ impl Cx {
     /// Revokes one of a user's tokens, and what was exchanged for it; `false`: there is none.
     pub async fn revoke_token(&self, id: ApiTokenId, user: UserId, client: &Client) -> Result<bool, Fault> {
         let event = self.token_event(EventKind::ApiTokenRevoked, id, user, client);
-        self.revoke_token_as(id, Some(user), event).await.map(|user| user.is_some())
+        self.revoke_token_as(id, Some(user), event, None).await.map(|user| user.is_some())
     }
 
-    /// Revokes a token whoever it belongs to, or only if it belongs to `owner`. Whose it was comes back.
+    /// Revokes a token whoever it belongs to, or only if it belongs to `owner`, and lets `told` be sent if it was not
+    /// revoked before. Whose it was comes back.
     pub(crate) async fn revoke_token_as(
         &self,
         id: ApiTokenId,
         owner: Option<UserId>,
         event: Event,
+        told: Option<Mail>,
     ) -> Result<Option<UserId>, Fault> {
+        let is_told = told.is_some();
         let span = self.span();
         let revoked = self
             .store
             .write(move |tx| {
-                let mut event = event.clone();
+                let (mut event, told) = (event.clone(), told.clone());
                 Box::pin(async move {
                     let user = match owner {
                         Some(user) => api_tokens::revoke(tx, id, user, span.now).await?.then_some(user),
@@ -365,6 +369,9 @@ impl Cx {
                     if user.is_some() {
                         event.user = user;
                         audit::append(tx, &event).await?;
+                        if let Some(mail) = &told {
+                            outbox::enqueue(tx, mail).await?;
+                        }
                         revocations::append(tx, id.uuid(), span).await?;
                     }
                     Ok(user)
@@ -373,6 +380,9 @@ impl Cx {
             .await?;
         if revoked.is_some() {
             self.revoke_here(&[id.uuid()], span);
+            if is_told {
+                self.mail_nudge();
+            }
         }
         Ok(revoked)
     }

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use portcullis_core::audit_chain::{Erasure, ErasureRequest, Fields, Finding, Inspection, Start, Worth};
 use portcullis_core::ids::UserId;
+use portcullis_core::webhook::GIVE_UP;
 use portcullis_store::StoreError;
-use portcullis_store::audit_keeping::{self as keeping, AskedErasure, Erase, Trace};
+use portcullis_store::audit_keeping::{self as keeping, Erase, Trace};
 use uuid::Uuid;
 
 use crate::cx::Cx;
@@ -112,14 +113,13 @@ impl Cx {
 
     async fn erase_traces(&self) -> Result<(), Fault> {
         for asked in self.store.asked_erasures().await? {
-            if asked.request.check(&self.ring) == Worth::Right {
+            if asked.check(&self.ring) == Worth::Right {
                 self.erase_traces_of(asked).await?;
             } else {
                 // Somebody would have us cover their traces.
-                let user = asked.request.user;
                 tracing::error!(
                     target: "portcullis::audit",
-                    %user,
+                    user = %asked.user,
                     "nothing is erased: this server has not asked for it, or under a key that is not held"
                 );
             }
@@ -127,12 +127,20 @@ impl Cx {
         Ok(())
     }
 
-    async fn erase_traces_of(&self, mut asked: AskedErasure) -> Result<(), Fault> {
+    async fn erase_traces_of(&self, asked: ErasureRequest) -> Result<(), Fault> {
+        let (mut after, mut waits) = (Uuid::nil(), false);
         for _ in 0..STEPS {
-            let (traces, end) = self.store.traces(asked.request.user, asked.after, SLICE).await?;
-            // An event without a place is erased once it has one: its digests are over what was written.
+            let tried = self.clock.now() - GIVE_UP;
+            let traces = self.store.traces(asked.user, after, SLICE, tried).await?;
+            let Some(last) = traces.last() else {
+                return if waits { Ok(()) } else { self.settle_erasure(asked).await };
+            };
+            after = last.event;
+            // An event without a place is erased once it has one: its digests are over what was written. So is one that
+            // a webhook has yet to be told of, within the days for which that is tried. Others do not wait for it.
             let ready: Vec<Erase> =
-                traces.iter().map_while(|trace| self.erase_of(asked.request.user, trace)).collect();
+                traces.iter().filter_map(|trace| self.erase_of(asked.user, trace)).collect();
+            waits |= ready.len() < traces.len();
             for batch in ready.chunks(BATCH) {
                 let batch = batch.to_vec();
                 let done = self.store.write(move |tx| {
@@ -146,21 +154,12 @@ impl Cx {
                 });
                 done.await?;
             }
-            if ready.len() < traces.len() {
-                return Ok(());
-            }
-            let Some(to) = end else { return self.settle_erasure(asked).await };
-            let moved = self
-                .store
-                .write_one(move |tx| Box::pin(async move { keeping::advance_erasure(tx, &asked, to).await }));
-            moved.await?;
-            asked.after = to;
         }
         Ok(())
     }
 
-    async fn settle_erasure(&self, asked: AskedErasure) -> Result<(), Fault> {
-        if self.clock.now() < asked.request.asked_at + SETTLED {
+    async fn settle_erasure(&self, asked: ErasureRequest) -> Result<(), Fault> {
+        if self.clock.now() < asked.asked_at + SETTLED {
             return Ok(());
         }
         let done = self
@@ -169,7 +168,7 @@ impl Cx {
         Ok(done.await?)
     }
 
-    /// What is to be taken from an event; `None`: it has no place yet.
+    /// What is to be taken from an event; `None`: it waits.
     fn erase_of(&self, user: UserId, trace: &Trace) -> Option<Erase> {
         let link = trace.link?;
         let fields = link.erased.and(Fields::about(user, trace.user, trace.actor));
@@ -177,8 +176,8 @@ impl Cx {
         Some(Erase { event: trace.event, link, erasure })
     }
 
-    /// Puts what only one seal vouches for under the current key: the end of the chain, its beginning, erasures. The
-    /// entries in between are vouched for by the end. Nothing that is not right is made so.
+    /// Puts what only one seal vouches for under the current key: the end of the chain, its beginning, erasures, done and
+    /// asked for. The entries in between are vouched for by the end. Nothing that is not right is made so.
     async fn reseal_chain(&self) -> Result<(), Fault> {
         let (ring, key) = (&self.ring, self.ring.current());
         if let Some((last, _)) = self.store.last_link().await?
@@ -195,6 +194,15 @@ impl Cx {
         {
             let seq = start.head.seq;
             self.reseal(move |tx| Box::pin(keeping::reseal_start(tx, seq, before.key, seal))).await?;
+        }
+        for before in self.store.asked_erasures().await? {
+            if before.seal.key != key.id() && before.check(ring) == Worth::Right {
+                let now = ErasureRequest::new(before.user, before.asked_at, key);
+                self.reseal(move |tx| {
+                    Box::pin(async move { keeping::reseal_request(tx, before.seal.key, &now).await })
+                })
+                .await?;
+            }
         }
         let mut after = 0;
         for _ in 0..STEPS {

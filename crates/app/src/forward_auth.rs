@@ -15,6 +15,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use portcullis_core::access::{AudienceId, Decision, Identity, Lack, Rules, Target};
 use portcullis_core::session::Carrier;
 use portcullis_core::time::Timestamp;
@@ -122,8 +123,8 @@ pub struct Passed {
     pub actor: String,
     /// The scopes, separated by spaces; empty: unrestricted.
     pub scopes: String,
-    /// `Bearer` and the token for the service.
-    pub authorization: String,
+    /// `Bearer` and the token for the service, held once: also by what is rendered of it.
+    pub authorization: Bytes,
     /// What the HTTP face has made of this: once, and not at every request.
     pub rendered: OnceLock<Box<dyn Any + Send + Sync>>,
 }
@@ -262,7 +263,7 @@ impl Cx {
         claims: &AccessClaims,
         audience: AudienceId,
         now: Timestamp,
-    ) -> Result<(String, Timestamp), Fault> {
+    ) -> Result<(Bytes, Timestamp), Fault> {
         let upstream = AccessClaims {
             aud: vec![self.settings.forward_auth.rules.audience(audience).to_owned()],
             exp: claims.exp.min((now + LIFETIME).seconds()),
@@ -277,7 +278,7 @@ impl Cx {
         // Where the caller's own token ends first, a new one would not live longer.
         let until =
             if upstream.exp == claims.exp { Timestamp::from_seconds(claims.exp) } else { now + FRESH };
-        Ok((format!("Bearer {token}"), until))
+        Ok((Bytes::from(["Bearer ", &token].concat().into_bytes().into_boxed_slice()), until))
     }
 }
 
@@ -293,7 +294,7 @@ fn identity(claims: &AccessClaims, now: Timestamp) -> Identity<'_> {
     }
 }
 
-fn passed(claims: &AccessClaims, authorization: String) -> Passed {
+fn passed(claims: &AccessClaims, authorization: Bytes) -> Passed {
     Passed {
         user: claims.sub.clone(),
         role: claims.role.clone(),

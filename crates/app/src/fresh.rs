@@ -1,6 +1,6 @@
 //! What needs a fresh sign-in: one check, whatever is asked for.
 
-use portcullis_core::factor::{Factors, has_shown_factor};
+use portcullis_core::factor::{Factor, Factors, has_shown_factor};
 use portcullis_core::ids::UserId;
 use portcullis_core::time::Timestamp;
 use portcullis_store::users::Credentials;
@@ -38,7 +38,7 @@ pub(crate) fn step_up_methods(factors: Factors, has_password: bool) -> Vec<&'sta
     if factors.is_empty() {
         return if has_password { vec!["password"] } else { Vec::new() };
     }
-    factors.iter().map(|factor| factor.as_str()).collect()
+    factors.iter().map(Factor::as_str).collect()
 }
 
 impl Cx {

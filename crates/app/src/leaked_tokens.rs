@@ -2,11 +2,13 @@
 //!
 //! 1. Off unless `api_tokens.scanning_keys_url` says who reports.
 //! 2. The report is signed, as a whole, under a key of theirs.
-//! 3. What is a token of ours is revoked at once, everywhere, whoever it belongs to. Its owner is told by the audit
-//!    log; where it was found stands there, the token never does.
+//! 3. What is a token of ours is revoked at once, everywhere, whoever it belongs to. Its owner is told by mail, and by
+//!    the audit log; where it was found stands there, the token never does.
 
 use portcullis_core::audit::{Event, EventKind};
+use portcullis_core::mail::{Mail, Template};
 use portcullis_core::secret_token::{Kind, SecretDigest};
+use portcullis_store::api_tokens::ApiTokenView;
 use thiserror::Error;
 
 use crate::client::Client;
@@ -33,6 +35,13 @@ pub struct Leak {
     pub url: Option<String>,
     /// In what: a commit, an issue.
     pub source: Option<String>,
+}
+
+impl Leak {
+    /// What is kept of what the report says: never the token.
+    fn kept(&self, text: &str) -> String {
+        text.replace(&self.token, "[token]").chars().take(LONGEST).collect()
+    }
 }
 
 /// Why a report is not taken.
@@ -70,11 +79,28 @@ impl Cx {
             return Ok(false);
         }
         let found = self.store.api_token_ever(SecretDigest::of(&leak.token)).await?;
-        let Some(id) = found else { return Ok(false) };
+        let Some(token) = found else { return Ok(false) };
         let mut event = self.leak_event(leak, client);
-        event.detail.insert("api_token".into(), id.to_string().into());
-        self.revoke_token_as(id, None, event).await?;
+        event.detail.insert("api_token".into(), token.id.to_string().into());
+        let told = self.leak_mail(leak, &token).await?;
+        self.revoke_token_as(token.id, None, event, told).await?;
         Ok(true)
+    }
+
+    /// Tells the owner of a token that was good so far.
+    async fn leak_mail(&self, leak: &Leak, token: &ApiTokenView) -> Result<Option<Mail>, Fault> {
+        if token.expires_at <= self.clock.now() {
+            return Ok(None);
+        }
+        let owner = self.store.user(token.user).await?.filter(|user| user.disabled_at.is_none());
+        let Some(owner) = owner else { return Ok(None) };
+        let mut mail = self.mail_to(Template::ApiTokenLeaked, &owner.email, Some(&owner));
+        mail.parameters.insert("token_name".into(), token.name.as_str().into());
+        mail.parameters.insert("key_prefix".into(), token.key_prefix.as_str().into());
+        if let Some(place) = leak.url.as_ref().or(leak.source.as_ref()) {
+            mail.parameters.insert("found_at".into(), leak.kept(place).into());
+        }
+        Ok(Some(mail))
     }
 
     fn leak_event(&self, leak: &Leak, client: &Client) -> Event {
@@ -83,8 +109,7 @@ impl Cx {
         event.detail.insert("cause".into(), "leaked".into());
         for (name, text) in [("url", &leak.url), ("source", &leak.source)] {
             if let Some(text) = text {
-                let kept: String = text.replace(&leak.token, "[token]").chars().take(LONGEST).collect();
-                event.detail.insert(name.into(), kept.into());
+                event.detail.insert(name.into(), leak.kept(text).into());
             }
         }
         event

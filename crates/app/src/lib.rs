@@ -39,6 +39,7 @@ pub mod login_factor;
 pub mod mail;
 mod mail_requests;
 pub mod me;
+pub mod new_device;
 pub mod node;
 pub mod oauth;
 pub mod operator;

@@ -27,6 +27,7 @@ impl Cx {
             email: email.clone(),
             session: None,
             expires_at: now + self.link_lifetime(purpose),
+            user: None,
         }
     }
 

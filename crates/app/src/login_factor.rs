@@ -132,13 +132,14 @@ impl Cx {
         // 3.
         let shown = self.show_factor(&user, &request.showing, client).await?;
         // 4.
-        let trust = request.remember_device && !self.settings.login.trust_device_for.is_zero();
+        let trusts = request.remember_device && !self.settings.login.trust_device_for.is_zero();
         let new_device = || DeviceId::new(self.clock.now(), &*self.random);
+        let trust = trusts.then(|| challenge.device.unwrap_or_else(new_device));
         let proof = Proof {
             methods: methods_with(&challenge.methods, shown.amr),
             // A recovery code stands for the factor that is gone.
             shown: Some(Factor::Totp),
-            device: challenge.device.or_else(|| trust.then(new_device)),
+            device: challenge.device,
             forgive: shown.to_forgive(),
             spend: Some(Spend { challenge: challenge.digest, used: shown.used, trust }),
             ..Proof::own(user, &[])

@@ -3,7 +3,7 @@
 //!
 //! 1. The answer writes one row, the same for every address ([`Cx::ask_for_mail`]), and wakes nobody.
 //! 2. Every second whoever sends mails looks at what was asked for: finds the user, makes the link, and puts the mail
-//!    into the outbox, or does nothing ([`Cx::answer_mail_requests`]). One transaction each; of two nodes one does it.
+//!    into the outbox, or does nothing ([`Cx::answer_mail_requests`]). One transaction each, one node at a time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +26,9 @@ use crate::links::asked_in;
 
 /// How often is looked at what was asked for.
 const EVERY: Duration = Duration::from_secs(1);
+/// For how long a node that answers has that to itself. Longer than one round; if it dies, what is asked for waits so
+/// long.
+const LEASE: Duration = Duration::from_secs(10);
 /// How many are answered in one round.
 const ROUND: i64 = 100;
 /// Most mails that strangers can have sent to one address.
@@ -89,10 +92,15 @@ impl Cx {
         let mut answered = 0;
         loop {
             let requests = self.store.mail_requests(ROUND).await?;
-            answered += requests.len();
             if requests.is_empty() {
                 return Ok(answered);
             }
+            // One node at a time: each would count a mail of its own against what one address may get.
+            let now = self.clock.now();
+            if !self.store.take_lease("mail requests", self.node.clone(), now + LEASE, now).await? {
+                return Ok(answered);
+            }
+            answered += requests.len();
             let mut failed = 0;
             for request in &requests {
                 match self.answer_one(request).await {

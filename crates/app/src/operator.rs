@@ -8,7 +8,7 @@ use portcullis_core::session::EndCause;
 use portcullis_core::user::{Email, Login, Role, User, Username};
 use portcullis_core::validation::{FieldError, line};
 use portcullis_store::sessions::{self, End};
-use portcullis_store::users::{self, Insert, NewPassword, NewUser};
+use portcullis_store::users::{self, Disabled, Insert, NewPassword, NewUser};
 use portcullis_store::{StoreError, api_tokens, audit, deletions, revocations, set_up};
 use thiserror::Error;
 
@@ -51,6 +51,9 @@ pub enum OperatorError {
     /// The password was changed by somebody else at the same moment.
     #[error("the user was changed at the same moment; try again")]
     Moved,
+    /// Nobody else administers.
+    #[error("the last administrator stays; make another one first")]
+    LastAdministrator,
     /// A fault.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -132,17 +135,18 @@ impl Cx {
     }
 
     /// Disables a user: nobody signs in, every session and token ends. `false`: was disabled before.
-    pub async fn disable_user(&self, user: UserId) -> Result<bool, Fault> {
+    pub async fn disable_user(&self, user: UserId) -> Result<bool, OperatorError> {
         let event = self.operator_event(EventKind::UserDisabled, user);
         let span = self.span();
-        let ended = self
+        let (done, ended) = self
             .store
             .write(move |tx| {
                 let event = event.clone();
                 Box::pin(async move {
                     deletions::hold_administration(tx).await?;
-                    if !users::disable(tx, user, span.now).await? {
-                        return Ok(None);
+                    let done = users::disable(tx, user, span.now).await?;
+                    if done != Disabled::Done {
+                        return Ok((done, Vec::new()));
                     }
                     let ended = sessions::end_all(tx, user, None, span.now, EndCause::UserDisabled).await?;
                     // Every node looks up the user's API tokens again.
@@ -151,11 +155,15 @@ impl Cx {
                     // The list comes last: whoever holds its lock waits for no row.
                     revocations::append_all(tx, &ended, span).await?;
                     revocations::append_api_tokens(tx, user, span).await?;
-                    Ok(Some(ended))
+                    Ok((done, ended))
                 })
             })
             .await?;
-        let Some(ended) = ended else { return Ok(false) };
+        match done {
+            Disabled::Done => {}
+            Disabled::Already => return Ok(false),
+            Disabled::LastAdministrator => return Err(OperatorError::LastAdministrator),
+        }
         self.revoke_here(&ended, span);
         self.look_again("disabling a user").await;
         Ok(true)

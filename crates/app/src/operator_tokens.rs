@@ -27,7 +27,7 @@ impl Cx {
     /// Revokes a token, and what was exchanged for it; `false`: there is none.
     pub async fn operator_revoke_token(&self, id: ApiTokenId) -> Result<bool, Fault> {
         let event = self.operator_token_event(EventKind::ApiTokenRevoked, id);
-        Ok(self.revoke_token_as(id, None, event).await?.is_some())
+        Ok(self.revoke_token_as(id, None, event, None).await?.is_some())
     }
 
     fn operator_token_event(&self, kind: EventKind, id: ApiTokenId) -> Event {

@@ -45,6 +45,7 @@ fn configured(settings: &Settings) -> Runtime {
         max_api_tokens_per_user: settings.api_tokens.per_user,
         max_bots_per_user: settings.bots_per_user,
         impersonation_notify: settings.impersonation_notify,
+        notify_new_device: settings.notify_new_device,
     }
 }
 

@@ -51,7 +51,8 @@ const fn is_by_holder(cause: EndCause) -> bool {
         | EndCause::EmailChanged
         | EndCause::UserDisabled
         | EndCause::Displaced
-        | EndCause::UserDeleted => false,
+        | EndCause::UserDeleted
+        | EndCause::NotMe => false,
     }
 }
 

@@ -19,6 +19,7 @@ use crate::mail::EmailSettings;
 use crate::passkeys::RelyingParty;
 
 /// All settings.
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct Settings {
     /// `iss` of our tokens.
     pub issuer: String,
@@ -64,6 +65,8 @@ pub struct Settings {
     pub impersonation: Duration,
     /// Users are told by mail when an administrator acts in their name.
     pub impersonation_notify: bool,
+    /// Users are told by mail of a sign-in from a device that was not seen before.
+    pub notify_new_device: bool,
     /// Us, as passkeys know us; `None`: they need a host name, and we have none.
     pub relying_party: Option<RelyingParty>,
     /// Who may ask for what behind a proxy.

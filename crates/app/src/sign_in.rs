@@ -20,7 +20,7 @@ use portcullis_core::user::User;
 use portcullis_store::limits::{self, CounterKey};
 use portcullis_store::sessions::{self, ActingFrom, End, NewSession};
 use portcullis_store::trusted_devices::TrustedDevice;
-use portcullis_store::{StoreError, audit, login_challenges, outbox, revocations, trusted_devices};
+use portcullis_store::{StoreError, audit, login_challenges, revocations, trusted_devices};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -28,6 +28,7 @@ use crate::browser::CarriedAccess;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
+use crate::new_device::Notice;
 use crate::owed::Owed;
 use crate::sessions::end;
 use crate::show_factor::Use;
@@ -58,8 +59,8 @@ pub(crate) struct Spend {
     pub(crate) challenge: SecretDigest,
     /// The code that was shown.
     pub(crate) used: Use,
-    /// The device is trusted from now on.
-    pub(crate) trust: bool,
+    /// Is trusted from now on.
+    pub(crate) trust: Option<DeviceId>,
 }
 
 /// Somebody who acts as another user.
@@ -170,7 +171,8 @@ impl Cx {
             user.last_login_at = Some(self.clock.now());
         }
         // Nobody else's device becomes known to the user.
-        let device_token = grant.acting.is_none().then(|| self.device_token(&user, proof.device));
+        let device = proof.device.or_else(|| proof.spend?.trust);
+        let device_token = grant.acting.is_none().then(|| self.device_token(&user, device));
         let tokens = self.first_tokens(grant, secret, wish.audiences, user).await?;
         Ok(Tokens { device_token, ..tokens })
     }
@@ -189,7 +191,7 @@ impl Cx {
     fn spending(&self, proof: &Proof, client: &Client) -> Option<(Spend, Option<TrustedDevice>)> {
         let spend = proof.spend?;
         let now = self.clock.now();
-        let trusted = proof.device.filter(|_| spend.trust).map(|id| TrustedDevice {
+        let trusted = spend.trust.map(|id| TrustedDevice {
             id,
             epoch: proof.user.credential_epoch,
             device: client.device.clone(),
@@ -267,9 +269,12 @@ impl Cx {
             acting,
             status: self.settings.status_lists.is_some(),
         };
-        let event = self.started(&new, proof.acting.as_ref(), client);
+        let mut event = self.started(&new, proof.acting.as_ref(), client);
         let replaces = &wish.handover.replaces;
-        let notice = self.notice(proof);
+        let notice = match self.notice(proof) {
+            Some(mail) => Some(Notice::from(mail)),
+            None => self.notice_of_device(proof, &new, client, &mut event).await?,
+        };
         let spending = self.spending(proof, client);
         if proof.forgive.is_none()
             && spending.is_none()
@@ -305,8 +310,8 @@ impl Cx {
                         limits::forgive(tx, bucket).await?;
                     }
                     audit::append(tx, &event).await?;
-                    if let Some(mail) = &notice {
-                        outbox::enqueue(tx, mail).await?;
+                    if let Some(notice) = &notice {
+                        notice.put(tx).await?;
                     }
                     for (which, session, event) in endings {
                         ended.extend(end(tx, (which, session, EndCause::Replaced), event, span.now).await?);

@@ -139,7 +139,8 @@ impl From<OperatorError> for Failure {
             | OperatorError::Invalid(_)
             | OperatorError::EmailTaken
             | OperatorError::UsernameTaken
-            | OperatorError::Moved => Self::new(error),
+            | OperatorError::Moved
+            | OperatorError::LastAdministrator => Self::new(error),
         }
     }
 }

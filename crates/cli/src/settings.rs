@@ -69,6 +69,7 @@ pub(crate) fn settings(loaded: &Loaded) -> Result<Settings, ConfigError> {
         status_lists: config.tokens.status_list.then(|| status_lists(config)),
         impersonation: config.impersonation.max_duration,
         impersonation_notify: config.impersonation.notify,
+        notify_new_device: config.login.notify_new_device,
         relying_party: relying_party(loaded)?,
         forward_auth: forward_auth(config),
         gateway_audiences: gateway_audiences(config),

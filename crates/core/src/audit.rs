@@ -29,6 +29,8 @@ pub enum EventKind {
     LoginFailed,
     /// A session ended.
     SessionEnded,
+    /// A user said by a mailed link that they know nothing of a sign-in.
+    SessionDisowned,
     /// A spent refresh token came back: theft.
     RefreshReused,
     /// A refresh token was ahead of its row: the database was set back.
@@ -142,6 +144,7 @@ impl EventKind {
             Self::SessionStarted => "session.started",
             Self::LoginFailed => "login.failed",
             Self::SessionEnded => "session.ended",
+            Self::SessionDisowned => "session.disowned",
             Self::RefreshReused => "refresh.reused",
             Self::RefreshAhead => "refresh.ahead",
             Self::RefreshReplayedElsewhere => "refresh.replayed_elsewhere",

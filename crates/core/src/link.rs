@@ -89,7 +89,7 @@ pub struct LinkFacts {
     pub id: LinkId,
     /// What it does.
     pub purpose: LinkPurpose,
-    /// To whom or what: a user, a pending registration, an account.
+    /// To whom or what: a user, a pending registration, an account, a session.
     pub subject: Uuid,
     /// The address it is mailed to, in the form that addresses are compared by.
     pub email_key: String,

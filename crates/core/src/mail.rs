@@ -40,6 +40,8 @@ pub enum Template {
     AccountInvite,
     /// An administrator acts in your name.
     ImpersonationStarted,
+    /// Somebody signed in from a device that was not seen before; end that if it was not you.
+    NewDevice,
     /// An API token of yours was found in public and revoked.
     ApiTokenLeaked,
     /// Your account will be deleted; keep it if you changed your mind.
@@ -50,7 +52,7 @@ pub enum Template {
 
 impl Template {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::VerifyEmail,
         Self::VerifyRegistration,
         Self::RegistrationAttempt,
@@ -64,6 +66,7 @@ impl Template {
         Self::Invite,
         Self::AccountInvite,
         Self::ImpersonationStarted,
+        Self::NewDevice,
         Self::ApiTokenLeaked,
         Self::AccountDeletion,
         Self::Test,
@@ -85,6 +88,7 @@ impl Template {
             Self::Invite => "invite",
             Self::AccountInvite => "account_invite",
             Self::ImpersonationStarted => "impersonation_started",
+            Self::NewDevice => "new_device",
             Self::ApiTokenLeaked => "api_token_leaked",
             Self::AccountDeletion => "account_deletion",
             Self::Test => "test",
@@ -106,6 +110,7 @@ impl Template {
             Self::EmailChanged => Some(LinkPurpose::UndoEmail),
             // Of either kind: the page behind it tells them apart.
             Self::Invite | Self::AccountInvite => Some(LinkPurpose::AccountInvite),
+            Self::NewDevice => Some(LinkPurpose::NotMe),
             Self::AccountDeletion => Some(LinkPurpose::KeepAccount),
             Self::RegistrationAttempt
             | Self::ChangeEmailAttempt

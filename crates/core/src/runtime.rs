@@ -12,6 +12,10 @@ use crate::validation::FieldError;
 
 /// What is in force. A new setting is a field here and a row in [`SETTINGS`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of its own, and none says anything of another"
+)]
 pub struct Runtime {
     /// Who may register.
     pub registration_mode: Mode,
@@ -27,6 +31,8 @@ pub struct Runtime {
     pub max_bots_per_user: u32,
     /// Users are told by mail when an administrator acts in their name.
     pub impersonation_notify: bool,
+    /// Users are told by mail of a sign-in from a device that was not seen before.
+    pub notify_new_device: bool,
 }
 
 impl Runtime {
@@ -164,6 +170,14 @@ pub const SETTINGS: &[Setting] = &[
         read: |now| now.impersonation_notify.into(),
         write: |now, value| value.as_bool().map(|on| now.impersonation_notify = on),
     },
+    Setting {
+        name: "notify_new_device",
+        key: Some("login.notify_new_device"),
+        kind: Kind::Boolean,
+        meaning: "Whether users are told by mail of a sign-in from a device that was not seen before.",
+        read: |now| now.notify_new_device.into(),
+        write: |now, value| value.as_bool().map(|on| now.notify_new_device = on),
+    },
 ];
 
 /// The setting of this name.
@@ -220,6 +234,7 @@ mod tests {
             max_api_tokens_per_user: 20,
             max_bots_per_user: 5,
             impersonation_notify: true,
+            notify_new_device: true,
         }
     }
 
@@ -249,6 +264,7 @@ mod tests {
             ),
             ("max_bots_per_user", vec![json!(0), json!(1_000)], vec![json!(1_001), json!(null)]),
             ("impersonation_notify", vec![json!(false)], no_text.to_vec()),
+            ("notify_new_device", vec![json!(false)], no_text.to_vec()),
         ];
         assert_eq!(table.len(), SETTINGS.len(), "every setting is here");
         for (name, good, bad) in table {

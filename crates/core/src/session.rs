@@ -85,6 +85,8 @@ pub enum EndCause {
     UserDeleted,
     /// Somebody signed in in the browser that held it.
     Replaced,
+    /// Its user knows nothing of it.
+    NotMe,
 }
 
 /// A word that is none of an enum's.
@@ -119,7 +121,7 @@ words!(EndCause: Logout = "logout", LogoutEverywhere = "logout_everywhere", Revo
     RevokedByOperator = "revoked_by_operator", Reused = "reused", PasswordChanged = "password_changed",
     PasswordReset = "password_reset", EmailChanged = "email_changed",
     UserDisabled = "user_disabled", Displaced = "displaced", ActingEnded = "acting_ended",
-    UserDeleted = "user_deleted", Replaced = "replaced");
+    UserDeleted = "user_deleted", Replaced = "replaced", NotMe = "not_me");
 words!(ActingMode: Bot = "bot", Read = "read", Full = "full");
 
 /// Whether a session still lives.

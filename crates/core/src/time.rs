@@ -38,6 +38,15 @@ impl Timestamp {
         self.0.div_euclid(1_000_000)
     }
 
+    /// For people, to the minute: `2026-01-31 08:05 UTC`.
+    pub fn to_the_minute(self) -> String {
+        let text = self.to_string();
+        match (text.get(..10), text.get(11..16)) {
+            (Some(day), Some(time)) => format!("{day} {time} UTC"),
+            _ => text,
+        }
+    }
+
     /// Time passed since `earlier`. A negative age (clocks of two nodes differ) counts as zero.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

@@ -12,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
+use memchr::memchr;
 use portcullis_core::random::Random;
 use portcullis_core::server_key::{KeyId, KeyRing, Sealed};
 use portcullis_edge::cookies::{CookieError, CookieScope, CookieSpec, SameSite, Visibility};
@@ -97,13 +98,13 @@ impl Jar {
             access_code: None,
             others: Others::All,
         };
-        let lines = headers.get_all(COOKIE);
-        let pairs =
-            || lines.iter().flat_map(|line| line.as_bytes().split(|b| *b == b';')).map(<[u8]>::trim_ascii);
-        if !pairs().any(|pair| is_ours(name_of(pair))) {
+        let (mut ours, mut others) = (Vec::with_capacity(1), Vec::new());
+        for pair in headers.get_all(COOKIE).iter().flat_map(|line| pairs(line.as_bytes())) {
+            if is_ours(name_of(pair)) { ours.push(pair) } else { others.push(pair) }
+        }
+        if ours.is_empty() {
             return Ok(none);
         }
-        let (ours, others): (Vec<&[u8]>, Vec<&[u8]>) = pairs().partition(|pair| is_ours(name_of(pair)));
         none.others = match HeaderValue::from_bytes(&others.join(&b"; "[..])) {
             Ok(others) if !others.is_empty() => Others::Some(others),
             _ => Others::None,
@@ -199,8 +200,19 @@ impl Jar {
     }
 }
 
+/// The cookies of one line. A session's are kilobytes long, and are looked through at every request.
+fn pairs(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(line);
+    std::iter::from_fn(move || {
+        let line = rest?;
+        let end = memchr(b';', line);
+        rest = end.map(|end| &line[end + 1..]);
+        Some(line[..end.unwrap_or(line.len())].trim_ascii())
+    })
+}
+
 fn name_of(pair: &[u8]) -> &[u8] {
-    pair.split(|b| *b == b'=').next().unwrap_or_default().trim_ascii()
+    pair[..memchr(b'=', pair).unwrap_or(pair.len())].trim_ascii()
 }
 
 /// Whether a cookie of this name is ours. Prefixes are compared as browsers do, in any case.

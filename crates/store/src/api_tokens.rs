@@ -66,7 +66,7 @@ const RENEW_ALL: &str = "UPDATE api_tokens SET generation = generation + 1 WHERE
 const PURGE: &str = "DELETE FROM api_tokens WHERE expires_at <= $1 OR revoked_at <= $1";
 const BY_DIGEST: &str = "SELECT id, user_id FROM api_tokens WHERE token_hash = $1 AND revoked_at IS NULL \
     AND expires_at > $2";
-const EVER: &str = "SELECT id FROM api_tokens WHERE token_hash = $1";
+const EVER: &str = concat!("SELECT ", columns!(), " FROM api_tokens WHERE token_hash = $1");
 
 row! {
     struct TokenRow {
@@ -276,10 +276,10 @@ impl Store {
 
 impl Store {
     /// The token with this digest, live or not.
-    pub async fn api_token_ever(&self, digest: SecretDigest) -> Result<Option<ApiTokenId>, StoreError> {
-        let id: Option<Uuid> =
-            on!(&self.db, db => sqlx::query_scalar(EVER).bind(&digest.0[..]).fetch_optional(db))?;
-        Ok(id.map(ApiTokenId::from_uuid))
+    pub async fn api_token_ever(&self, digest: SecretDigest) -> Result<Option<ApiTokenView>, StoreError> {
+        let row: Option<TokenRow> =
+            on!(&self.db, db => sqlx::query_as(EVER).bind(&digest.0[..]).fetch_optional(db))?;
+        Ok(row.map(ApiTokenView::from))
     }
 }
 

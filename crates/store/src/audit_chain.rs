@@ -31,7 +31,7 @@ macro_rules! unchained {
 const UNCHAINED: &str = unchained!("audit_events AS e WHERE e.id >= $1");
 const UNCHAINED_IN_SLICE: &str =
     unchained!("(SELECT * FROM audit_events WHERE id > $1 ORDER BY id LIMIT $2) AS e WHERE TRUE");
-pub(crate) const SLICE_END: &str = "SELECT id FROM audit_events WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2";
+const SLICE_END: &str = "SELECT id FROM audit_events WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2";
 
 macro_rules! links {
     ($rest:literal) => {

@@ -8,7 +8,7 @@ use portcullis_core::time::Timestamp;
 use uuid::Uuid;
 
 use crate::Store;
-use crate::audit_chain::{SLICE_END, many, seal};
+use crate::audit_chain::{many, seal};
 use crate::db::{Tx, affected, on, row};
 use crate::error::StoreError;
 
@@ -28,12 +28,16 @@ const ASK_ERASURE: &str = "INSERT INTO audit_erasures (user_id, asked_at, after_
     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (user_id) DO UPDATE SET asked_at = excluded.asked_at, \
     after_id = excluded.after_id, key_id = excluded.key_id, mac = excluded.mac";
 const ERASURES: &str =
-    "SELECT user_id, asked_at, after_id, key_id, mac FROM audit_erasures ORDER BY asked_at LIMIT 100";
-const ADVANCE: &str = "UPDATE audit_erasures SET after_id = $3 WHERE user_id = $1 AND after_id = $2";
+    "SELECT user_id, asked_at, key_id, mac FROM audit_erasures ORDER BY asked_at LIMIT 100";
 const FINISH: &str = "DELETE FROM audit_erasures WHERE user_id = $1 AND asked_at = $2";
+/// A message is made of its event when it is sent. One that nobody sends, to an endpoint that is configured no more, is
+/// waited for no longer than others are tried. The two halves each have an index.
 const TRACES: &str = "SELECT e.id, e.user_id, e.actor_id, c.seq, c.erased, c.salts FROM \
-    (SELECT id, user_id, actor_id FROM audit_events WHERE id > $1 ORDER BY id LIMIT $2) AS e \
-    LEFT JOIN audit_chain AS c ON c.event_id = e.id WHERE e.user_id = $3 OR e.actor_id = $3 ORDER BY e.id";
+    (SELECT id, user_id, actor_id FROM audit_events WHERE user_id = $3 AND id > $1 \
+    UNION ALL SELECT id, user_id, actor_id FROM audit_events WHERE actor_id = $3 \
+    AND (user_id IS NULL OR user_id <> actor_id) AND id > $1 ORDER BY id LIMIT ($2 + 0)) AS e \
+    LEFT JOIN audit_chain AS c ON c.event_id = e.id AND NOT EXISTS (SELECT 1 FROM webhook_deliveries AS d \
+    WHERE d.message_id = e.id AND d.due_at IS NOT NULL AND d.since > $4) ORDER BY e.id";
 const MARK: &str = "UPDATE audit_chain SET erased = $3, erased_key_id = $4, erased_mac = $5, salts = $6 \
     WHERE seq = $1 AND erased = $2";
 const ERASE: &str = "UPDATE audit_events SET \
@@ -50,13 +54,15 @@ const ERASED_UNDER_OTHERS: &str = "SELECT seq, event_id, erased, erased_key_id, 
     WHERE erased_key_id IS NOT NULL AND erased_key_id <> $1 AND seq > $2 ORDER BY seq LIMIT $3";
 const RESEAL_ERASURE: &str = "UPDATE audit_chain SET erased_key_id = $3, erased_mac = $4 \
     WHERE seq = $1 AND erased_key_id = $2 AND erased = $5";
+const RESEAL_REQUEST: &str = "UPDATE audit_erasures SET key_id = $4, mac = $5 \
+    WHERE user_id = $1 AND asked_at = $2 AND key_id = $3";
 const KEY_USE: &str = "SELECT key_id, COUNT(*) AS uses FROM (SELECT key_id FROM audit_start \
     WHERE key_id IS NOT NULL UNION ALL SELECT key_id FROM audit_chain \
     WHERE seq = (SELECT MAX(seq) FROM audit_chain) UNION ALL SELECT erased_key_id AS key_id FROM audit_chain \
-    WHERE erased_key_id IS NOT NULL) AS used GROUP BY key_id";
+    WHERE erased_key_id IS NOT NULL UNION ALL SELECT key_id FROM audit_erasures) AS used GROUP BY key_id";
 
 row! {
-    struct ErasureRow { user_id: Uuid, asked_at: i64, after_id: Uuid, key_id: i64, mac: Vec<u8> }
+    struct ErasureRow { user_id: Uuid, asked_at: i64, key_id: i64, mac: Vec<u8> }
 }
 
 row! {
@@ -74,15 +80,6 @@ row! {
     struct KeyUseRow { key_id: i64, uses: i64 }
 }
 
-/// A user who is gone, and how far the walk over their events has come.
-#[derive(Clone, Copy, Debug)]
-pub struct AskedErasure {
-    /// Who, and by whom that was said.
-    pub request: ErasureRequest,
-    /// The last event that was looked at.
-    pub after: Uuid,
-}
-
 /// An event that names somebody.
 #[derive(Clone, Copy, Debug)]
 pub struct Trace {
@@ -92,7 +89,7 @@ pub struct Trace {
     pub user: Option<UserId>,
     /// Who.
     pub actor: Option<UserId>,
-    /// Its entry; `None`: it has none yet.
+    /// Its entry; `None`: it has none yet, or a webhook has yet to be told of it.
     pub link: Option<TraceLink>,
 }
 
@@ -131,33 +128,29 @@ pub struct Erased {
 
 impl Store {
     /// Users who are gone and whose traces are to be erased.
-    pub async fn asked_erasures(&self) -> Result<Vec<AskedErasure>, StoreError> {
+    pub async fn asked_erasures(&self) -> Result<Vec<ErasureRequest>, StoreError> {
         let rows: Vec<ErasureRow> = on!(&self.db, db => sqlx::query_as(ERASURES).fetch_all(db))?;
-        let asked = |row: ErasureRow| AskedErasure {
-            request: ErasureRequest {
-                user: UserId::from_uuid(row.user_id),
-                asked_at: Timestamp::from_micros(row.asked_at),
-                seal: seal(row.key_id, &row.mac),
-            },
-            after: row.after_id,
+        let asked = |row: ErasureRow| ErasureRequest {
+            user: UserId::from_uuid(row.user_id),
+            asked_at: Timestamp::from_micros(row.asked_at),
+            seal: seal(row.key_id, &row.mac),
         };
         Ok(rows.into_iter().map(asked).collect())
     }
 
-    /// The events that name `user` among the next `length` after one, and the last of these; `None`: there are no
-    /// more.
+    /// The next `length` events after one that name `user`. An event waits for webhooks that have been told of it since `tried`, without success so far.
     pub async fn traces(
         &self,
         user: UserId,
         after: Uuid,
         length: i64,
-    ) -> Result<(Vec<Trace>, Option<Uuid>), StoreError> {
-        let end: Option<Uuid> = on!(&self.db, db =>
-            sqlx::query_scalar(SLICE_END).bind(after).bind(length - 1).fetch_optional(db))?;
+        tried: Timestamp,
+    ) -> Result<Vec<Trace>, StoreError> {
         let rows: Vec<TraceRow> = on!(&self.db, db => sqlx::query_as(TRACES)
             .bind(after)
             .bind(length)
             .bind(user.uuid())
+            .bind(tried.micros())
             .fetch_all(db))?;
         let trace = |row: TraceRow| Trace {
             event: row.id,
@@ -169,7 +162,7 @@ impl Store {
                 salts: many(&salts),
             }),
         };
-        Ok((rows.into_iter().map(trace).collect(), end))
+        Ok(rows.into_iter().map(trace).collect())
     }
 
     /// Erasures under other keys than this one, from an entry on.
@@ -275,15 +268,9 @@ pub async fn erase(tx: &mut Tx, erase: &Erase) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The walk over a user's events has come to `to`.
-pub async fn advance_erasure(tx: &mut Tx, asked: &AskedErasure, to: Uuid) -> Result<(), StoreError> {
-    affected!(tx, sqlx::query(ADVANCE).bind(asked.request.user.uuid()).bind(asked.after).bind(to))?;
-    Ok(())
-}
-
-/// The walk over a user's events is over.
-pub async fn finish_erasure(tx: &mut Tx, asked: &AskedErasure) -> Result<(), StoreError> {
-    affected!(tx, sqlx::query(FINISH).bind(asked.request.user.uuid()).bind(asked.request.asked_at.micros()))?;
+/// Nothing tells of a user any more, unless it was asked for again.
+pub async fn finish_erasure(tx: &mut Tx, asked: &ErasureRequest) -> Result<(), StoreError> {
+    affected!(tx, sqlx::query(FINISH).bind(asked.user.uuid()).bind(asked.asked_at.micros()))?;
     Ok(())
 }
 
@@ -295,6 +282,20 @@ pub async fn reseal_link(tx: &mut Tx, seq: u64, before: KeyId, seal: Seal) -> Re
 /// The same for where the chain begins.
 pub async fn reseal_start(tx: &mut Tx, seq: u64, before: KeyId, seal: Seal) -> Result<(), StoreError> {
     reseal(tx, RESEAL_START, (seq, before), seal).await
+}
+
+/// The same for an erasure that is asked for, of the same user and time.
+pub async fn reseal_request(tx: &mut Tx, before: KeyId, request: &ErasureRequest) -> Result<(), StoreError> {
+    affected!(
+        tx,
+        sqlx::query(RESEAL_REQUEST)
+            .bind(request.user.uuid())
+            .bind(request.asked_at.micros())
+            .bind(i64::from(before.0))
+            .bind(i64::from(request.seal.key.0))
+            .bind(&request.seal.mac[..])
+    )?;
+    Ok(())
 }
 
 async fn reseal(

@@ -162,7 +162,7 @@ impl Db {
             // last one takes the file for itself for a moment, which must be over before the next one comes.
             connect_sqlite(&options).await?.close().await?;
             let read = SqlitePoolOptions::new()
-                .max_connections(most.unwrap_or(4))
+                .max_connections(most.unwrap_or_else(readers))
                 .acquire_timeout(ACQUIRE_LIMIT)
                 .test_before_acquire(false)
                 .idle_timeout(Duration::from_mins(1))
@@ -199,6 +199,11 @@ pub(crate) async fn connect_sqlite(options: &SqliteConnectOptions) -> Result<Sql
             done => return done,
         }
     }
+}
+
+/// Read connections to a file: each reads on one core, and keeps some megabytes of pages and statements of its own.
+fn readers() -> u32 {
+    std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4) as u32)
 }
 
 fn sqlite_options(url: &str) -> Result<SqliteConnectOptions, StoreError> {

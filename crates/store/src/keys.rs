@@ -26,6 +26,7 @@ const INSERT_SERVER_KEY: &str =
 const DELETE_SERVER_KEY: &str = "DELETE FROM server_keys WHERE key_id = $1 AND created_at <= $2 \
     AND NOT EXISTS (SELECT 1 FROM signing_keys WHERE seal_key_id = $1) \
     AND NOT EXISTS (SELECT 1 FROM totp_factors WHERE seal_key_id = $1) \
+    AND NOT EXISTS (SELECT 1 FROM audit_erasures WHERE key_id = $1) \
     AND NOT EXISTS (SELECT 1 FROM sessions WHERE key_id = $1 AND ended_at IS NULL AND idle_ends_at > $3)";
 
 row! {

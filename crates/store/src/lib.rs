@@ -7,6 +7,7 @@
 
 mod connections;
 mod db;
+mod devices;
 mod dialect;
 mod error;
 mod follow;

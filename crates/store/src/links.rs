@@ -1,7 +1,7 @@
 //! What mailed links are about. A subject has at most one of each purpose: a newer one takes the place of the older, and
 //! using it takes it away, so that of two who use it at once one does.
 
-use portcullis_core::ids::{LinkId, SessionId};
+use portcullis_core::ids::{LinkId, SessionId, UserId};
 use portcullis_core::link::{LinkFacts, LinkPurpose};
 use portcullis_core::time::Timestamp;
 use portcullis_core::user::Email;
@@ -11,16 +11,16 @@ use crate::Store;
 use crate::db::{Tx, affected, on, row};
 use crate::error::StoreError;
 
-const PUT: &str = "INSERT INTO links (subject, purpose, id, email, email_key, epoch, session_id, expires_at) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (subject, purpose) DO UPDATE SET id = excluded.id, \
+const PUT: &str = "INSERT INTO links (subject, purpose, id, email, email_key, epoch, session_id, expires_at, user_id) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (subject, purpose) DO UPDATE SET id = excluded.id, \
     email = excluded.email, email_key = excluded.email_key, epoch = excluded.epoch, \
-    session_id = excluded.session_id, expires_at = excluded.expires_at";
+    session_id = excluded.session_id, expires_at = excluded.expires_at, user_id = excluded.user_id";
 /// The first stands while it is good.
 const PUT_FIRST: &str = "INSERT INTO links (subject, purpose, id, email, email_key, epoch, session_id, expires_at) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (subject, purpose) DO UPDATE SET id = excluded.id, \
     email = excluded.email, email_key = excluded.email_key, epoch = excluded.epoch, \
     session_id = excluded.session_id, expires_at = excluded.expires_at WHERE links.expires_at <= $9";
-const GET: &str = "SELECT subject, email, email_key, epoch, session_id, expires_at FROM links \
+const GET: &str = "SELECT subject, email, email_key, epoch, session_id, expires_at, user_id FROM links \
     WHERE id = $1 AND purpose = $2";
 const SPEND: &str = "DELETE FROM links WHERE id = $1 AND expires_at > $2";
 const VOID: &str = "DELETE FROM links WHERE subject = $1 AND purpose = $2";
@@ -29,6 +29,7 @@ const PURGE: &str = "DELETE FROM links WHERE expires_at <= $1";
 row! {
     struct LinkRow {
         subject: Uuid, email: String, email_key: String, epoch: i64, session_id: Option<Uuid>, expires_at: i64,
+        user_id: Option<Uuid>,
     }
 }
 
@@ -43,6 +44,8 @@ pub struct Link {
     pub session: Option<SessionId>,
     /// Good until.
     pub expires_at: Timestamp,
+    /// Whose it is, where the subject is something of theirs: it goes with them when they are deleted.
+    pub user: Option<UserId>,
 }
 
 impl Store {
@@ -63,6 +66,7 @@ impl Store {
             email: Email::from_stored(row.email, row.email_key),
             session: row.session_id.map(SessionId::from_uuid),
             expires_at: Timestamp::from_micros(row.expires_at),
+            user: row.user_id.map(UserId::from_uuid),
         }))
     }
 }
@@ -80,6 +84,7 @@ pub async fn put(tx: &mut Tx, link: &Link) -> Result<(), StoreError> {
             .bind(link.facts.epoch)
             .bind(link.session.map(SessionId::uuid))
             .bind(link.expires_at.micros())
+            .bind(link.user.map(UserId::uuid))
     )?;
     Ok(())
 }

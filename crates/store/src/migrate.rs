@@ -39,6 +39,7 @@ const MIGRATIONS: &[Migration] = migrations![
     9 "0009_deletion",
     10 "0010_factors",
     11 "0011_passkeys",
+    13 "0013_notice",
 ];
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -33,6 +33,8 @@ pub struct SessionView {
     pub last_used_at: Timestamp,
     /// An administrator acts in it.
     pub acting: bool,
+    /// How its user has shown who they are, as `amr` has it.
+    pub methods: Vec<String>,
 }
 
 const JUDGED: &str = concat!(
@@ -42,7 +44,7 @@ const JUDGED: &str = concat!(
     " FROM sessions WHERE id = $1"
 );
 const LIVE: &str = "SELECT id, device, address, created_at, rotated_at AS last_used_at, \
-    (acting IS NOT NULL AND acting <> 'bot') AS acting FROM sessions \
+    (acting IS NOT NULL AND acting <> 'bot') AS acting, methods FROM sessions \
     WHERE user_id = $1 AND ended_at IS NULL AND idle_ends_at > $2 AND ends_at > $2 AND id < $3 \
     ORDER BY id DESC LIMIT $4";
 const ROTATE_AHEAD: &str = concat!(
@@ -93,7 +95,7 @@ const COUNT_BY_KEY: &str = "SELECT key_id, COUNT(*) AS count FROM sessions WHERE
     AND idle_ends_at > $1 AND ends_at > $1 GROUP BY key_id";
 
 row! {
-    struct ViewRow { id: Uuid, device: String, address: String, created_at: i64, last_used_at: i64, acting: bool }
+    struct ViewRow { id: Uuid, device: String, address: String, created_at: i64, last_used_at: i64, acting: bool, methods: String }
 }
 
 row! {
@@ -147,6 +149,7 @@ impl Store {
             created_at: Timestamp::from_micros(row.created_at),
             last_used_at: Timestamp::from_micros(row.last_used_at),
             acting: row.acting,
+            methods: row.methods.split_ascii_whitespace().map(str::to_owned).collect(),
         };
         Ok(rows.into_iter().map(view).collect())
     }

@@ -46,8 +46,14 @@ const SET_PASSWORD: &str = "UPDATE users SET password_hash = $3, must_change_pas
     credential_epoch = credential_epoch + 1, version = version + 1, updated_at = $5 \
     WHERE id = $1 AND credential_epoch = $2";
 const REHASH: &str = "UPDATE users SET password_hash = $3 WHERE id = $1 AND credential_epoch = $2";
+/// Never the last who administers. Of two who are disabled at once one stays while [`deletions::hold_administration`]
+/// lets one come after the other.
 const DISABLE: &str = "UPDATE users SET disabled_at = $2, credential_epoch = credential_epoch + 1, \
-    version = version + 1, updated_at = $2 WHERE id = $1 AND disabled_at IS NULL";
+    version = version + 1, updated_at = $2 WHERE id = $1 AND disabled_at IS NULL AND (role <> 'admin' \
+    OR EXISTS (SELECT 1 FROM users AS o WHERE o.role = 'admin' AND o.id <> $1 AND o.disabled_at IS NULL))";
+const MAY_SIGN_IN: &str = "SELECT COUNT(*) FROM users WHERE id = $1 AND disabled_at IS NULL";
+const MOVE_EPOCH: &str = "UPDATE users SET credential_epoch = credential_epoch + 1, version = version + 1, \
+    updated_at = $2 WHERE id = $1 AND disabled_at IS NULL";
 const MOVE_BOTS: &str = "UPDATE users SET credential_epoch = credential_epoch + 1 WHERE owner_id = $1";
 const ENABLE: &str = "UPDATE users SET disabled_at = NULL, version = version + 1, updated_at = $2 \
     WHERE id = $1 AND disabled_at IS NOT NULL";
@@ -345,15 +351,35 @@ pub async fn hold(tx: &mut Tx, user: UserId, epoch: i64) -> Result<bool, StoreEr
     Ok(affected!(tx, sqlx::query(HOLD).bind(user.uuid()).bind(epoch))? > 0)
 }
 
-/// Disables a user and moves the epoch, theirs and that of their bots; `false`: was disabled already or does not
-/// exist. One who wants to be deleted stays disabled if they change their mind.
-pub async fn disable(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<bool, StoreError> {
-    let done = affected!(tx, sqlx::query(DISABLE).bind(user.uuid()).bind(now.micros()))? > 0;
-    if !done {
-        return deletions::disable_too(tx, user).await;
+/// What became of [`disable`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disabled {
+    /// Nobody signs in as them any more.
+    Done,
+    /// They were disabled already, or do not exist.
+    Already,
+    /// Nobody else administers.
+    LastAdministrator,
+}
+
+/// Disables a user and moves the epoch, theirs and that of their bots. One who wants to be deleted stays disabled if they
+/// change their mind. Where it could be an administrator, the caller holds [`deletions::hold_administration`].
+pub async fn disable(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Disabled, StoreError> {
+    if affected!(tx, sqlx::query(DISABLE).bind(user.uuid()).bind(now.micros()))? > 0 {
+        affected!(tx, sqlx::query(MOVE_BOTS).bind(user.uuid()))?;
+        return Ok(Disabled::Done);
     }
-    affected!(tx, sqlx::query(MOVE_BOTS).bind(user.uuid()))?;
-    Ok(true)
+    if deletions::disable_too(tx, user).await? {
+        return Ok(Disabled::Done);
+    }
+    let enabled: i64 = on_tx!(tx, db => sqlx::query_scalar(MAY_SIGN_IN).bind(user.uuid()).fetch_one(db))?;
+    Ok(if enabled > 0 { Disabled::LastAdministrator } else { Disabled::Already })
+}
+
+/// Moves the epoch of a user who may sign in: devices are known no more, and links that go by it are not good.
+pub async fn move_epoch(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<(), StoreError> {
+    affected!(tx, sqlx::query(MOVE_EPOCH).bind(user.uuid()).bind(now.micros()))?;
+    Ok(())
 }
 
 /// Enables a user again, who is not to be deleted any more, if they were; `false`: was not disabled.

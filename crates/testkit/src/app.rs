@@ -101,6 +101,7 @@ impl Default for Setup {
                 status_lists: None,
                 impersonation: Duration::from_hours(1),
                 impersonation_notify: true,
+                notify_new_device: true,
                 relying_party: Some(relying_party(issuer)),
                 forward_auth: ForwardAuth {
                     rules: Rules::new(&format!("{issuer}/upstream"), vec![]),

@@ -75,6 +75,8 @@ paths! {
     SESSIONS = "/auth/sessions",
     /// One of them.
     SESSION = "/auth/sessions/{id}",
+    /// End a sign-in by a mailed link.
+    SESSION_NOT_ME = "/auth/sessions/not-me",
     /// API tokens.
     TOKENS = "/auth/tokens",
     /// The API token that asks.
@@ -179,7 +181,7 @@ paths! {
     RESET_PASSWORD_PAGE = "/reset-password",
     /// The page behind a link that verifies an address.
     VERIFY_EMAIL_PAGE = "/verify-email",
-    /// The page that rejects a registration.
+    /// The page that rejects a registration, or ends a sign-in.
     NOT_ME_PAGE = "/not-me",
     /// The page behind a link that undoes a change of address.
     UNDO_EMAIL_PAGE = "/undo-email",

@@ -30,6 +30,7 @@ pub(crate) fn table() -> OpenApiRouter<Web> {
         .routes(routes!(api::own_data::keep))
         .routes(routes!(api::sessions::list))
         .routes(routes!(api::sessions::revoke))
+        .routes(routes!(api::sessions::not_me))
         .routes(routes!(api::tokens::list, api::tokens::create))
         .routes(routes!(api::tokens::current, api::tokens::revoke_current))
         .routes(routes!(api::tokens::pattern))

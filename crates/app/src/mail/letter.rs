@@ -117,6 +117,7 @@ impl EmailSettings {
             | Template::Invite
             | Template::AccountInvite
             | Template::ImpersonationStarted
+            | Template::NewDevice
             | Template::AccountDeletion
             | Template::Test => None,
         }

@@ -25,7 +25,7 @@ const HOUR: u64 = 60;
 const DAY: u64 = 24 * HOUR;
 
 /// What parameters there are beside those that every mail has. All are texts, and may be missing (`none`).
-pub const PARAMETERS: [&str; 10] = [
+pub const PARAMETERS: [&str; 13] = [
     "name",
     "inviter",
     "account",
@@ -36,6 +36,9 @@ pub const PARAMETERS: [&str; 10] = [
     "key_prefix",
     "found_at",
     "deletes_at",
+    "time",
+    "device",
+    "address",
 ];
 
 /// The forms of a mail, which each have a file.
@@ -394,6 +397,11 @@ pub fn example(template: Template) -> Map<String, Json> {
             ("token_name", "deploy"),
             ("key_prefix", "pca_1a2b"),
             ("found_at", "https://github.com/ada/engine"),
+        ],
+        Template::NewDevice => &[
+            ("time", "2026-12-31 08:05 UTC"),
+            ("device", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
+            ("address", "192.0.2.7"),
         ],
         Template::AccountDeletion => &[("deletes_at", "2027-01-01")],
         Template::VerifyEmail

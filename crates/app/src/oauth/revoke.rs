@@ -68,7 +68,7 @@ impl Cx {
         let mut event = self.token_event(EventKind::ApiTokenRevoked, id, user, client);
         // Who holds it need not be its owner.
         event.actor = None;
-        self.revoke_token_as(id, Some(user), event).await.map(drop)
+        self.revoke_token_as(id, Some(user), event, None).await.map(drop)
     }
 }
 

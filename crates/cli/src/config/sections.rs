@@ -298,6 +298,8 @@ pub struct LoginConfig {
     pub require_factor: Vec<Role>,
     /// Zero: no device is.
     pub trust_device_for: Duration,
+    /// By mail, of a sign-in from a device that was not seen before.
+    pub notify_new_device: bool,
 }
 
 /// `[api_tokens]`

@@ -54,6 +54,10 @@ fn disable_enable_and_roles_tell_whether_they_changed_anything() {
     }
     assert_eq!(run(&["user", "set-role", user, "admin", "--json"])["changed"], true);
     assert_eq!(run(&["user", "set-role", user, "admin", "--json"])["changed"], false);
+    let line = place.run(&["user", "disable", user]).failed(1);
+    assert_eq!(line, "the last administrator stays; make another one first");
+    place.user("root@example.org", &["--admin"]);
+    assert_eq!(run(&["user", "disable", user, "--json"])["changed"], true);
     let line = place.run(&["user", "set-role", user, "Not A Role"]).failed(1);
     assert!(line.contains("role"), "{line}");
 }

@@ -101,11 +101,15 @@ contract! {
     async fn one_that_was_found_is_known_dead_or_alive(t: &TestStore) {
         let ada = make_user(t, "ada").await;
         let new = make_token(t, &ada).await;
-        let ever = async |digest| t.store.api_token_ever(digest).await.expect("read");
-        assert_eq!((ever(new.digest).await, ever(SecretDigest([0; 32])).await), (Some(new.id), None));
+        let ever = async |digest| {
+            let found = t.store.api_token_ever(digest).await.expect("read");
+            found.map(|found| (found.id, found.user, found.name))
+        };
+        let this = || Some((new.id, ada.id, new.name.clone()));
+        assert_eq!((ever(new.digest).await, ever(SecretDigest([0; 32])).await), (this(), None));
         let (id, now) = (new.id, new.expires_at);
         commit!(t.store, [] tx => api_tokens::revoke_any(tx, id, now)).expect("revoked");
-        assert_eq!(ever(new.digest).await, Some(new.id));
+        assert_eq!(ever(new.digest).await, this());
     }
 
     async fn of_thirty_side_by_side_at_nineteen_live_ones_one_is_made(t: &TestStore) {

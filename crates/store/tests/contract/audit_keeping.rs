@@ -6,7 +6,8 @@ use portcullis_core::audit::{Event, EventKind};
 use portcullis_core::audit_chain::{Erasure, ErasureRequest, Fields, Head, Start, Worth};
 use portcullis_core::ids::UserId;
 use portcullis_core::server_key::{KeyRing, ServerKey};
-use portcullis_store::audit_keeping::{self, AskedErasure, Erase};
+use portcullis_store::audit_keeping::{self, Erase};
+use portcullis_store::webhooks::{self, Message};
 use portcullis_testkit::TestStore;
 use serde_json::{Map, json};
 use uuid::Uuid;
@@ -56,16 +57,16 @@ contract! {
         let ada = UserId::new(t.now(), &*t.random);
         happen(t, &[about(t, ada)]).await;
         happen(t, &events(t, 1)).await;
-        let (traces, end) = t.store.traces(ada, Uuid::nil(), 10).await.expect("read");
-        assert!(traces.len() == 1 && traces[0].link.is_none() && end.is_none(), "not chained yet");
+        let traces = t.store.traces(ada, Uuid::nil(), 10, t.now()).await.expect("read");
+        assert!(traces.len() == 1 && traces[0].link.is_none(), "not chained yet");
         assert!(chain(t, &t.store, 10).await);
-        let (traces, _) = t.store.traces(ada, Uuid::nil(), 10).await.expect("read");
+        let traces = t.store.traces(ada, Uuid::nil(), 10, t.now()).await.expect("read");
         let (trace, link) = (traces[0], traces[0].link.expect("chained"));
         let fields = Fields::about(ada, trace.user, trace.actor);
         let erasure = Erasure::new(link.seq, trace.event, fields, ring().current());
         let erase = Erase { event: trace.event, link, erasure };
         commit!(t.store, [erase] tx => audit_keeping::erase(tx, &erase)).expect("committed");
-        assert!(t.store.traces(ada, Uuid::nil(), 10).await.expect("read").0.is_empty());
+        assert!(t.store.traces(ada, Uuid::nil(), 10, t.now()).await.expect("read").is_empty());
         let event = t.store.events(None, 10).await.expect("read").remove(1);
         assert_eq!((event.user, event.actor, event.address, &*event.detail), (None, None, None, "{}"));
         let link = t.store.links(0, 1).await.expect("read").remove(0).0;
@@ -73,7 +74,31 @@ contract! {
         assert_eq!(findings(&t.store).await, [""; 0]);
     }
 
-    async fn erasures_are_asked_for_walked_and_finished(t: &TestStore) {
+    async fn what_names_somebody_is_found_whoever_else_is_in_it(t: &TestStore) {
+        let [ada, eve] = std::array::from_fn(|_| UserId::new(t.now(), &*t.random));
+        for (user, actor) in [
+            (Some(ada), Some(ada)),
+            (Some(ada), Some(eve)),
+            (Some(eve), Some(eve)),
+            (Some(eve), Some(ada)),
+            (None, Some(ada)),
+            (Some(ada), None),
+            (None, None),
+        ] {
+            t.clock.advance(Duration::from_secs(1));
+            happen(t, &[Event { user, actor, ..event(t, EventKind::UserUpdated) }]).await;
+        }
+        let (mut found, mut after) = (Vec::new(), Uuid::nil());
+        while let page = t.store.traces(ada, after, 2, t.now()).await.expect("read") && !page.is_empty() {
+            after = page.last().expect("not empty").event;
+            found.extend(page.iter().map(|trace| (trace.user, trace.actor)));
+        }
+        let expected =
+            [(Some(ada), Some(ada)), (Some(ada), Some(eve)), (Some(eve), Some(ada)), (None, Some(ada)), (Some(ada), None)];
+        assert_eq!(found, expected);
+    }
+
+    async fn erasures_are_asked_for_and_finished(t: &TestStore) {
         let [ada, eve] = std::array::from_fn(|_| UserId::new(t.now(), &*t.random));
         let ask = async |user| {
             let request = ErasureRequest::new(user, t.now(), ring().current());
@@ -85,21 +110,54 @@ contract! {
         let all = t.store.asked_erasures().await.expect("read");
         assert_eq!(all.len(), 2);
         let first = all[0];
-        assert_eq!(first.request.check(&ring()), Worth::Right);
-        let to = Uuid::from_u128(9);
-        commit!(t.store, [first] tx => audit_keeping::advance_erasure(tx, &first, to)).expect("written");
-        let again = t.store.asked_erasures().await.expect("read");
-        let is_first = |one: &&AskedErasure| one.request.user == first.request.user;
-        assert_eq!(again.iter().find(is_first).expect("there").after, to);
+        assert_eq!(first.check(&ring()), Worth::Right);
         commit!(t.store, [first] tx => audit_keeping::finish_erasure(tx, &first)).expect("written");
         let left = t.store.asked_erasures().await.expect("read");
-        assert!(left.len() == 1 && left[0].request.user != first.request.user);
+        assert!(left.len() == 1 && left[0].user != first.user);
         // Asked for again meanwhile: it is not finished.
         let left = left[0];
         t.clock.advance(Duration::from_secs(1));
-        ask(left.request.user).await;
+        ask(left.user).await;
         commit!(t.store, [left] tx => audit_keeping::finish_erasure(tx, &left)).expect("written");
         assert_eq!(t.store.asked_erasures().await.expect("read").len(), 1);
+    }
+
+    async fn what_is_still_to_be_told_is_not_erased(t: &TestStore) {
+        let ada = UserId::new(t.now(), &*t.random);
+        happen(t, &[about(t, ada)]).await;
+        assert!(chain(t, &t.store, 10).await);
+        let waits = async |tried| {
+            let traces = t.store.traces(ada, Uuid::nil(), 10, tried).await.expect("read");
+            traces[0].link.is_none()
+        };
+        let before = t.now();
+        t.clock.advance(Duration::from_secs(1));
+        assert!(!waits(before).await);
+        let id = t.store.events(None, 1).await.expect("read")[0].id;
+        let message = Message { id, endpoint: "crm".into(), kind: "user.updated".into(), now: t.now() };
+        commit!(t.store, [message] tx => webhooks::insert(tx, &message)).expect("inserted");
+        assert!(waits(before).await && !waits(t.now()).await, "not for ever");
+        let taken = t.store.take_deliveries("crm".into(), t.now(), t.now(), 1).await.expect("taken").remove(0);
+        assert!(waits(before).await, "on its way");
+        commit!(t.store, [taken] tx => webhooks::failed(tx, &taken, None, "down")).expect("noted");
+        assert!(!waits(before).await, "given up");
+    }
+
+    async fn what_is_asked_for_goes_under_another_key(t: &TestStore) {
+        let ada = UserId::new(t.now(), &*t.random);
+        let (old, new) = (ring(), KeyRing::new(ServerKey::new(&[2; 32]).expect("long enough"), vec![]));
+        let request = ErasureRequest::new(ada, t.now(), old.current());
+        commit!(t.store, [request] tx => audit_keeping::ask_erasure(tx, &request)).expect("asked");
+        assert_eq!(t.store.chain_by_key().await.expect("read"), [(old.current().id(), 1)]);
+        let again = ErasureRequest::new(ada, t.now(), new.current());
+        let (before, other) = (old.current().id(), new.current().id());
+        // Whoever has read what another node has changed meanwhile changes nothing.
+        for (from, holds) in [(other, &old), (before, &new), (before, &new)] {
+            commit!(t.store, [again] tx => audit_keeping::reseal_request(tx, from, &again)).expect("answered");
+            let asked = t.store.asked_erasures().await.expect("read").remove(0);
+            assert_eq!(asked.check(holds), Worth::Right);
+        }
+        assert_eq!(t.store.chain_by_key().await.expect("read"), [(other, 1)]);
     }
 
     async fn another_key_takes_over(t: &TestStore) {
@@ -107,7 +165,7 @@ contract! {
         happen(t, &[about(t, ada)]).await;
         happen(t, &events(t, 2)).await;
         assert!(chain(t, &t.store, 10).await);
-        let (traces, _) = t.store.traces(ada, Uuid::nil(), 10).await.expect("read");
+        let traces = t.store.traces(ada, Uuid::nil(), 10, t.now()).await.expect("read");
         let (event, link) = (traces[0].event, traces[0].link.expect("chained"));
         let fields = Fields::about(ada, Some(ada), Some(ada));
         let old = ring();

@@ -6,6 +6,7 @@ use portcullis_core::user::{Role, User};
 use portcullis_store::api_tokens as tokens;
 use portcullis_store::bots::{self, Made, NewBot};
 use portcullis_store::sessions::{ActingFrom, Asker, End, NewSession};
+use portcullis_store::users::Disabled;
 use portcullis_store::{Store, sessions, users};
 use portcullis_testkit::TestStore;
 
@@ -40,7 +41,7 @@ async fn bot_session(t: &TestStore, bot: &User, owner: &User) -> NewSession {
 async fn disable(t: &TestStore, user: UserId) {
     let now = t.now();
     commit!(t.store, [] tx => async move {
-        assert!(users::disable(tx, user, now).await?);
+        assert_eq!(users::disable(tx, user, now).await?, Disabled::Done);
         sessions::end_all(tx, user, None, now, EndCause::UserDisabled).await
     })
     .expect("committed");

@@ -3,7 +3,7 @@
 use portcullis_core::ids::UserId;
 use portcullis_core::time::Timestamp;
 use portcullis_core::user::{Role, User};
-use portcullis_store::users::{self, NewPassword};
+use portcullis_store::users::{self, Disabled, NewPassword};
 use portcullis_store::{Store, StoreError};
 use portcullis_testkit::TestStore;
 
@@ -56,8 +56,9 @@ contract! {
 
     async fn disabling_moves_the_epoch_once_and_enabling_does_not(t: &TestStore) {
         let (id, now) = (make_user(t, "ada").await.id, t.now());
-        assert!(commit!(t.store, [id] tx => users::disable(tx, id, now)).expect("written"));
-        assert!(!commit!(t.store, [id] tx => users::disable(tx, id, now)).expect("answered"));
+        for done in [Disabled::Done, Disabled::Already] {
+            assert_eq!(commit!(t.store, [id] tx => users::disable(tx, id, now)).expect("answered"), done);
+        }
         let disabled = t.store.user(id).await.expect("read").expect("there");
         assert_eq!((disabled.disabled_at, disabled.credential_epoch, disabled.version), (Some(now), 2, 2));
         assert!(commit!(t.store, [id] tx => users::enable(tx, id, now)).expect("written"));
@@ -66,10 +67,21 @@ contract! {
         assert_eq!((enabled.disabled_at, enabled.credential_epoch, enabled.version), (None, 2, 3));
     }
 
+    async fn the_epoch_moves_unless_the_user_is_disabled(t: &TestStore) {
+        let (id, now) = (make_user(t, "ada").await.id, t.now());
+        let epoch = async || {
+            commit!(t.store, [id] tx => users::move_epoch(tx, id, now)).expect("answered");
+            t.store.user(id).await.expect("read").expect("there").credential_epoch
+        };
+        assert_eq!((epoch().await, epoch().await), (2, 3));
+        commit!(t.store, [id] tx => users::disable(tx, id, now)).expect("disabled");
+        assert_eq!((epoch().await, epoch().await), (4, 4), "disabling has moved it");
+    }
+
     async fn who_does_not_exist_cannot_be_changed(t: &TestStore) {
         let (id, now) = (UserId::new(t.now(), &*t.random), t.now());
         let role = Role::from_stored(Role::ADMIN);
-        assert!(!commit!(t.store, [id] tx => users::disable(tx, id, now)).expect("answered"));
+        assert_eq!(commit!(t.store, [id] tx => users::disable(tx, id, now)).expect("answered"), Disabled::Already);
         assert!(!commit!(t.store, [id] tx => users::enable(tx, id, now)).expect("answered"));
         assert!(!commit!(t.store, [id, role] tx => users::set_role(tx, id, &role, now)).expect("answered"));
     }

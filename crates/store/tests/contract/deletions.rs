@@ -7,7 +7,7 @@ use portcullis_core::time::Timestamp;
 use portcullis_core::user::{Role, User};
 use portcullis_store::deletions::{self, Deleter, Gone, Stays, Wish};
 use portcullis_store::sessions::Asker;
-use portcullis_store::users;
+use portcullis_store::users::{self, Disabled};
 use portcullis_testkit::TestStore;
 
 use crate::support::{create, execute, make_session, make_user, new_session, number, parallel};
@@ -150,6 +150,9 @@ contract! {
         commit!(t.store, [] tx => users::disable(tx, second, now)).expect("disabled");
         assert_eq!(ask(t, wish(t, &admins[0]).await).await, Err(Stays::LastAdministrator), "one who is disabled is none");
         assert!(matches!(delete(t, admins[0].id, Deleter::Operator, now).await, Err(Stays::LastAdministrator)));
+        let first = admins[0].id;
+        let disabled = commit!(t.store, [] tx => users::disable(tx, first, now)).expect("answered");
+        assert_eq!(disabled, Disabled::LastAdministrator);
         commit!(t.store, [] tx => users::enable(tx, second, now)).expect("enabled");
         assert_eq!(ask(t, wish(t, &admins[0]).await).await, Ok(()));
         assert!(matches!(delete(t, second, Deleter::Operator, now).await, Err(Stays::LastAdministrator)));
@@ -175,7 +178,7 @@ contract! {
         let id = ada.id;
         assert_eq!(ask(t, wish(t, &ada).await).await, Ok(()));
         let disable = || async move { commit!(t.store, [] tx => users::disable(tx, id, now)).expect("answered") };
-        assert_eq!((disable().await, disable().await), (true, false));
+        assert_eq!((disable().await, disable().await), (Disabled::Done, Disabled::Already));
         let ada = t.store.user(id).await.expect("read").expect("there");
         assert!(keep(t, &ada, ada.credential_epoch).await);
         assert!(t.store.user(id).await.expect("read").expect("there").disabled_at.is_some());

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use portcullis_core::server_key::{KeyId, Sealed};
+use portcullis_core::audit_chain::ErasureRequest;
+use portcullis_core::server_key::{KeyId, KeyRing, Sealed, ServerKey};
 use portcullis_core::session::EndCause;
 use portcullis_core::signing_key::KeyTimes;
 use portcullis_core::time::Timestamp;
+use portcullis_store::audit_keeping;
 use portcullis_store::keys::{self, StoredKey};
 use portcullis_store::sessions::{self, End};
 use portcullis_store::{Store, StoreError};
@@ -142,6 +144,18 @@ contract! {
         assert!(commit!(t.store, [sealed] tx => keys::reseal(tx, "a", id, &sealed)).expect("resealed"));
         assert!(forget(t, id, t.now()).await);
         assert!(!forget(t, sealed.key_id, t.now()).await);
+    }
+
+    /// Who is gone is to be forgotten; without the key nobody can tell that this server has asked for it.
+    async fn a_server_key_under_which_somebody_is_to_be_forgotten_is_kept(t: &TestStore) {
+        let ring = KeyRing::new(ServerKey::new(&[1; 32]).expect("long enough"), vec![]);
+        let (id, user) = (note(t, ring.current().id().0).await, make_user(t, "ada").await.id);
+        let request = ErasureRequest::new(user, t.now(), ring.current());
+        commit!(t.store, [request] tx => audit_keeping::ask_erasure(tx, &request)).expect("asked");
+        assert!(!forget(t, id, t.now()).await);
+        let asked = t.store.asked_erasures().await.expect("read").remove(0);
+        commit!(t.store, [asked] tx => audit_keeping::finish_erasure(tx, &asked)).expect("finished");
+        assert!(forget(t, id, t.now()).await);
     }
 
     async fn a_server_key_with_live_sessions_under_it_is_kept(t: &TestStore) {

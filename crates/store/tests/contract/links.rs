@@ -3,6 +3,7 @@
 use portcullis_core::ids::LinkId;
 use portcullis_core::link::{LinkFacts, LinkPurpose};
 use portcullis_core::user::Email;
+use portcullis_store::deletions::{self, Deleter};
 use portcullis_store::links::{self, Link};
 use portcullis_store::mail_requests::{self, Asker, MailRequest};
 use uuid::Uuid;
@@ -12,14 +13,14 @@ use std::time::Duration;
 use portcullis_store::addresses::{self, ChangeEmail, Standing};
 use portcullis_testkit::TestStore;
 
-use crate::support::{new_user, parallel};
+use crate::support::{make_user, new_user, parallel};
 
 fn link(t: &TestStore, subject: Uuid, number: u128) -> Link {
     let id = LinkId::from_uuid(Uuid::from_u128(number));
     let purpose = LinkPurpose::ResetPassword;
     let email = Email::parse("email", "Ada@example.org").expect("valid");
     let facts = LinkFacts { id, purpose, subject, email_key: email.key().into(), epoch: 3 };
-    Link { facts, email, session: None, expires_at: t.now() + Duration::from_mins(1) }
+    Link { facts, email, session: None, expires_at: t.now() + Duration::from_mins(1), user: None }
 }
 
 async fn put(t: &TestStore, link: &Link) {
@@ -37,6 +38,18 @@ contract! {
         let read = found(&newer).await.expect("read").expect("there");
         assert_eq!((read.facts, read.email.as_str()), (newer.facts.clone(), "Ada@example.org"));
         assert!(t.store.link(newer.facts.id, LinkPurpose::VerifyEmail).await.expect("read").is_none());
+    }
+
+    async fn a_link_about_something_of_a_users_goes_with_them(t: &TestStore) {
+        let ada = make_user(t, "ada").await;
+        let link = Link { user: Some(ada.id), ..link(t, Uuid::from_u128(1), 10) };
+        put(t, &link).await;
+        let read = t.store.link(link.facts.id, link.facts.purpose).await.expect("read").expect("there");
+        assert_eq!(read.user, Some(ada.id));
+        let (id, now) = (ada.id, t.now());
+        let gone = commit!(t.store, [] tx => deletions::delete(tx, id, Deleter::Operator, now)).expect("answered");
+        assert!(gone.is_ok());
+        assert!(t.store.link(link.facts.id, link.facts.purpose).await.expect("read").is_none());
     }
 
     async fn of_twenty_who_use_a_link_one_does(t: &TestStore) {

@@ -68,7 +68,7 @@ contract! {
         }
         assert!(at_once(t, &new_session(t, &ada)).await.is_none(), "near the most they are counted in turn");
         let (id, now) = (ada.id, t.now());
-        assert!(commit!(t.store, [] tx => users::disable(tx, id, now)).expect("disabled"));
+        commit!(t.store, [] tx => users::disable(tx, id, now)).expect("disabled");
         let after = NewSession { epoch: 2, ..new_session(t, &ada) };
         assert!(at_once(t, &after).await.is_none(), "disabled");
         assert_eq!(number(&t.store, "SELECT COUNT(*) FROM sessions").await, MAX_PER_USER / 2);

@@ -4,7 +4,7 @@
 use portcullis_core::audit::EventKind;
 use portcullis_core::session::{EndCause, MAX_PER_USER};
 use portcullis_core::user::User;
-use portcullis_store::users::NewPassword;
+use portcullis_store::users::{Disabled, NewPassword};
 use portcullis_store::{sessions, users};
 use portcullis_testkit::TestStore;
 
@@ -65,7 +65,7 @@ contract! {
                 })
             };
             let (_, done) = tokio::join!(sign_ins(t, &ada, 12), disabling);
-            assert!(done.expect("committed"));
+            assert_eq!(done.expect("committed"), Disabled::Done);
             assert_eq!(number(&t.store, "SELECT COUNT(*) FROM sessions WHERE ended_at IS NULL").await, 0);
         }
     }

@@ -9,7 +9,7 @@ use portcullis_core::server_key::KeyId;
 use portcullis_core::session::{Delivery, EndCause, Grant, MAX_PER_USER, SessionState};
 use portcullis_core::time::Timestamp;
 use portcullis_core::user::Role;
-use portcullis_store::sessions::{self, End, Page, Renewal, Slice};
+use portcullis_store::sessions::{self, End, NewSession, Page, Renewal, Slice};
 use portcullis_store::users;
 use portcullis_testkit::TestStore;
 use uuid::Uuid;
@@ -55,6 +55,43 @@ contract! {
         assert_eq!(chain.state, SessionState::Live);
         let judged = judged(t, new.id).await;
         assert_eq!((judged.device.as_str(), judged.address.as_str()), ("Firefox on Linux", "192.0.2.1"));
+    }
+
+    async fn a_device_was_where_its_newest_sessions_were(t: &TestStore) {
+        let (ada, bob) = (make_user(t, "ada").await, make_user(t, "bob").await);
+        let seen = async |device: &str| {
+            let mut found = t.store.addresses_of_device(ada.id, device).await.expect("read");
+            found.sort_unstable();
+            found
+        };
+        let begin = async |user, device: &str, address: &str| {
+            t.clock.advance(Duration::from_secs(1));
+            let new = NewSession { device: device.into(), address: address.into(), ..new_session(t, user) };
+            create(&t.store, &new).await.expect("answered").expect("made");
+            new.id
+        };
+        assert!(seen("Phone").await.is_empty());
+        let first = begin(&ada, "Phone", "192.0.2.1").await;
+        begin(&ada, "Phone", "192.0.2.1").await;
+        begin(&ada, "Phone", "192.0.2.2").await;
+        begin(&ada, "Desk", "192.0.2.3").await;
+        begin(&bob, "Phone", "192.0.2.4").await;
+        assert_eq!(seen("Phone").await, ["192.0.2.1", "192.0.2.2"]);
+        assert!(seen("phone").await.is_empty());
+        // Ended or not, but for one that the user knows nothing of.
+        let desk = begin(&ada, "Skiff", "192.0.2.5").await;
+        let now = t.now();
+        for (id, cause) in [(first, EndCause::Logout), (desk, EndCause::NotMe)] {
+            commit!(t.store, [] tx => sessions::end(tx, End::Any(id), now, cause)).expect("ended");
+        }
+        assert_eq!(seen("Phone").await, ["192.0.2.1", "192.0.2.2"]);
+        assert!(seen("Skiff").await.is_empty());
+        // Whoever signs in all day is not looked through to the end.
+        for _ in 0..200 {
+            begin(&ada, "Script", "192.0.2.6").await;
+        }
+        assert!(seen("Phone").await.is_empty());
+        assert_eq!(seen("Script").await, ["192.0.2.6"]);
     }
 
     async fn an_unknown_session_is_not_found(t: &TestStore) {

@@ -12,8 +12,9 @@ use uuid::Uuid;
 
 use super::forget::forget_all;
 use super::page::{PageQuery, page};
+use super::password_reset::TokenRequest;
 use super::{no_content, private_json};
-use crate::extract::{Acting, ClientInfo, OwnSession, PathId, QueryString};
+use crate::extract::{Acting, ClientInfo, JsonBody, OwnSession, PathId, QueryString};
 use crate::failure::{Answer, Failure};
 use crate::paths;
 use crate::state::Web;
@@ -35,6 +36,8 @@ pub(crate) struct SessionBody {
     current: bool,
     /// An administrator acts as the user in it.
     acting: bool,
+    /// How the user has shown who they are, as `amr` has it.
+    methods: Vec<String>,
 }
 
 /// A page of sessions, newest first.
@@ -42,6 +45,16 @@ pub(crate) struct SessionBody {
 pub(crate) struct SessionPage {
     items: Vec<SessionBody>,
     next_cursor: Option<String>,
+}
+
+/// What became of a sign-in that its user knows nothing of.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DisownedSession {
+    /// `session_ended`, also if it had ended before.
+    status: &'static str,
+    /// `mailed`: a link to set a new password is on its way. Else nothing is mailed: `no_password`, `address_changed`
+    /// (the mail was sent to an address that is the user's no more) or `disabled`.
+    password_reset: &'static str,
 }
 
 /// The user's live sessions.
@@ -65,6 +78,7 @@ pub(crate) async fn list(
         created_at: session.created_at.to_string(),
         last_used_at: session.last_used_at.to_string(),
         acting: session.acting,
+        methods: session.methods,
     });
     Ok(private_json(StatusCode::OK, &SessionPage { items: items.collect(), next_cursor }))
 }
@@ -89,4 +103,18 @@ pub(crate) async fn revoke(
         forget_all(&web, &mut response, &admitted);
     }
     Ok(response)
+}
+
+/// Say by the link in the mail of a new sign-in that it was somebody else: the session ends with its access tokens, and a
+/// link to set a new password is mailed.
+#[utoipa::path(post, path = paths::SESSION_NOT_ME, tag = "sessions", request_body = TokenRequest,
+    responses((status = 200, description = "Ended", body = DisownedSession)))]
+pub(crate) async fn not_me(
+    State(web): State<Web>,
+    ClientInfo(client): ClientInfo,
+    JsonBody(request): JsonBody<TokenRequest>,
+) -> Answer {
+    let reset = web.cx.disown_session(&request.token, &client).await?;
+    let body = DisownedSession { status: "session_ended", password_reset: reset.as_str() };
+    Ok(private_json(StatusCode::OK, &body))
 }

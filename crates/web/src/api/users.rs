@@ -78,9 +78,9 @@ impl From<RegisterForError> for Failure {
             RegisterForError::Operator(OperatorError::Fault(fault)) | RegisterForError::Fault(fault) => {
                 fault.into()
             }
-            RegisterForError::Operator(OperatorError::NoUser(_) | OperatorError::Moved) => {
-                Self::new(Code::Conflict)
-            }
+            RegisterForError::Operator(
+                OperatorError::NoUser(_) | OperatorError::Moved | OperatorError::LastAdministrator,
+            ) => Self::new(Code::Conflict),
             RegisterForError::Administrator => {
                 Self::told(Code::Forbidden, "A service does not make administrators.")
             }

@@ -4,7 +4,6 @@ use askama::Template;
 use portcullis_app::bearer::Caller;
 use portcullis_app::sessions::{MAX_PAGE, Page, SessionView};
 use portcullis_core::ids::SessionId;
-use portcullis_core::time::Timestamp;
 use portcullis_core::user::{User, Username};
 use portcullis_edge::code::Code;
 use serde::Deserialize;
@@ -63,20 +62,11 @@ impl Session {
             device: if view.device.is_empty() { "A device without a name".to_owned() } else { view.device },
             address: view.address,
             acting: view.acting,
-            created: to_the_minute(view.created_at),
+            created: view.created_at.to_the_minute(),
             created_at: view.created_at.to_string(),
-            last_used: to_the_minute(view.last_used_at),
+            last_used: view.last_used_at.to_the_minute(),
             last_used_at: view.last_used_at.to_string(),
         }
-    }
-}
-
-/// RFC 3339 for people.
-pub(super) fn to_the_minute(at: Timestamp) -> String {
-    let text = at.to_string();
-    match (text.get(..10), text.get(11..16)) {
-        (Some(day), Some(time)) => format!("{day} {time} UTC"),
-        _ => text,
     }
 }
 

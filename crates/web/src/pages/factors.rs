@@ -7,11 +7,11 @@ use portcullis_app::factors::{Added, FactorError, OwnFactors};
 use portcullis_app::fresh::FreshError;
 use portcullis_core::factor::Factor;
 use portcullis_core::recovery_code::RecoveryCode;
+use portcullis_core::time::Timestamp;
 use portcullis_edge::code::Code;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::account::to_the_minute;
 use super::html::{Message, PageAnswer, message, page, refused, see_other};
 use super::opened::{Opened, Pressed, with_return_to};
 use super::sign_in::known;
@@ -124,15 +124,15 @@ fn factors(own: OwnFactors, caller: &Caller, message: Option<Message>, csrf_toke
             Factor::Totp => "An app for codes",
             Factor::Passkey => "A passkey",
         },
-        created: to_the_minute(factor.created_at),
+        created: factor.created_at.to_the_minute(),
         created_at: factor.created_at.to_string(),
-        used: factor.last_used_at.map(to_the_minute),
+        used: factor.last_used_at.map(Timestamp::to_the_minute),
     });
     let device = own.devices.into_iter().map(|device| DeviceLine {
         id: device.id.to_string(),
         device: if device.device.is_empty() { "A device without a name".to_owned() } else { device.device },
         address: device.address,
-        until: to_the_minute(device.expires_at),
+        until: device.expires_at.to_the_minute(),
         until_at: device.expires_at.to_string(),
     });
     Factors {

@@ -48,11 +48,22 @@ impl ButtonPage {
         sent: &ButtonForm,
         using: impl Future<Output = Result<(), LinkError>>,
     ) -> PageAnswer {
+        let using = Box::pin(using);
+        self.pressed_for(opened, sent, async { using.await.map(|()| self.done) }).await
+    }
+
+    /// The same where `using` says what was done.
+    pub(super) async fn pressed_for(
+        &self,
+        opened: &Opened,
+        sent: &ButtonForm,
+        using: impl Future<Output = Result<&'static str, LinkError>>,
+    ) -> PageAnswer {
         let pressed = async {
             opened.browser().admit_button(&sent.csrf_token).await?;
-            using.await?;
+            let said = using.await?;
             let (text, place) = self.next;
-            done(self.done_title, self.done, Link::new(text, place))
+            done(self.done_title, said, Link::new(text, place))
         };
         match pressed.await {
             Ok(response) => Ok(response),

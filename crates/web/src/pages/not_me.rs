@@ -1,4 +1,7 @@
-//! `/not-me`: rejects a registration with somebody else's address.
+//! `/not-me`: rejects a registration with somebody else's address, or ends a sign-in that its user knows nothing of. Which,
+//! the link says.
+
+use portcullis_app::new_device::PasswordReset;
 
 use super::html::PageAnswer;
 use super::mailed::{ButtonForm, ButtonPage, MailedQuery};
@@ -6,7 +9,7 @@ use super::opened::{Opened, Pressed};
 use crate::extract::QueryString;
 use crate::paths;
 
-const PAGE: ButtonPage = ButtonPage {
+const REGISTRATION: ButtonPage = ButtonPage {
     title: "This was not me",
     intro: "Somebody signed up with your address. Press the button, and the registration is deleted.",
     button: "Delete the registration",
@@ -15,11 +18,39 @@ const PAGE: ButtonPage = ButtonPage {
     next: ("To the start", paths::HOME),
 };
 
+const SIGN_IN: ButtonPage = ButtonPage {
+    title: "This was not me",
+    intro: "Somebody signed in to your account. Press the button, and that sign-in ends at once; a mail follows by which you set a new password. You stay signed in elsewhere until you do.",
+    button: "End the sign-in",
+    done_title: "The sign-in has ended",
+    done: "",
+    next: ("To your account", paths::ACCOUNT_PAGE),
+};
+
+const fn what_follows(reset: PasswordReset) -> &'static str {
+    match reset {
+        PasswordReset::Mailed => {
+            "Whoever it was knows your password. A mail is on its way by which you set a new one: that signs everybody out, and revokes your API tokens."
+        }
+        PasswordReset::NoPassword => {
+            "You sign in without a password, so there is none to change: look after what you sign in with instead, your mailbox or your account elsewhere, and see on your account page where you are signed in."
+        }
+        PasswordReset::AddressChanged => {
+            "The address of your account was changed since, so no mail follows. If that was not you either, use the link in the mail that told you of it: it brings your address back."
+        }
+        PasswordReset::Disabled => "Nobody can sign in to your account at present, so no mail follows.",
+    }
+}
+
 /// The page behind the link. Opening it uses nothing up.
 #[utoipa::path(get, path = paths::NOT_ME_PAGE, tag = "pages", params(MailedQuery), responses(
     (status = 200, content_type = "text/html", description = "A page")))]
-pub(crate) async fn show(opened: Opened) -> PageAnswer {
-    PAGE.shown(&opened).await
+pub(crate) async fn show(
+    opened: Opened,
+    QueryString(MailedQuery { token }): QueryString<MailedQuery>,
+) -> PageAnswer {
+    let page = if opened.web.cx.is_of_sign_in(&token) { SIGN_IN } else { REGISTRATION };
+    page.shown(&opened).await
 }
 
 /// Uses the link.
@@ -32,6 +63,11 @@ pub(crate) async fn submit(
     QueryString(MailedQuery { token }): QueryString<MailedQuery>,
     Pressed(sent): Pressed<ButtonForm>,
 ) -> PageAnswer {
-    let using = opened.web.cx.reject_registration(&token, &opened.client);
-    PAGE.pressed(&opened, &sent, using).await
+    let (cx, client) = (&opened.web.cx, &opened.client);
+    if cx.is_of_sign_in(&token) {
+        let using = async { cx.disown_session(&token, client).await.map(what_follows) };
+        SIGN_IN.pressed_for(&opened, &sent, using).await
+    } else {
+        REGISTRATION.pressed(&opened, &sent, cx.reject_registration(&token, client)).await
+    }
 }

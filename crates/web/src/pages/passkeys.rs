@@ -5,12 +5,12 @@ use askama::Template;
 use portcullis_app::bearer::Caller;
 use portcullis_app::passkeys::{NewPasskeyRequest, PasskeyView};
 use portcullis_core::ids::PasskeyId;
+use portcullis_core::time::Timestamp;
 use portcullis_edge::code::Code;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::account::to_the_minute;
 use super::factors::recovery_codes;
 use super::html::{Message, PageAnswer, message, page, refused, see_other};
 use super::opened::{Opened, Pressed, with_return_to};
@@ -72,9 +72,9 @@ impl From<PasskeyView> for Passkey {
             id: view.id.to_string(),
             name: view.name,
             backed_up: view.backed_up,
-            created: to_the_minute(view.created_at),
+            created: view.created_at.to_the_minute(),
             created_at: view.created_at.to_string(),
-            last_used: view.last_used_at.map(to_the_minute),
+            last_used: view.last_used_at.map(Timestamp::to_the_minute),
             last_used_at: view.last_used_at.map(|at| at.to_string()).unwrap_or_default(),
         }
     }

@@ -151,7 +151,7 @@ async fn sign_in(opened: &Opened, sent: &SignInForm) -> Answer {
 }
 
 /// To the second half.
-fn to_factor(opened: &Opened, owed: &Owed) -> Answer {
+pub(super) fn to_factor(opened: &Opened, owed: &Owed) -> Answer {
     let mut response = see_other(&opened.onward(paths::SIGN_IN_FACTOR_PAGE, false))?;
     let secret = owed.cookie().unwrap_or_default();
     let line = opened.web.cookies.keep_challenge(secret);

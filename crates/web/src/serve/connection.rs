@@ -47,7 +47,7 @@ pub(super) enum Phase {
 /// What all connections share.
 pub(super) struct Connections<S> {
     service: S,
-    http: Arc<auto::Builder<TokioExecutor>>,
+    spoken: Arc<Spoken>,
     limits: Limits,
     write_timeout: Duration,
     phase: watch::Receiver<Phase>,
@@ -63,18 +63,27 @@ where
 {
     pub(super) fn new(service: S, config: &ServeConfig, phase: watch::Receiver<Phase>) -> Self {
         let limits = Limits { header: config.header_timeout, keep_alive: config.keep_alive };
-        Self { service, http: Arc::new(http()), limits, write_timeout: config.write_timeout, phase }
+        Self { service, spoken: Arc::new(Spoken::new()), limits, write_timeout: config.write_timeout, phase }
     }
 
     /// Serves one connection in a task of its own, which holds `slot` to its end.
     pub(super) fn spawn(&self, stream: TcpStream, peer: SocketAddr, slot: OwnedSemaphorePermit) {
         let activity = Arc::new(Activity::new(Instant::now()));
-        let socket = TokioIo::new(Socket::new(stream, Arc::clone(&activity), self.write_timeout));
-        let (http, service) = (Arc::clone(&self.http), self.service.clone());
+        let (spoken, service, write_timeout) =
+            (Arc::clone(&self.spoken), self.service.clone(), self.write_timeout);
         let (limits, mut phase) = (self.limits, self.phase.clone());
         let slot = Arc::new(slot);
         tokio::spawn(async move {
             let (_slot, kept) = (Arc::clone(&slot), slot);
+            let mut watchdog = Watchdog { activity: &activity, limits, closing_since: None };
+            let http = tokio::select! {
+                biased;
+                http = spoken.by(&stream) => http,
+                // Nothing has begun that could end gently.
+                _ = watchdog.watch(&mut phase) => return,
+            };
+            let Some(http) = http else { return };
+            let socket = TokioIo::new(Socket::new(stream, Arc::clone(&activity), write_timeout));
             let counted = Arc::clone(&activity);
             let handler = service_fn(move |mut request: Request<Incoming>| {
                 request.extensions_mut().insert(PeerAddress(peer));
@@ -86,7 +95,6 @@ where
                 async move { answer.await.map(|response| response.map(|body| Counted { body, _mark: mark })) }
             });
             let mut connection = std::pin::pin!(http.serve_connection_with_upgrades(socket, handler));
-            let mut watchdog = Watchdog { activity: &activity, limits, closing_since: None };
             loop {
                 let end = tokio::select! {
                     biased;
@@ -158,7 +166,37 @@ impl Watchdog<'_> {
     }
 }
 
-/// What every connection speaks. Timeouts are the watchdog's, so hyper needs no timer.
+/// What an HTTP/2 connection begins with. No method of HTTP/1 does (RFC 9113 section 11.6).
+const HTTP2_BEGINS: &[u8; 4] = b"PRI ";
+
+/// What connections speak. The first bytes are looked at where they are: read, they would make hyper double its buffer
+/// of a connection for good.
+struct Spoken {
+    http1: auto::Builder<TokioExecutor>,
+    http2: auto::Builder<TokioExecutor>,
+    /// Reads until it knows.
+    either: auto::Builder<TokioExecutor>,
+}
+
+impl Spoken {
+    fn new() -> Self {
+        Self { http1: http().http1_only(), http2: http().http2_only(), either: http() }
+    }
+
+    /// What the other side of `stream` speaks, once it says something. `None`: it is gone.
+    async fn by(&self, stream: &TcpStream) -> Option<&auto::Builder<TokioExecutor>> {
+        let mut first = [0; HTTP2_BEGINS.len()];
+        let length = stream.peek(&mut first).await.ok()?;
+        Some(match &first[..length] {
+            [] => return None,
+            first if first == HTTP2_BEGINS => &self.http2,
+            first if HTTP2_BEGINS.starts_with(first) => &self.either,
+            _ => &self.http1,
+        })
+    }
+}
+
+/// Timeouts are the watchdog's, so hyper needs no timer.
 fn http() -> auto::Builder<TokioExecutor> {
     let mut http = auto::Builder::new(TokioExecutor::new());
     http.http1().header_read_timeout(None).max_buf_size(HTTP1_BUFFER);

@@ -47,6 +47,7 @@ pub(super) fn config(entries: &mut Entries, cwd: &Path) -> Result<Config, Config
         login: LoginConfig {
             require_factor: entries.parse_list("login.require_factor", text::role)?,
             trust_device_for: entries.duration("login.trust_device_for"),
+            notify_new_device: entries.boolean("login.notify_new_device"),
         },
         rate_limit: rate_limit(entries),
         api_tokens: api_tokens(entries)?,

@@ -52,7 +52,7 @@ fn render(passed: &Passed) -> Rendered {
     }
     // An empty one would be malformed.
     if !passed.authorization.is_empty() {
-        let mut value = HeaderValue::from_str(&passed.authorization).ok()?;
+        let mut value = HeaderValue::from_maybe_shared(passed.authorization.clone()).ok()?;
         value.set_sensitive(true);
         headers.push((AUTHORIZATION, value));
     }

@@ -154,6 +154,7 @@ const TABLE: &[Operation] = &[
     without_cookies(paths::ME_KEEP, Json, FIELDS),
     op("GET", paths::SESSIONS, Nothing, MISSING),
     owned("DELETE", paths::SESSION, Nothing),
+    without_cookies(paths::SESSION_NOT_ME, Json, FIELDS),
     op("GET", paths::TOKENS, Nothing, MISSING),
     op("POST", paths::TOKENS, Json, FIELDS),
     op("GET", paths::TOKEN_CURRENT, Nothing, MISSING),

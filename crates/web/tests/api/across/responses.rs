@@ -20,6 +20,10 @@ fn readable() -> impl Iterator<Item = String> {
         paths::LOGIN,
         paths::LOGIN_FACTOR,
         paths::STEP_UP,
+        paths::PASSKEY_REGISTER_START,
+        paths::PASSKEY_REGISTER_FINISH,
+        paths::PASSKEY_LOGIN_START,
+        paths::PASSKEY_LOGIN_FINISH,
         paths::TOTP,
         paths::TOTP_CONFIRM,
         paths::RECOVERY_CODES,
@@ -42,6 +46,7 @@ fn readable() -> impl Iterator<Item = String> {
         paths::SEND_VERIFICATION,
         paths::EMAIL_VERIFY,
         paths::EMAIL_NOT_ME,
+        paths::SESSION_NOT_ME,
         paths::EMAIL_UNDO,
         paths::ME_KEEP,
         // Notes that it was asked.

@@ -211,6 +211,11 @@ on_both! {
         app.database.tamper("DELETE FROM sessions");
         let new = app.another(|setup| setup.server_keys = vec![[2; 32]]).await;
         assert!(findings(&new.cx, vec![checkpoint]).await.is_empty());
+        // What was asked for under the old key is finished under the new one.
+        app.clock.advance(Duration::from_mins(10));
+        assert_eq!(new.cx.store.asked_erasures().await.unwrap().len(), 1);
+        new.cx.keep_house_once("new").await.unwrap();
+        assert!(new.cx.store.asked_erasures().await.unwrap().is_empty());
         app.database.tamper("UPDATE audit_chain SET kind = 'user.updated' WHERE seq = 1");
         assert!(!findings(&new.cx, vec![]).await.is_empty());
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use portcullis_app::clients::By;
 use portcullis_app::settings::Webhook;
 use portcullis_core::audit::KindFilter;
 use portcullis_core::audit_chain::Checkpoint;
@@ -13,6 +14,7 @@ use portcullis_testkit::{Backend, Setup, TestApp};
 use serde_json::{Value, json};
 
 use crate::on_both;
+use crate::support::user_id;
 
 const CRM: &str = "https://crm.example.com/hooks";
 const LOG: &str = "https://log.example.com/";
@@ -174,6 +176,37 @@ on_both! {
         assert_eq!(app.cx.send_due(webhook).await.unwrap(), 1);
         assert_eq!(sent(&app, LOG)[0].header(ID), dead[0].id.to_string());
         assert!(app.cx.list_deliveries(true, None, 10).await.unwrap().is_empty());
+    }
+
+    /// The CRM is down when a user is deleted: it is told in full all the same, which user that was, before it is forgotten.
+    async fn who_is_gone_is_not_forgotten_before_all_are_told(backend: Backend) {
+        let app = TestApp::with(backend, told).await;
+        let ada = app.sign_up("ada").await;
+        let id = user_id(&ada);
+        app.cx.delete_user(id, By::Operator).await.unwrap();
+        app.cx.chain_once().await.unwrap();
+        send(&[&app]).await;
+        app.clock.advance(Duration::from_mins(11));
+        app.cx.keep_house_once("test").await.unwrap();
+        app.outbound.respond(CRM, 200, "ok");
+        send(&[&app]).await;
+        let about: Vec<Value> = sent(&app, CRM).iter().filter(|posted| posted.status == 200).map(body).collect();
+        let deleted = about.iter().find(|message| message["type"] == "user.deleted").expect("told");
+        assert_eq!(deleted["data"]["user"], json!(id));
+        assert!(about.iter().filter(|message| message["data"]["user"] == json!(id)).count() > 2);
+
+        // The log does not answer for three days, or is configured no more: nobody waits any longer.
+        app.cx.keep_house_once("test").await.unwrap();
+        let named = async || {
+            let events = app.cx.store.events(None, 100).await.unwrap();
+            events.iter().filter(|event| event.user == Some(id)).map(|event| event.kind.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(named().await, ["session.started"], "the log is not told of others");
+        assert_eq!(app.cx.store.asked_erasures().await.unwrap().len(), 1);
+        app.clock.advance(Duration::from_hours(3 * 24));
+        app.cx.keep_house_once("test").await.unwrap();
+        assert!(named().await.is_empty() && app.cx.store.asked_erasures().await.unwrap().is_empty());
+        assert!(app.cx.inspect_audit(vec![]).await.unwrap().findings.is_empty());
     }
 
     async fn what_retention_has_taken_is_not_told(backend: Backend) {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
+use portcullis_app::operator::OperatorError;
 use portcullis_testkit::{Actor, Backend, PASSWORD, Reply, TestApp};
 use serde_json::{Value, json};
 
@@ -173,6 +174,39 @@ on_both! {
         let mut outcomes = [one.outcome(), two.outcome()];
         outcomes.sort_unstable();
         assert_eq!(outcomes, [(202, ""), (409, "last_administrator")]);
+    }
+
+    async fn the_last_administrator_is_not_disabled(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let other = app.another(|_| {}).await;
+        let (root, second) = (admin(&app, "root").await, admin(&app, "second").await);
+        let (root_id, second_id) = (user_id(&root), user_id(&second));
+        // Of two whom an operator disables at once, on two nodes, one stays.
+        let outcomes = tokio::join!(app.cx.disable_user(root_id), other.cx.disable_user(second_id));
+        let (stays, went) = match outcomes {
+            (Ok(true), Err(OperatorError::LastAdministrator)) => (second_id, root_id),
+            (Err(OperatorError::LastAdministrator), Ok(true)) => (root_id, second_id),
+            _ => panic!("{outcomes:?}"),
+        };
+        assert!(matches!(app.cx.disable_user(stays).await, Err(OperatorError::LastAdministrator)));
+        assert!(!app.cx.disable_user(went).await.unwrap(), "was before");
+        // Of two who do so to each other one does; and of one who goes and one who is disabled one stays.
+        assert!(app.cx.enable_user(went).await.unwrap());
+        let (root, second) = (app.sign_in("root").await, app.sign_in("second").await.at(&other));
+        let disable = |id| format!("/admin/api/users/{id}/disable");
+        let (by_root, by_second) = (disable(second_id), disable(root_id));
+        let body = json!({});
+        let (one, two) = tokio::join!(root.post(&by_root, &body), second.post(&by_second, &body));
+        let mut outcomes = [one.outcome(), two.outcome()];
+        outcomes.sort_unstable();
+        assert_eq!(outcomes, [(200, ""), (401, "invalid_token")]);
+        let (stays, went) = if one.status == 200 { (root, second_id) } else { (second, root_id) };
+        assert!(app.cx.enable_user(went).await.unwrap());
+        let (gone, disabled) = tokio::join!(go(&stays, PASSWORD), other.cx.disable_user(went));
+        match (gone.outcome(), disabled) {
+            ((202, _), Err(OperatorError::LastAdministrator)) | ((409, "last_administrator"), Ok(true)) => {}
+            outcomes => panic!("{outcomes:?}"),
+        }
     }
 
     async fn a_sign_in_at_the_same_moment_leaves_no_session(backend: Backend) {

@@ -13,6 +13,7 @@ mod login_slow_down;
 mod logout;
 mod me;
 mod members;
+mod new_device;
 pub(crate) mod passkeys;
 mod password_change;
 mod password_reset;

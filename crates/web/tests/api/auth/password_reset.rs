@@ -1,10 +1,14 @@
 //! `POST /auth/password/forgot`, `/verify-reset-token` and `/reset`
 
-use portcullis_testkit::{Backend, PASSWORD, TestApp};
+use std::time::Duration;
+
+use portcullis_core::rate::Rate;
+use portcullis_testkit::{Backend, PASSWORD, Setup, TestApp};
 use serde_json::json;
 
+use crate::across::rate_limits::limited;
 use crate::on_both;
-use crate::support::{OTHER_PASSWORD, credentials, invalid, mailed, private, refused};
+use crate::support::{OTHER_PASSWORD, credentials, events, invalid, mailed, private, refused};
 
 async fn asked(app: &TestApp) -> String {
     let reply = app.anon().post("/auth/password/forgot", &json!({"email": "ADA@example.org"})).await;
@@ -43,6 +47,43 @@ on_both! {
         assert_eq!((told.to.as_str(), told.token()), ("ada@example.org", None), "that the password was changed");
         let reply = app.anon().post("/auth/password/verify-reset-token", &json!({"token": token})).await;
         assert_eq!(reply.json, json!({"valid": false}));
+    }
+
+    /// Of what two nodes find to do, each would count what one does.
+    async fn one_address_gets_ten_mails_an_hour_from_all_nodes_together(backend: Backend) {
+        let often = |setup: &mut Setup| {
+            limited(setup);
+            let rates = setup.settings.rates.as_mut().expect("limited");
+            rates.password_forgot = Rate::per_minute(100);
+        };
+        let app = TestApp::with(backend, often).await;
+        let other = app.another(often).await;
+        app.sign_up("ada").await;
+        let ask = async |times: usize| {
+            for at in 0..times {
+                let node = if at % 2 == 0 { &app } else { &other };
+                let reply = node.anon().post("/auth/password/forgot", &json!({"email": "ada@example.org"})).await;
+                assert_eq!(reply.status, 202);
+            }
+        };
+        ask(14).await;
+        let (one, two) = tokio::join!(app.cx.answer_mail_requests(), other.cx.answer_mail_requests());
+        assert_eq!((one.unwrap() + two.unwrap(), events(&app, "password.reset_requested").await.len()), (14, 10));
+
+        // One of them dies over it: the other goes on, soon.
+        app.clock.advance(Duration::from_hours(1));
+        ask(3).await;
+        assert_eq!(app.cx.answer_mail_requests().await.unwrap(), 3);
+        ask(3).await;
+        assert_eq!(other.cx.answer_mail_requests().await.unwrap(), 0);
+        app.clock.advance(Duration::from_secs(10));
+        assert_eq!(other.cx.answer_mail_requests().await.unwrap(), 3);
+        // Whoever stops says so.
+        ask(3).await;
+        assert_eq!(app.cx.answer_mail_requests().await.unwrap(), 0);
+        other.cx.leave().await;
+        assert_eq!(app.cx.answer_mail_requests().await.unwrap(), 3);
+        assert_eq!(events(&app, "password.reset_requested").await.len(), 19);
     }
 
     async fn api_tokens_live_on_if_asked_for(backend: Backend) {

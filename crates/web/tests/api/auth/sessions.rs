@@ -22,9 +22,9 @@ on_both! {
         private(&reply, 200);
         let expected = json!({"items": [
             {"id": "[id]", "device": "Phone \u{fc}", "address": "2001:db8::7", "created_at": "2026-01-01T00:01:00Z",
-             "last_used_at": "2026-01-01T00:01:00Z", "current": false, "acting": false},
+             "last_used_at": "2026-01-01T00:01:00Z", "current": false, "acting": false, "methods": ["pwd"]},
             {"id": "[id]", "device": "portcullis-tests", "address": "127.0.0.1",
-             "created_at": "2026-01-01T00:00:00Z", "last_used_at": "2026-01-01T00:00:00Z", "current": true, "acting": false},
+             "created_at": "2026-01-01T00:00:00Z", "last_used_at": "2026-01-01T00:00:00Z", "current": true, "acting": false, "methods": ["pwd"]},
         ], "next_cursor": null});
         assert_eq!(redacted(&reply.json), expected);
         assert_eq!(reply.json["items"][1]["id"].as_str(), ada.session.as_deref());

@@ -74,7 +74,7 @@ on_both! {
         sent_on(&sign_in_at(&tablet, "/sign-in", "ada").await, FACTOR);
         let fields = [("code", &*code(&app, &phone)), ("remember_device", "yes")];
         sent_on(&submit(&tablet, FACTOR, &fields).await, "/account");
-        sent_on(&submit(&tablet, "/sign-out", &[]).await, "/sign-in");
+        sent_on(&submit(&tablet, "/sign-out", &[]).await, "/sign-out");
         sent_on(&sign_in_at(&tablet, "/sign-in", "ada").await, "/account");
         // What changes factors asks all the same.
         sent_on(&submit(&tablet, FACTORS, &[("codes", "new")]).await, "/step-up?return_to=%2Faccount%2Ffactors");
@@ -87,7 +87,7 @@ on_both! {
         let device = page.tags.iter().find(|tag| tag.attribute("name") == Some("forget")).unwrap();
         let device = device.attribute("value").unwrap().to_owned();
         sent_on(&submit(&ada, FACTORS, &[("forget", &device)]).await, FACTORS);
-        sent_on(&submit(&tablet, "/sign-out", &[]).await, "/sign-in");
+        sent_on(&submit(&tablet, "/sign-out", &[]).await, "/sign-out");
         sent_on(&sign_in_at(&tablet, "/sign-in", "ada").await, FACTOR);
     }
 

@@ -28,6 +28,32 @@ on_both! {
         }
     }
 
+    /// The whole way from the mail of a sign-in to another password. Scanners of mail open the link first.
+    async fn somebody_else_signed_in(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        app.sign_up("ada").await;
+        let thief = app.anon().from_address("198.51.100.7");
+        let reply = thief.post("/auth/login", &credentials("ada", PASSWORD)).await;
+        let thief = thief.bearing(reply.json["access_token"].as_str());
+        let link = format!("/not-me?token={}", mailed(&app, "ada@example.org").await);
+        let browser = app.browser();
+        for _ in 0..2 {
+            let page = open(&browser, &link).await;
+            assert!(page.reply.text().contains("Somebody signed in to your account"));
+            app.anon().send(http::Method::HEAD, &link, None).await;
+        }
+        assert_eq!(app.anon().post(&link, &json!({})).await.status, 415, "no form of ours");
+        assert_eq!(thief.get("/auth/me").await.status, 200, "looking does nothing");
+        let done = Page::of(submit(&browser, &link, &[]).await, 200);
+        assert!(done.reply.text().contains("A mail is on its way"), "{}", done.reply.text());
+        assert_eq!(thief.get("/auth/me").await.status, 401);
+        assert_eq!(Page::of(submit(&browser, &link, &[]).await, 400).code(), "invalid_link");
+        let link = format!("/reset-password?token={}", mailed(&app, "ada@example.org").await);
+        Page::of(submit(&browser, &link, &[("new_password", OTHER_PASSWORD)]).await, 200);
+        // A link of another kind, or none, is that of a registration as far as the page knows.
+        assert!(open(&browser, "/not-me?token=pcl_x").await.reply.text().contains("Somebody signed up"));
+    }
+
     async fn an_address_is_verified_and_changed_and_brought_back(backend: Backend) {
         let app = TestApp::new(backend).await;
         let ada = app.sign_up("ada").await;

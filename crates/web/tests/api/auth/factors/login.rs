@@ -33,6 +33,7 @@ on_both! {
         assert_eq!(phone_actor.refresh().await.status, 200);
         assert_eq!(claims_of(&phone_actor)["amr"], json!(["pwd", "otp", "mfa"]));
         let sessions = phone_actor.get("/auth/sessions").await;
+        assert_eq!(sessions.json["items"][0]["methods"], json!(["pwd", "otp", "mfa"]));
         assert_eq!(sessions.json["items"].as_array().unwrap().len(), 2);
         let started = events(&app, "session.started").await;
         assert_eq!(started.last().unwrap()["detail"]["methods"], json!("pwd otp mfa"));

@@ -5,6 +5,7 @@ mod listed;
 mod login;
 mod recovery;
 mod required;
+mod server_key;
 mod set_up;
 mod step_up;
 mod trusted;

@@ -97,6 +97,8 @@ on_both! {
         for disabled in [false, true] {
             let (app, other, root, ada, mut actor) = begun(backend).await;
             if disabled {
+                // The last one stays.
+                admin(&app, "second").await;
                 app.cx.disable_user(user_id(&root)).await.unwrap();
             } else {
                 app.cx.set_role(user_id(&root), "user").await.unwrap();

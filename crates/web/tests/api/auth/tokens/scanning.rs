@@ -12,7 +12,7 @@ use portcullis_testkit::{Actor, Backend, Reply, Setup, TestApp};
 use serde_json::{Value, json};
 
 use crate::on_both;
-use crate::support::{api_token, events, eventually, holder, invalid, private, refused};
+use crate::support::{api_token, events, eventually, holder, invalid, private, refused, user_id};
 
 const URL: &str = "https://scanner.example/keys";
 const PATH: &str = "/auth/tokens/secret-scanning";
@@ -93,6 +93,33 @@ on_both! {
             "api_token": made["id"], "cause": "leaked", "source": "commit", "url": "https://x.example/?[token]",
         }));
         assert_eq!(app.outbound.asked(), 1, "keys are kept");
+        let mails = app.mails().await;
+        assert_eq!((mails.len(), mails[0].to.as_str()), (1, "ada@example.org"));
+        for said in ["“x”", "https://x.example/?[token]", "http://localhost:8400/sign-in"] {
+            assert!(mails[0].text.contains(said), "{said}: {}", mails[0].text);
+        }
+        assert!(!mails[0].text.contains(token) && !mails[0].html.contains(token));
+    }
+
+    /// What opened nothing any more is no news.
+    async fn nobody_is_told_of_a_token_that_was_dead_or_whose_user_is_disabled(backend: Backend) {
+        let app = TestApp::with(backend, on).await;
+        let scanner = Scanner::new();
+        app.outbound.answer(URL, scanner.list("one"));
+        let [ada, bob] = [app.sign_up("ada").await, app.sign_up("bob").await];
+        let revoked = api_token(&ada, &json!({"name": "x"})).await;
+        let path = format!("/auth/tokens/{}", revoked["id"].as_str().unwrap());
+        assert_eq!(ada.delete(&path).await.status, 204);
+        let expired = api_token(&bob, &json!({"name": "x", "expires_in_days": 1})).await;
+        app.clock.advance(Duration::from_hours(24));
+        let eve = app.sign_up("eve").await;
+        let resting = api_token(&eve, &json!({"name": "x"})).await;
+        assert!(app.cx.disable_user(user_id(&eve)).await.unwrap());
+        for made in [&revoked, &expired, &resting] {
+            private(&scanner.report(&app.anon(), "one", &found(made["token"].as_str().unwrap())).await, 200);
+        }
+        assert!(app.mails().await.is_empty());
+        assert_eq!(events(&app, "api_token.revoked").await.len(), 3);
     }
 
     async fn what_is_not_signed_as_it_stands_is_refused(backend: Backend) {
