@@ -13,7 +13,6 @@ use portcullis_core::audit::KindFilter;
 use portcullis_core::registration::Domain;
 use portcullis_core::standard_webhook::WebhookSecret;
 use portcullis_core::subscription::Plan;
-use portcullis_core::user::Role;
 use secrecy::SecretString;
 
 use super::signing_in::{LoginConfig, PasskeysConfig};
