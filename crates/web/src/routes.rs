@@ -9,6 +9,7 @@ use crate::state::Web;
 use crate::{api, oauth, pages, paths};
 
 /// Every route of the server.
+#[expect(clippy::too_many_lines, reason = "a table, with a line for each")]
 pub(crate) fn table() -> OpenApiRouter<Web> {
     OpenApiRouter::new()
         .routes(routes!(api::register::register))

@@ -68,7 +68,7 @@ struct DeviceLine {
 
 #[derive(Template)]
 #[template(path = "factors.html")]
-struct Factors {
+struct List {
     message: Option<Message>,
     must_set_up: bool,
     takes_passkeys: bool,
@@ -111,13 +111,13 @@ async fn shown(opened: &Opened, visit: &Visit, message: Option<Message>) -> Answ
             may_change_factors(caller)?;
             let own = opened.web.cx.own_factors(caller.user).await?;
             let takes_passkeys = opened.web.cx.takes_passkeys();
-            page(&Factors { takes_passkeys, ..factors(own, caller, message, visit.csrf_token(opened)) })
+            page(&List { takes_passkeys, ..factors(own, caller, message, visit.csrf_token(opened)) })
         }
         _ => see_other(&opened.to_sign_in()),
     }
 }
 
-fn factors(own: OwnFactors, caller: &Caller, message: Option<Message>, csrf_token: String) -> Factors {
+fn factors(own: OwnFactors, caller: &Caller, message: Option<Message>, csrf_token: String) -> List {
     let factor = own.factors.into_iter().map(|factor| FactorLine {
         id: factor.id.to_string(),
         name: match factor.kind {
@@ -135,7 +135,7 @@ fn factors(own: OwnFactors, caller: &Caller, message: Option<Message>, csrf_toke
         until: device.expires_at.to_the_minute(),
         until_at: device.expires_at.to_string(),
     });
-    Factors {
+    List {
         message,
         must_set_up: caller.must_set_up_factor,
         takes_passkeys: false,
