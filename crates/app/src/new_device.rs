@@ -23,7 +23,7 @@ use portcullis_store::links::{self, Link};
 use portcullis_store::mail_requests::{self, Asker};
 use portcullis_store::sessions::{End, NewSession};
 use portcullis_store::users::{self, Credentials};
-use portcullis_store::{StoreError, Tx, audit, outbox, revocations};
+use portcullis_store::{StoreError, Tx, audit, outbox, passkeys, revocations};
 
 use crate::client::Client;
 use crate::cx::Cx;
@@ -177,6 +177,8 @@ impl Cx {
                     return Ok(None);
                 }
                 users::move_epoch(tx, user, span.now).await?;
+                // Whoever began the session may have made themselves another way in.
+                passkeys::remove_younger(tx, user, session.uuid()).await?;
                 audit::append(tx, &event).await?;
                 let which = (End::Own(session, user), session, EndCause::NotMe);
                 let ended = end(tx, which, ended, span.now).await?;

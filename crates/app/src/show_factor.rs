@@ -133,7 +133,7 @@ impl Cx {
             return Err(ShowError::Wrong("slowed down"));
         };
         match look().await {
-            Ok(Some(used)) => Ok(FactorShown { used, amr: method.amr(), attempt }),
+            Ok(Some(right)) => Ok(FactorShown { used: right, amr: method.amr(), attempt }),
             Ok(None) => {
                 self.count(attempt).await?;
                 self.note_wrong_factor(user, method, "wrong code", client).await?;

@@ -10,7 +10,7 @@ use crate::session::UnknownWord;
 pub enum Factor {
     /// An app that makes time-based codes (RFC 6238).
     Totp,
-    /// A passkey (`WebAuthn`).
+    /// A passkey (WebAuthn).
     Passkey,
 }
 

@@ -1,4 +1,4 @@
-//! A security key and its browser (`WebAuthn` Level 3): one passkey, and every lie that a test wants it to tell.
+//! A security key and its browser (WebAuthn Level 3): one passkey, and every lie that a test wants it to tell.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
@@ -91,7 +91,7 @@ impl SecurityKey {
         attestation.extend(u16::try_from(data.len()).expect("short").to_be_bytes());
         attestation.extend(data);
         let client_data = self.client_data("webauthn.create", options);
-        self.answer(json!({
+        self.answer(&json!({
             "clientDataJSON": base64(&client_data), "attestationObject": base64(&attestation),
             "transports": ["internal"],
         }))
@@ -109,13 +109,13 @@ impl SecurityKey {
         let data = self.authenticator_data(0);
         let signed = [data.as_slice(), &sha256(&client_data)].concat();
         let signature = self.key.sign(&SystemRandom::new(), &signed).expect("it signs");
-        self.answer(json!({
+        self.answer(&json!({
             "clientDataJSON": base64(&client_data), "authenticatorData": base64(&data),
             "signature": base64(signature.as_ref()), "userHandle": self.user.as_deref().map(base64),
         }))
     }
 
-    fn answer(&self, response: Value) -> Value {
+    fn answer(&self, response: &Value) -> Value {
         let id = base64(&self.credential_id);
         json!({
             "id": id, "rawId": id, "type": "public-key", "authenticatorAttachment": "platform",

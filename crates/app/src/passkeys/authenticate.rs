@@ -197,7 +197,7 @@ impl Cx {
             Err(Refusal::Wrong(why)) => return Err(NotShown::Refused(why, Some(whose))),
             Err(Refusal::Fault(fault)) => return Err(fault.into()),
         };
-        let used = Use {
+        let noting = Use {
             id: found.id,
             credential: shown.credential,
             sign_count: shown.sign_count,
@@ -205,8 +205,8 @@ impl Cx {
             now: self.clock.now(),
         };
         let noted = self.store.write_one(move |tx| {
-            let used = used.clone();
-            Box::pin(async move { passkeys::note_use(tx, &used).await })
+            let noting = noting.clone();
+            Box::pin(async move { passkeys::note_use(tx, &noting).await })
         });
         if !noted.await.map_err(Fault::from)? {
             return Err(self.copied(found.id, whose, client).await);

@@ -187,9 +187,9 @@ impl Cx {
             return Ok(None);
         }
         let session = whose.and_then(Caller::session);
-        let spend = Spend { digest: SecretDigest::of(secret), kind, user, session, now: self.clock.now() };
+        let which = Spend { digest: SecretDigest::of(secret), kind, user, session, now: self.clock.now() };
         let spent =
-            self.store.write_one(move |tx| Box::pin(async move { passkeys::spend(tx, &spend).await }));
+            self.store.write_one(move |tx| Box::pin(async move { passkeys::spend(tx, &which).await }));
         Ok(spent.await?)
     }
 

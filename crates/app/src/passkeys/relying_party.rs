@@ -149,7 +149,6 @@ impl RelyingParty {
     pub(super) fn register(&self, user: &User, known: Vec<Vec<u8>>) -> Result<Asked, Fault> {
         let email = user.email.as_str();
         let shown = user.profile.name.as_deref().unwrap_or(email);
-        let known = known.into_iter().map(Into::into).collect();
         let asked = self.0.start_passkey_registration(user.id.uuid(), email, shown, Some(known));
         let (CreationChallengeResponse { public_key }, state) =
             asked.map_err(|error| Fault::Internal(format!("WebAuthn: {error:?}")))?;
@@ -168,7 +167,7 @@ impl RelyingParty {
         let credential = to_json(&passkey).map_err(Refusal::Fault)?.to_string();
         let Facts { cred } = stored(&credential)?;
         Ok(Registered {
-            credential_id: passkey.cred_id().to_vec(),
+            credential_id: passkey.cred_id().clone(),
             credential,
             sign_count: i64::from(cred.counter),
             backed_up: cred.backup_state,

@@ -31,6 +31,7 @@ mod secret_file;
 mod secret_key;
 mod sections;
 mod show;
+mod signing_in;
 mod size;
 mod suggest;
 mod table;
@@ -56,11 +57,12 @@ pub use secret_key::{SecretKey, parse_secret_key};
 pub use sections::{
     ApiTokensConfig, AuditConfig, BotsConfig, Config, CookiesConfig, CsrfConfig, DatabaseConfig, EmailConfig,
     ForwardAuthConfig, ForwardAuthStyle, GatewayConfig, GatewayCsrf, ImpersonationConfig, LogFormat,
-    LoginConfig, OutboundConfig, PasskeysConfig, PasswordBlocklist, PasswordConfig, RateLimitConfig,
-    RegistrationConfig, RegistrationMode, RevocationsConfig, SameSitePolicy, ServerConfig, SigningAlgorithm,
-    StaleMode, TelemetryConfig, TokensConfig, WebhookConfig,
+    OutboundConfig, PasswordBlocklist, PasswordConfig, RateLimitConfig, RegistrationConfig, RegistrationMode,
+    RevocationsConfig, SameSitePolicy, ServerConfig, SigningAlgorithm, StaleMode, TelemetryConfig,
+    TokensConfig, WebhookConfig,
 };
 pub use show::{Loaded, ShownKey};
+pub use signing_in::{LoginConfig, PasskeysConfig};
 pub use table::KEYS;
 pub use upstreams::Upstream;
 

@@ -14,9 +14,9 @@ use portcullis_core::audit::KindFilter;
 use portcullis_core::registration::Domain;
 use portcullis_core::standard_webhook::WebhookSecret;
 use portcullis_core::subscription::Plan;
-use portcullis_core::user::Role;
 use secrecy::SecretString;
 
+use super::signing_in::{LoginConfig, PasskeysConfig};
 use super::{
     AddressRange, ClaimSource, DatabaseUrl, MailServer, Mailbox, PublicUrl, Rate, SecretKey, Upstream,
 };
@@ -294,19 +294,6 @@ pub struct RateLimitConfig {
     pub oauth_token: Rate,
 }
 
-/// `[login]`
-#[derive(Debug, Clone)]
-pub struct LoginConfig {
-    /// Roles.
-    pub require_factor: Vec<Role>,
-    /// Zero: no device is.
-    pub trust_device_for: Duration,
-    /// To whoever tries a password where there is none.
-    pub reveal_providers: bool,
-    /// By mail, of a sign-in from a device that was not seen before.
-    pub notify_new_device: bool,
-}
-
 /// `[api_tokens]`
 #[derive(Debug, Clone)]
 pub struct ApiTokensConfig {
@@ -318,15 +305,6 @@ pub struct ApiTokensConfig {
     pub max_days: u32,
     /// Where scanners of source code have their keys.
     pub scanning_keys_url: Option<String>,
-}
-
-/// `[passkeys]`
-#[derive(Debug, Clone)]
-pub struct PasskeysConfig {
-    /// The domain passkeys are made for; none: they cannot be used here.
-    pub rp_id: Option<String>,
-    /// Whose pages may ask for them: ours first.
-    pub origins: Vec<String>,
 }
 
 /// `[bots]`

@@ -140,8 +140,6 @@ pub const KEYS: &[KeySpec] = &[
         "30d",
         "time in which a device that a user trusts is asked for no second factor; 0: never",
     ),
-    unset("passkeys.rp_id", Text, "domain that passkeys are made for; the host of server.public_url"),
-    key("passkeys.origins", List, "", "further origins whose pages may ask for passkeys"),
     key(
         "login.reveal_providers",
         Boolean,
@@ -154,6 +152,8 @@ pub const KEYS: &[KeySpec] = &[
         "true",
         "users are told of a sign-in from a device that was not seen before",
     ),
+    unset("passkeys.rp_id", Text, "domain that passkeys are made for; the host of server.public_url"),
+    key("passkeys.origins", List, "", "further origins whose pages may ask for passkeys"),
     key(
         "rate_limit.enabled",
         Boolean,

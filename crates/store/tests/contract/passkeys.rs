@@ -53,7 +53,7 @@ fn ceremony(t: &TestStore, user: Option<UserId>) -> NewCeremony {
         user,
         session: None,
         state: "{}".into(),
-        expires_at: t.now() + std::time::Duration::from_secs(300),
+        expires_at: t.now() + std::time::Duration::from_mins(5),
     }
 }
 

@@ -111,7 +111,7 @@ async fn shown(opened: &Opened, visit: &Visit, message: Option<Message>) -> Answ
             may_change_factors(caller)?;
             let own = opened.web.cx.own_factors(caller.user).await?;
             let takes_passkeys = opened.web.cx.takes_passkeys();
-            page(&Factors { takes_passkeys, ..factors(own, caller, message, visit.csrf_token(opened)) })
+            page(&FactorsPage { takes_passkeys, ..factors(own, caller, message, visit.csrf_token(opened)) })
         }
         _ => see_other(&opened.to_sign_in()),
     }

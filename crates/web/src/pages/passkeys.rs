@@ -48,7 +48,7 @@ pub(crate) struct PasskeysForm {
 
 #[derive(Template)]
 #[template(path = "passkeys.html")]
-struct Passkeys {
+struct List {
     message: Option<Message>,
     passkeys: Vec<Passkey>,
     csrf_token: String,
@@ -99,7 +99,7 @@ async fn shown(opened: &Opened, visit: &Visit, message: Option<Message>) -> Answ
                 return Err(Failure::new(Code::NotFound));
             }
             let passkeys = opened.web.cx.list_passkeys(user.id).await?;
-            page(&Passkeys {
+            page(&List {
                 message,
                 passkeys: passkeys.into_iter().map(Passkey::from).collect(),
                 csrf_token: visit.csrf_token(opened),

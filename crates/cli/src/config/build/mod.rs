@@ -19,9 +19,10 @@ use super::entries::Entries;
 use super::error::{ConfigError, Problem};
 use super::sections::{
     ApiTokensConfig, AuditConfig, BotsConfig, Config, DeletionConfig, ImpersonationConfig, LogFormat,
-    LoginConfig, OutboundConfig, RateLimitConfig, RegistrationConfig, RegistrationMode, RevocationsConfig,
-    StaleMode, TelemetryConfig,
+    OutboundConfig, RateLimitConfig, RegistrationConfig, RegistrationMode, RevocationsConfig, StaleMode,
+    TelemetryConfig,
 };
+use super::signing_in::LoginConfig;
 use super::{network, text};
 
 /// Builds every section. Defaults that are worked out from other keys are written back, so that

@@ -5,7 +5,7 @@ use url::{Host, Url};
 use crate::config::entries::Entries;
 use crate::config::error::{ConfigError, Problem};
 use crate::config::public_url::{self, PublicUrl};
-use crate::config::sections::PasskeysConfig;
+use crate::config::signing_in::PasskeysConfig;
 use crate::config::text;
 use crate::config::value::Value;
 

@@ -17,7 +17,7 @@ on_both! {
         let mut ada = app.sign_up("ada").await;
         let mut authenticator = SecurityKey::counting();
         register(&mut ada, &mut authenticator, "laptop").await;
-        app.clock.advance(Duration::from_secs(60));
+        app.clock.advance(Duration::from_mins(1));
 
         let begun = begin(&app.anon(), LOGIN_START).await;
         let asked = &begun["publicKey"];

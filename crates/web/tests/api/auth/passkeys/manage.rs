@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use portcullis_testkit::{Backend, SecurityKey, TestApp};
+use portcullis_testkit::{Backend, PASSWORD, SecurityKey, TestApp};
 use serde_json::{Value, json};
 
 use super::{register, sign_in, try_sign_in};
 use crate::on_both;
-use crate::support::{events, made, mailed, private, refused};
+use crate::support::{credentials, events, made, mailed, private, refused};
 
 fn path(passkey: &Value) -> String {
     format!("/auth/passkeys/{}", passkey["id"].as_str().unwrap())
@@ -141,7 +141,7 @@ async fn undoing_a_change_of_address_takes_those_away_that_came_after_it() {
     let (mut before, mut after) = (SecurityKey::default(), SecurityKey::default());
     register(&mut ada, &mut before, "before").await;
     app.clock.advance(Duration::from_millis(1));
-    let body = json!({"email": "eve@example.org", "current_password": portcullis_testkit::PASSWORD});
+    let body = json!({"email": "eve@example.org", "current_password": PASSWORD});
     private(&ada.patch("/auth/me", &body).await, 200);
     let link = mailed(&app, "eve@example.org").await;
     assert_eq!(app.anon().post("/auth/email/verify", &json!({"token": link})).await.status, 204);
@@ -153,4 +153,22 @@ async fn undoing_a_change_of_address_takes_those_away_that_came_after_it() {
     refused(&try_sign_in(&app, &mut after).await, 401, "invalid_credentials");
     let ada = sign_in(&app, &mut before).await;
     assert_eq!(ada.get("/auth/passkeys").await.json["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_session_that_was_not_the_users_takes_those_away_that_were_made_since() {
+    let app = TestApp::new(Backend::Sqlite).await;
+    app.sign_up("ada").await;
+    app.clock.advance(Duration::from_millis(1));
+    let mut intruder = app.anon().with_header("user-agent", "Skiff/1").from_address("198.51.100.7");
+    let signed_in = intruder.post("/auth/login", &credentials("ada", PASSWORD)).await;
+    intruder.take_tokens(&signed_in);
+    let notice = app.mails().await.pop().unwrap().token().unwrap().to_owned();
+    app.clock.advance(Duration::from_millis(1));
+    let mut theirs = SecurityKey::default();
+    register(&mut intruder, &mut theirs, "theirs").await;
+    private(&app.anon().post("/auth/sessions/not-me", &json!({"token": notice})).await, 200);
+    refused(&try_sign_in(&app, &mut theirs).await, 401, "invalid_credentials");
+    // And no factor is owed that only they could show.
+    private(&app.sign_in("ada").await.get("/auth/me").await, 200);
 }
