@@ -19,7 +19,7 @@ on_both! {
         let expected = json!({
             "access_token": "[access token]", "token_type": "Bearer", "expires_in": 900,
             "refresh_token": "[refresh token]", "refresh_expires_in": 3_600, "session_id": "[id]",
-            "must_change_password": false, "user": user_json("ada", Some("2026-01-01T00:00:00Z")),
+            "must_change_password": false, "must_set_up_factor": false, "user": user_json("ada", Some("2026-01-01T00:00:00Z")),
         });
         assert_eq!(redacted(&reply.json), expected, "the user's own sign-in is untouched, and no device known");
         let mut actor = app.anon();
