@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::addresses::Standing;
 use crate::db::{Tx, affected, on_tx};
 use crate::error::StoreError;
-use crate::{api_tokens, identities, sessions};
+use crate::{api_tokens, identities, passkeys, sessions};
 
 /// The guard: the address is the user's and was never shown to be, and nothing that proves them has changed.
 const CLAIM: &str = "UPDATE users SET password_hash = NULL, must_change_password = FALSE, factors = 0, email_verified_at = $4, \
@@ -24,7 +24,9 @@ const BOT_TOKENS: &str = "UPDATE api_tokens SET revoked_at = $2 WHERE revoked_at
 const BOT_SESSIONS: &str = "UPDATE sessions SET ended_at = $2, end_cause = 'claimed' WHERE ended_at IS NULL \
     AND user_id IN (SELECT id FROM users WHERE owner_id = $1) RETURNING id";
 /// All else by which somebody proves that they are the user, or by which something of theirs can still be changed.
-const FORGET: [&str; 7] = [
+const FORGET: [&str; 9] = [
+    "DELETE FROM passkeys WHERE user_id = $1",
+    "DELETE FROM passkey_ceremonies WHERE user_id = $1",
     "DELETE FROM totp_factors WHERE user_id = $1",
     "DELETE FROM recovery_codes WHERE user_id = $1",
     "DELETE FROM trusted_devices WHERE user_id = $1",
@@ -65,12 +67,15 @@ pub async fn claim(
     Ok(Some(end_all(tx, user, now).await?))
 }
 
-/// Forgets who a user is at providers, if their address was never shown to be theirs: somebody who shows that now may be
-/// somebody else. The user's row is held from here on.
+/// Forgets who a user is at providers, and their passkeys, if their address was never shown to be theirs: somebody who
+/// shows that now may be somebody else, and each of these signs in without the password. The user's row is held from here
+/// on.
 pub async fn forget_unproved(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
     if affected!(tx, sqlx::query(HOLD_UNPROVED).bind(user.uuid()))? > 0 {
         identities::unlink_all(tx, user).await?;
         affected!(tx, sqlx::query(FLOWS).bind(user.uuid()))?;
+        // Younger than any: all of them.
+        passkeys::remove_younger(tx, user, Uuid::nil()).await?;
     }
     Ok(())
 }

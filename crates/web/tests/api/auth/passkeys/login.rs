@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use portcullis_core::rate::Rate;
-use portcullis_testkit::{Backend, SecurityKey, TestApp};
+use portcullis_testkit::{Backend, PASSWORD, SecurityKey, TestApp};
 use serde_json::{Value, json};
 
 use super::{LOGIN_FINISH, LOGIN_START, begin, register, shown, sign_in, try_sign_in};
 use crate::across::rate_limits::limited;
 use crate::on_both;
-use crate::support::{claims_of, events, invalid, private, refused, user_id};
+use crate::support::{
+    OTHER_PASSWORD, claims_of, credentials, events, invalid, mailed, private, refused, user_id,
+};
 
 on_both! {
     async fn nobody_is_named_and_somebody_is_signed_in(backend: Backend) {
@@ -123,6 +125,24 @@ on_both! {
         refused(&owed, 403, "second_factor_required");
         assert!(owed.json["methods"].as_array().unwrap().contains(&json!("passkey")), "{}", owed.text());
         sign_in(&app, &mut authenticator).await;
+    }
+
+    /// Whoever registered an address before its owner keeps no way in that needs no password.
+    async fn a_reset_that_proves_the_address_takes_the_passkeys_of_before(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let mut squatter = app.sign_up("ada").await;
+        let mut authenticator = SecurityKey::counting();
+        register(&mut squatter, &mut authenticator, "squatter's").await;
+        reset(&app, OTHER_PASSWORD).await;
+        refused(&try_sign_in(&app, &mut authenticator).await, 401, "invalid_credentials");
+
+        // From then on a reset leaves them, as it leaves every factor.
+        let mut owner = app.anon();
+        owner.take_tokens(&app.anon().post("/auth/login", &credentials("ada", OTHER_PASSWORD)).await);
+        let mut own = SecurityKey::counting();
+        register(&mut owner, &mut own, "laptop").await;
+        reset(&app, PASSWORD).await;
+        sign_in(&app, &mut own).await;
     }
 }
 
@@ -258,4 +278,12 @@ async fn a_browser_gets_cookies_in_the_place_of_those_it_has() {
     assert!(reply.json["refresh_token"].is_null() && browser.cookie("pc_refresh").is_some());
     browser.fetch_csrf_token().await;
     private(&browser.refresh().await, 200);
+}
+
+/// Ada sets a password by a link in a mail.
+async fn reset(app: &TestApp, password: &str) {
+    let reply = app.anon().post("/auth/password/forgot", &json!({"email": "ada@example.org"})).await;
+    private(&reply, 202);
+    let body = json!({"token": mailed(app, "ada@example.org").await, "new_password": password});
+    assert_eq!(app.anon().post("/auth/password/reset", &body).await.status, 204);
 }
