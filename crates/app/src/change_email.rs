@@ -16,8 +16,8 @@ use portcullis_store::addresses::{self, ChangeEmail, Standing};
 use portcullis_store::links::Link;
 use portcullis_store::mail_requests::Asker;
 use portcullis_store::{
-    StoreError, api_tokens, audit, deletions, identities, links, mail_requests, outbox, passkeys,
-    revocations, sessions,
+    StoreError, api_tokens, audit, deletions, factors, identities, links, mail_requests, outbox, revocations,
+    sessions,
 };
 
 use crate::client::Client;
@@ -104,7 +104,7 @@ impl Cx {
                     // They may have made themselves known here by way of a provider. One that vouches for the address
                     // brings its owner in again.
                     identities::unlink_all(tx, user).await?;
-                    passkeys::remove_younger(tx, user, link.facts.id.uuid()).await?;
+                    factors::remove_younger(tx, user, link.facts.id.uuid()).await?;
                     mail_requests::put(tx, &reset, now).await?;
                     audit::append(tx, &event).await?;
                     revocations::append_all(tx, &ended, span).await?;

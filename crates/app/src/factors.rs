@@ -28,7 +28,7 @@ use crate::bearer::Caller;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
-use crate::fresh::FreshError;
+use crate::fresh::{FreshError, require_factor_shown};
 use crate::limits::{LimitError, Limited};
 use crate::passkeys::PasskeyError;
 use crate::show_factor::{ShowError, Use, totp_context};
@@ -252,6 +252,7 @@ impl Cx {
         self.limit("login", self.settings.rates.map(|rates| rates.login), client).await?;
         let session = caller.session().ok_or(FactorError::Moved)?;
         let user = self.store.user(caller.user).await?.ok_or(FactorError::Moved)?;
+        require_factor_shown(caller, user.factors)?;
         let begun = self.being_set_up(user.id).await?;
         let look = async || self.check_totp(&begun, code);
         let shown = self.guess(user.id, Method::Totp, client, look).await?;

@@ -41,6 +41,14 @@ pub(crate) fn step_up_methods(factors: Factors, has_password: bool) -> Vec<&'sta
     factors.iter().map(Factor::as_str).collect()
 }
 
+/// That the session has shown a second factor, if its user has one by now: what was begun without one is not ended so.
+pub(crate) fn require_factor_shown(caller: &Caller, factors: Factors) -> Result<(), FreshError> {
+    if factors.is_empty() || has_shown_factor(&caller.claims.amr) {
+        return Ok(());
+    }
+    Err(FreshError::Required(step_up_methods(factors, true)))
+}
+
 impl Cx {
     /// That the caller has signed in a moment ago, with a second factor if they have one: who they are, with what
     /// proves them.

@@ -144,13 +144,14 @@ impl Cx {
         let user = found.user;
         let (id, epoch) = (user.id, user.credential_epoch);
         let proof = Proof { device, forgive: attempt.to_forgive(), ..Proof::own(user, &["pwd"]) };
-        let tokens = self.sign_in(proof, Wish { handover: request.handover, audiences }, client).await?;
+        let signed_in = self.sign_in(proof, Wish { handover: request.handover, audiences }, client).await;
         // Whoever waits for their turn finds the bucket open again.
         drop(attempt);
-        if needs_rehash {
+        // The password was right, be a factor owed or not.
+        if needs_rehash && matches!(signed_in, Ok(_) | Err(SignInError::FactorOwed(_))) {
             self.rehash(id, epoch, request.password).await;
         }
-        Ok(tokens)
+        Ok(signed_in?)
     }
 
     /// What is said of a wrong password. Looked at behind the work that is the same for everybody.
@@ -163,9 +164,8 @@ impl Cx {
         let Some(known) = known.filter(|_| self.runtime().login_reveal_providers) else {
             return Ok(LoginError::InvalidCredentials(why));
         };
-        let usable = self.usable_providers();
         let mut providers = self.store.providers_of(known.user.id).await?;
-        providers.retain(|provider| usable.contains(provider));
+        providers.retain(|provider| self.providers.get(provider).is_some());
         Ok(if providers.is_empty() {
             LoginError::InvalidCredentials(why)
         } else {

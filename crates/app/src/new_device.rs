@@ -21,16 +21,15 @@ use portcullis_core::rate::Rate;
 use portcullis_core::session::EndCause;
 use portcullis_store::links::{self, Link};
 use portcullis_store::mail_requests::{self, Asker};
-use portcullis_store::sessions::{End, NewSession};
+use portcullis_store::sessions::{self, NewSession};
 use portcullis_store::users::{self, Credentials};
-use portcullis_store::{StoreError, Tx, audit, outbox, passkeys, revocations};
+use portcullis_store::{StoreError, Tx, audit, factors, outbox, revocations};
 
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
 use crate::limits::LimitError;
 use crate::reset_password::LinkError;
-use crate::sessions::end;
 use crate::sign_in::Proof;
 
 /// Most mails of this kind to one user.
@@ -178,16 +177,21 @@ impl Cx {
                 }
                 users::move_epoch(tx, user, span.now).await?;
                 // Whoever began the session may have made themselves another way in.
-                passkeys::remove_younger(tx, user, session.uuid()).await?;
+                factors::remove_younger(tx, user, session.uuid()).await?;
                 audit::append(tx, &event).await?;
-                let which = (End::Own(session, user), session, EndCause::NotMe);
-                let ended = end(tx, which, ended, span.now).await?;
+                // Of whoever signed in twice the owner was told once: what came after from that device goes with it.
+                let gone = sessions::end_since(tx, user, session, span.now, EndCause::NotMe).await?;
+                if gone.contains(&session.uuid()) {
+                    audit::append(tx, &ended).await?;
+                }
                 if let Some(request) = &request {
+                    // Whoever it was knew it, and would come back before the new one is set.
+                    users::forget_password(tx, user).await?;
                     mail_requests::put(tx, request, span.now).await?;
                 }
                 // The list comes last: whoever holds its lock waits for no row.
-                revocations::append_all(tx, &ended, span).await?;
-                Ok(Some(ended))
+                revocations::append_all(tx, &gone, span).await?;
+                Ok(Some(gone))
             })
         });
         let ended = written.await.map_err(Fault::from)?.ok_or(LinkError::InvalidLink)?;

@@ -17,7 +17,7 @@ use portcullis_core::validation::FieldError;
 use portcullis_store::addresses::{self, Standing};
 use portcullis_store::links::Link;
 use portcullis_store::mail_requests::Asker;
-use portcullis_store::{api_tokens, audit, claims, links, outbox, revocations, sessions};
+use portcullis_store::{StoreError, api_tokens, audit, claims, links, outbox, revocations, sessions};
 use thiserror::Error;
 
 use crate::admission::NotAdmitted;
@@ -140,12 +140,13 @@ impl Cx {
                         return Ok(None);
                     }
                     // Whoever registered it may not have been its owner, who comes now.
-                    claims::forget_unproved(tx, standing.user).await?;
+                    let mut ended = claims::forget_unproved(tx, standing.user, now).await?;
                     if !addresses::reset_password(tx, &standing, &hash, now).await? {
-                        return Ok(None);
+                        // Nothing was forgotten, either.
+                        return Err(StoreError::Refused);
                     }
                     let user = standing.user;
-                    let mut ended = sessions::end_all(tx, user, None, now, EndCause::PasswordReset).await?;
+                    ended.extend(sessions::end_all(tx, user, None, now, EndCause::PasswordReset).await?);
                     if revoke_api_tokens {
                         ended.extend(api_tokens::revoke_all(tx, user, now).await?);
                     }
@@ -156,8 +157,11 @@ impl Cx {
                     Ok(Some(ended))
                 })
             })
-            .await
-            .map_err(Fault::from)?;
+            .await;
+        let written = match written {
+            Err(StoreError::Refused) => None,
+            written => written.map_err(Fault::from)?,
+        };
         let ended = written.ok_or(LinkError::InvalidLink)?;
         self.mail_nudge();
         self.revoke_here(&ended, span);

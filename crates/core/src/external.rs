@@ -98,6 +98,8 @@ pub enum Owner {
     Verified,
     /// A user who has not: perhaps somebody who registered it before its owner came.
     Unverified,
+    /// An administrator who has not: no provider's word hands an installation over.
+    Administrator,
     /// A bot, whose address belongs to nobody.
     Bot,
 }
@@ -109,6 +111,7 @@ impl Owner {
             None => Self::None,
             Some(user) if user.is_bot() => Self::Bot,
             Some(user) if user.email_verified_at.is_some() => Self::Verified,
+            Some(user) if user.role.is_admin() => Self::Administrator,
             Some(_) => Self::Unverified,
         }
     }
@@ -177,9 +180,8 @@ pub const fn join(arrival: Arrival) -> Joining {
         (Told::Vouched, Owner::Unverified) => Joining::Claim,
         (Told::Unvouched, _) if hidden => Joining::RegisterLater,
         (Told::Unvouched, Owner::None) => Joining::RegisterUnverified,
-        (Told::Unvouched, Owner::Verified | Owner::Unverified | Owner::Bot) | (Told::Vouched, Owner::Bot) => {
-            Joining::LinkRequired
-        }
+        (Told::Unvouched, Owner::Verified | Owner::Unverified | Owner::Administrator | Owner::Bot)
+        | (Told::Vouched, Owner::Administrator | Owner::Bot) => Joining::LinkRequired,
     }
 }
 
@@ -187,7 +189,8 @@ pub const fn join(arrival: Arrival) -> Joining {
 mod tests {
     use super::*;
 
-    const OWNERS: [Owner; 4] = [Owner::None, Owner::Verified, Owner::Unverified, Owner::Bot];
+    const OWNERS: [Owner; 5] =
+        [Owner::None, Owner::Verified, Owner::Unverified, Owner::Administrator, Owner::Bot];
 
     fn arrival(told: Told, owner: Owner) -> Arrival {
         Arrival { known: false, legacy: false, told, owner, hidden: false }
@@ -214,10 +217,12 @@ mod tests {
             (Told::Vouched, Owner::None, Register, Register),
             (Told::Vouched, Owner::Verified, Join, Join),
             (Told::Vouched, Owner::Unverified, Claim, Claim),
+            (Told::Vouched, Owner::Administrator, LinkRequired, LinkRequired),
             (Told::Vouched, Owner::Bot, LinkRequired, LinkRequired),
             (Told::Unvouched, Owner::None, RegisterUnverified, RegisterLater),
             (Told::Unvouched, Owner::Verified, LinkRequired, RegisterLater),
             (Told::Unvouched, Owner::Unverified, LinkRequired, RegisterLater),
+            (Told::Unvouched, Owner::Administrator, LinkRequired, RegisterLater),
             (Told::Unvouched, Owner::Bot, LinkRequired, RegisterLater),
         ] {
             let arrival = arrival(told, owner);

@@ -24,6 +24,7 @@ pub(crate) const FACTOR: &str = "/auth/login/factor";
 pub(crate) const STEP_UP: &str = "/auth/step-up";
 /// Put an app for codes to use; answers with tokens.
 pub(crate) const TOTP_CONFIRM: &str = "/auth/factors/totp/confirm";
+pub(crate) const PASSKEY_REGISTERED: &str = "/auth/passkeys/register/finish";
 /// Fresh cookies.
 pub(crate) const REFRESH: &str = "/auth/refresh";
 /// Sign out.

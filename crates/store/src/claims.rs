@@ -10,13 +10,13 @@ use uuid::Uuid;
 use crate::addresses::Standing;
 use crate::db::{Tx, affected, on_tx};
 use crate::error::StoreError;
-use crate::{api_tokens, identities, passkeys, sessions};
+use crate::{api_tokens, factors, identities, sessions};
 
 /// The guard: the address is the user's and was never shown to be, and nothing that proves them has changed.
 const CLAIM: &str = "UPDATE users SET password_hash = NULL, must_change_password = FALSE, factors = 0, email_verified_at = $4, \
     credential_epoch = credential_epoch + 1, version = version + 1, updated_at = $4 \
     WHERE id = $1 AND credential_epoch = $2 AND email_key = $3 AND email_verified_at IS NULL \
-    AND disabled_at IS NULL AND owner_id IS NULL";
+    AND disabled_at IS NULL AND owner_id IS NULL AND role <> 'admin'";
 const HOLD_UNPROVED: &str = "UPDATE users SET version = version WHERE id = $1 AND email_verified_at IS NULL";
 const MOVE_BOTS: &str = "UPDATE users SET credential_epoch = credential_epoch + 1 WHERE owner_id = $1";
 const BOT_TOKENS: &str = "UPDATE api_tokens SET revoked_at = $2 WHERE revoked_at IS NULL \
@@ -67,22 +67,31 @@ pub async fn claim(
     Ok(Some(end_all(tx, user, now).await?))
 }
 
-/// Forgets who a user is at providers, and their passkeys, if their address was never shown to be theirs: somebody who
-/// shows that now may be somebody else, and each of these signs in without the password. The user's row is held from here
-/// on.
-pub async fn forget_unproved(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
+/// Forgets who a user is at providers, their passkeys, what their bots hold and invites, if their address was never shown
+/// to be theirs: somebody who shows that now may be somebody else, and each of these is a way in without the password.
+/// The ids of what ended, for the list of revocations. The user's row is held from here on.
+pub async fn forget_unproved(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Vec<Uuid>, StoreError> {
     if affected!(tx, sqlx::query(HOLD_UNPROVED).bind(user.uuid()))? > 0 {
         identities::unlink_all(tx, user).await?;
         affected!(tx, sqlx::query(FLOWS).bind(user.uuid()))?;
-        // Younger than any: all of them.
-        passkeys::remove_younger(tx, user, Uuid::nil()).await?;
+        // Older than any: all of them.
+        factors::passkeys_gone(tx, user, Uuid::nil()).await?;
+        affected!(tx, sqlx::query(MOVE_BOTS).bind(user.uuid()))?;
+        affected!(tx, sqlx::query(INVITES).bind(user.uuid()).bind(now.micros()))?;
+        return end_bots(tx, user, now).await;
     }
-    Ok(())
+    Ok(Vec::new())
 }
 
 async fn end_all(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Vec<Uuid>, StoreError> {
     let mut ended = sessions::end_all(tx, user, None, now, EndCause::Claimed).await?;
     ended.extend(api_tokens::revoke_all(tx, user, now).await?);
+    ended.extend(end_bots(tx, user, now).await?);
+    Ok(ended)
+}
+
+async fn end_bots(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Vec<Uuid>, StoreError> {
+    let mut ended = Vec::new();
     for statement in [BOT_SESSIONS, BOT_TOKENS] {
         let more: Vec<Uuid> = on_tx!(tx, db => sqlx::query_scalar(statement)
             .bind(user.uuid())

@@ -4,12 +4,13 @@ use portcullis_core::factor::{Factor, Factors};
 use portcullis_core::ids::UserId;
 use portcullis_core::session::Grant;
 use portcullis_core::time::Timestamp;
+use uuid::Uuid;
 
-use crate::db::{Tx, on_tx};
+use crate::db::{Tx, affected, on_tx};
 use crate::error::StoreError;
 use crate::revocations::{self, Span};
 use crate::sessions::{self, Renewal};
-use crate::{recovery_codes, trusted_devices};
+use crate::{passkeys, recovery_codes, totp, trusted_devices};
 
 /// What proves the user has changed: the epoch moves.
 const ADD: &str = "UPDATE users SET factors = factors | $3, credential_epoch = credential_epoch + 1, \
@@ -17,6 +18,9 @@ const ADD: &str = "UPDATE users SET factors = factors | $3, credential_epoch = c
     RETURNING factors";
 const REMOVE: &str = "UPDATE users SET factors = factors & $3, credential_epoch = credential_epoch + 1, \
     version = version + 1, updated_at = $4 WHERE id = $1 AND credential_epoch = $2 RETURNING factors";
+
+const FORGET_CODES: &str = "DELETE FROM recovery_codes WHERE user_id = $1 \
+    AND EXISTS (SELECT 1 FROM users WHERE id = $1 AND factors = 0)";
 
 /// Whose factors change, if what proves them is as it was when that was decided.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +73,21 @@ pub struct StepUp {
     pub renewal: Renewal,
     /// All that was shown, as `amr` has it.
     pub methods: Vec<String>,
+}
+
+/// Takes the factors of a user away that were set up after `since`, which is an id of that moment: whoever came in then
+/// does not come back by them. The epoch moves in the same transaction.
+pub async fn remove_younger(tx: &mut Tx, user: UserId, since: Uuid) -> Result<(), StoreError> {
+    totp::remove_younger(tx, user, since).await?;
+    passkeys_gone(tx, user, since).await
+}
+
+/// The same of passkeys alone: each signs in without the password.
+pub async fn passkeys_gone(tx: &mut Tx, user: UserId, since: Uuid) -> Result<(), StoreError> {
+    passkeys::remove_younger(tx, user, since).await?;
+    // Without a factor there are no codes that stand for one: they may have come with what is gone.
+    affected!(tx, sqlx::query(FORGET_CODES).bind(user.uuid()))?;
+    sessions::copy_user(tx, user).await
 }
 
 /// What follows a change of factors in the same transaction: no device is trusted any more, and without a factor there

@@ -70,9 +70,21 @@ const END_ACTING_FROM: &str = "UPDATE sessions SET ended_at = $2, end_cause = 'a
     WHERE actor_session_id = $1 AND ended_at IS NULL RETURNING id";
 const END_ACTING: &str = "UPDATE sessions SET ended_at = $2, end_cause = 'acting_ended' \
     WHERE (actor_id = $1 OR user_id = $1) AND acting <> 'bot' AND ended_at IS NULL RETURNING id";
+const END_SINCE: &str = "UPDATE sessions SET ended_at = $2, end_cause = $3 \
+    WHERE user_id = $1 AND id >= $4 AND acting IS NULL AND ended_at IS NULL \
+    AND device = (SELECT device FROM sessions WHERE id = $4) RETURNING id";
+const END_ACTING_FROM_ENDED: &str = "UPDATE sessions SET ended_at = $2, end_cause = 'acting_ended' \
+    WHERE actor_session_id IN (SELECT id FROM sessions WHERE user_id = $1 AND id >= $3 AND acting IS NULL \
+    AND device = (SELECT device FROM sessions WHERE id = $3)) \
+    AND ended_at IS NULL RETURNING id";
+const CALL_ENDED: &str = "UPDATE sessions SET end_cause = $2 \
+    WHERE user_id = $1 AND id >= $3 AND acting IS NULL AND ended_at IS NOT NULL \
+    AND device = (SELECT device FROM sessions WHERE id = $3)";
+/// A password proves less than the second factor that the session has shown: with one, it does not make it fresh.
 const RENEW: &str = concat!(
     "UPDATE sessions SET secret_hash = $3, generation = generation + 1, key_id = $4, rotated_at = $5, \
-     idle_ends_at = $6, must_change_password = FALSE, authenticated_at = $5 \
+     idle_ends_at = $6, must_change_password = FALSE, \
+     authenticated_at = CASE WHEN factors = 0 THEN $5 ELSE authenticated_at END \
      WHERE id = $1 AND user_id = $2 AND ended_at IS NULL AND idle_ends_at > $5 AND ends_at > $5 RETURNING ",
     grant_columns!()
 );
@@ -258,6 +270,32 @@ pub async fn end_all(
         .bind(cause.as_str())
         .bind(but)
         .fetch_all(db))?)
+}
+
+/// Ends the sessions of a user that began with `first` or after it on a device of the same name, and those in which they act from these; their ids
+/// come back. Those that had ended by themselves are remembered as ended by `cause`, too.
+pub async fn end_since(
+    tx: &mut Tx,
+    user: UserId,
+    first: SessionId,
+    now: Timestamp,
+    cause: EndCause,
+) -> Result<Vec<Uuid>, StoreError> {
+    affected!(tx, sqlx::query(HOLD_USER).bind(user.uuid()))?;
+    let mut ended: Vec<Uuid> = on_tx!(tx, db => sqlx::query_scalar(END_SINCE)
+        .bind(user.uuid())
+        .bind(now.micros())
+        .bind(cause.as_str())
+        .bind(first.uuid())
+        .fetch_all(db))?;
+    let acting: Vec<Uuid> = on_tx!(tx, db => sqlx::query_scalar(END_ACTING_FROM_ENDED)
+        .bind(user.uuid())
+        .bind(now.micros())
+        .bind(first.uuid())
+        .fetch_all(db))?;
+    affected!(tx, sqlx::query(CALL_ENDED).bind(user.uuid()).bind(cause.as_str()).bind(first.uuid()))?;
+    ended.extend(acting);
+    Ok(ended)
 }
 
 /// A session whose chain starts again under a new secret.

@@ -1,5 +1,6 @@
 //! TOTP apps of users. The secret is sealed; a code is good once, which the guard of [`take`] decides.
 
+use portcullis_core::factor::{Factor, Factors};
 use portcullis_core::ids::{FactorId, UserId};
 use portcullis_core::server_key::{KeyId, Sealed};
 use portcullis_core::time::Timestamp;
@@ -25,6 +26,9 @@ const TAKE: &str = "UPDATE totp_factors SET last_step = $3, last_used_at = $4 \
     WHERE id = $1 AND user_id = $2 AND confirmed_at IS NOT NULL AND last_step < $3";
 const REMOVE: &str = "DELETE FROM totp_factors WHERE id = $1 AND user_id = $2 AND confirmed_at IS NOT NULL";
 const REMOVE_ALL: &str = "DELETE FROM totp_factors WHERE user_id = $1";
+const DELETE_YOUNGER: &str = "DELETE FROM totp_factors WHERE user_id = $1 AND id > $2";
+const NONE_LEFT: &str = "UPDATE users SET factors = factors - $2 WHERE id = $1 AND (factors & $2) <> 0 \
+    AND NOT EXISTS (SELECT 1 FROM totp_factors WHERE user_id = $1 AND confirmed_at IS NOT NULL)";
 const PURGE: &str = "DELETE FROM totp_factors WHERE confirmed_at IS NULL AND created_at <= $1";
 const UNDER_OLDER: &str = "SELECT id, user_id, sealed_secret, seal_key_id, created_at, confirmed_at, last_step, \
     last_used_at FROM totp_factors WHERE seal_key_id <> $1 ORDER BY id LIMIT $2";
@@ -155,6 +159,14 @@ pub async fn take(tx: &mut Tx, code: Code, now: Timestamp) -> Result<bool, Store
 /// Removes the app in use; `false`: there is no such app.
 pub async fn remove(tx: &mut Tx, id: FactorId, user: UserId) -> Result<bool, StoreError> {
     Ok(affected!(tx, sqlx::query(REMOVE).bind(id.uuid()).bind(user.uuid()))? > 0)
+}
+
+/// Takes an app of a user away that was begun after `since`, which is an id of that moment.
+pub async fn remove_younger(tx: &mut Tx, user: UserId, since: Uuid) -> Result<(), StoreError> {
+    affected!(tx, sqlx::query(DELETE_YOUNGER).bind(user.uuid()).bind(since))?;
+    let totp = Factors::NONE.with(Factor::Totp).bits();
+    affected!(tx, sqlx::query(NONE_LEFT).bind(user.uuid()).bind(totp))?;
+    Ok(())
 }
 
 /// Removes all apps of a user.

@@ -16,6 +16,7 @@ const SCHEMAS = new Map([
   ["ConfigBody", "Config"],
   ["RegistrationBody", "RegistrationRules"],
   ["PasswordBody", "PasswordRules"],
+  ["Provider", "Provider"],
 ]);
 
 const HEAD = "// Made by scripts/generate.mjs of the OpenAPI document. Do not edit.\n\n";

@@ -24,6 +24,7 @@ export type {
   Account,
   Config,
   PasswordRules,
+  Provider,
   RegistrationRules,
   SessionInfo,
   SessionPage,

@@ -19,6 +19,7 @@ use crate::bearer::Caller;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
+use crate::fresh::require_factor_shown;
 use crate::tokens::Tokens;
 
 /// What a passkey is called that was given no name.
@@ -81,6 +82,7 @@ impl Cx {
         self.signer()?;
         let user = self.store.user(caller.user).await.map_err(Fault::from)?;
         let user = user.ok_or(PasskeyError::SessionEnded)?;
+        require_factor_shown(caller, user.factors)?;
         let spent =
             self.end_ceremony(&request.ceremony, CeremonyKind::Register, Some(caller), Some(user.id)).await?;
         let spent = spent.ok_or(PasskeyError::Refused("no such ceremony of this session"))?;

@@ -32,7 +32,7 @@ impl Cx {
         let needed = self.needs_factor(&user.role);
         let span = self.span();
         let change = Change { user: user.id, epoch: user.credential_epoch, now: span.now };
-        let usable = self.usable_providers();
+        let usable = self.usable_ways();
         let removed = self
             .store
             .write(move |tx| {

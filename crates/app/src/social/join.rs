@@ -82,6 +82,14 @@ impl Cx {
                     self.claim_for(&taken.provider, person, &owner, client).await?;
                 }
                 Joining::LinkRequired => {
+                    if person.email.as_ref().is_some_and(|email| !email.vouched) {
+                        // Whoever could not register learns nothing of who has.
+                        if !counted {
+                            let rate = self.settings.rates.map(|rates| rates.register);
+                            self.limit("register", rate, client).await?;
+                        }
+                        self.admit_arrival(taken, person, client).await?;
+                    }
                     if let Some(owner) = &seen.owner {
                         self.note_refused_arrival(owner, "link required", client).await?;
                     }

@@ -140,7 +140,7 @@ impl Cx {
         let title = self.providers.get(&gone.provider).map(|provider| provider.title().to_owned());
         let mut mail = self.mail_to(Template::IdentityUnlinked, &found.user.email, Some(&found.user));
         mail.parameters.insert("provider".into(), title.unwrap_or(gone.provider).into());
-        let usable = self.usable_providers();
+        let usable = self.usable_ways();
         let unlinked = self.store.write(move |tx| {
             let (event, mail, usable) = (event.clone(), mail.clone(), usable.clone());
             Box::pin(async move {

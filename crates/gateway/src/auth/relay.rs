@@ -138,7 +138,12 @@ impl Inner {
             Refused::Ended { .. } => Problem::new(Code::InvalidToken),
             Refused::Unavailable { why, retry_after } => who::unknown(&why, retry_after),
         })?;
-        if matches!(asked.path(), paths::PASSWORD_CHANGE | paths::STEP_UP | paths::TOTP_CONFIRM) {
+        // Each gives the session a new secret: who has a copy of what was before is out.
+        let renews = matches!(
+            asked.path(),
+            paths::PASSWORD_CHANGE | paths::STEP_UP | paths::TOTP_CONFIRM | paths::PASSKEY_REGISTERED
+        );
+        if renews {
             keeper.learn_renewed(&session);
         } else {
             keeper.learn(&session);

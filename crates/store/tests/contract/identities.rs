@@ -221,7 +221,7 @@ contract! {
         let (shown, now) = (standing(bob, "bob", 1), t.now());
         commit!(t.store, [shown] tx => addresses::verify_email(tx, &shown, now)).expect("shown");
         for user in [ada, bob] {
-            commit!(t.store, [] tx => claims::forget_unproved(tx, user)).expect("done");
+            commit!(t.store, [] tx => claims::forget_unproved(tx, user, now)).expect("done");
         }
         assert!(t.store.identities(ada).await.expect("read").is_empty());
         assert_eq!(t.store.identities(bob).await.expect("read").len(), 1);

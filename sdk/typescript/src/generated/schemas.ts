@@ -71,6 +71,8 @@ export interface SessionInfo {
   readonly id: string;
   /** RFC 3339. */
   readonly last_used_at: string;
+  /** How the user has shown who they are, as `amr` has it. */
+  readonly methods: readonly string[];
 }
 
 /** A page of sessions, newest first. */
@@ -84,8 +86,8 @@ export interface Config {
   /** Ways to sign in. */
   readonly methods: readonly string[];
   readonly password: PasswordRules;
-  /** Other providers. */
-  readonly providers: readonly string[];
+  /** Other providers by way of which people sign in. */
+  readonly providers: readonly Provider[];
   readonly registration: RegistrationRules;
 }
 
@@ -102,4 +104,14 @@ export interface RegistrationRules {
 export interface PasswordRules {
   readonly max_length: number;
   readonly min_length: number;
+}
+
+/** A provider. */
+export interface Provider {
+  /** What URLs call it. */
+  readonly name: string;
+  /** Where its button leads; `return_to` says where to go from there. */
+  readonly start_url: string;
+  /** What people call it. */
+  readonly title: string;
 }

@@ -178,6 +178,25 @@ on_both! {
     }
 
     /// A change of address that the intruder asked for comes to nothing.
+    /// The owner is told of the first sign-in from a device alone.
+    async fn whoever_signed_in_twice_is_out_twice_and_does_not_come_back(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let ada = app.sign_up("ada").await;
+        let first = intruder(&app).await;
+        app.clock.advance(Duration::from_secs(1));
+        let second = intruder(&app).await;
+        assert_eq!(notices(&app).await.len(), 1);
+        assert_eq!(first.post("/auth/logout", &json!({})).await.status, 204);
+        disowned(&disown(&app.anon(), &notice(&app).await).await, "mailed");
+        refused(&second.get("/auth/me").await, 401, "invalid_token");
+        private(&ada.get("/auth/me").await, 200);
+        let again = app.anon().post("/auth/login", &credentials("ada", PASSWORD)).await;
+        refused(&again, 401, "invalid_credentials");
+        let body = json!({"token": mailed(&app, "ada@example.org").await, "new_password": OTHER_PASSWORD});
+        assert_eq!(app.anon().post("/auth/password/reset", &body).await.status, 204);
+        private(&app.anon().post("/auth/login", &credentials("ada", OTHER_PASSWORD)).await, 200);
+    }
+
     async fn what_was_begun_in_it_comes_to_nothing(backend: Backend) {
         let app = TestApp::new(backend).await;
         app.sign_up("ada").await;

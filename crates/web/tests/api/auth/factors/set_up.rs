@@ -2,14 +2,30 @@
 
 use std::time::Duration;
 
-use portcullis_testkit::{PASSWORD, TestApp};
+use portcullis_testkit::{PASSWORD, SecurityKey, TestApp};
 use serde_json::json;
 
 use super::{CONFIRM, Phone, TOTP, challenge, set_up, show, sign_in, texts, wrong};
+use crate::auth::passkeys::register;
 use crate::on_both;
 use crate::support::{OTHER_PASSWORD, claims_of, credentials, events, private, refused};
 
 on_both! {
+    /// Whoever holds a session from before could add an app of their own, and with it take the user's away.
+    async fn what_was_begun_without_a_factor_is_not_ended_beside_one(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let mut ada = app.sign_up("ada").await;
+        let mut thief = app.sign_in("ada").await;
+        let begun = thief.post(TOTP, &json!({})).await;
+        private(&begun, 201);
+        register(&mut ada, &mut SecurityKey::counting(), "laptop").await;
+        private(&thief.refresh().await, 200);
+        let code = Phone::new(&begun.json).code(&app, 0);
+        let reply = thief.post(CONFIRM, &json!({"code": code})).await;
+        refused(&reply, 403, "fresh_login_required");
+        assert_eq!(reply.json["methods"], json!(["passkey"]));
+    }
+
     async fn counts_for_nothing_before_its_first_code(backend: Backend) {
         let app = TestApp::new(backend).await;
         let mut ada = app.sign_up("ada").await;

@@ -7,9 +7,25 @@ use serde_json::json;
 
 use super::{STEP_UP, TOTP, set_up};
 use crate::on_both;
-use crate::support::{claims_of, events, invalid, private, refused};
+use crate::support::{OTHER_PASSWORD, claims_of, events, invalid, private, refused};
 
 on_both! {
+    /// The password alone must not do what a step-up asks the factor for.
+    async fn a_new_password_makes_no_session_fresh_that_owes_a_factor(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let mut ada = app.sign_up("ada").await;
+        let phone = set_up(&app, &mut ada).await;
+        app.clock.advance(Duration::from_secs(700));
+        private(&ada.refresh().await, 200);
+        let gone = format!("/auth/factors/{}", phone.id);
+        refused(&ada.delete(&gone).await, 403, "fresh_login_required");
+        let body = json!({"current_password": PASSWORD, "new_password": OTHER_PASSWORD});
+        let reply = ada.post("/auth/password/change", &body).await;
+        private(&reply, 200);
+        ada.take_tokens(&reply);
+        refused(&ada.delete(&gone).await, 403, "fresh_login_required");
+    }
+
     async fn renews_the_sign_in_of_this_session(backend: Backend) {
         let app = TestApp::new(backend).await;
         let mut ada = app.sign_up("ada").await;
