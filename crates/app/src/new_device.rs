@@ -185,8 +185,6 @@ impl Cx {
                     audit::append(tx, &ended).await?;
                 }
                 if let Some(request) = &request {
-                    // Whoever it was knew it, and would come back before the new one is set.
-                    users::forget_password(tx, user).await?;
                     mail_requests::put(tx, request, span.now).await?;
                 }
                 // The list comes last: whoever holds its lock waits for no row.
