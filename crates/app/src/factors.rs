@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use portcullis_core::audit::{Event, EventKind};
-use portcullis_core::factor::{Factor, Factors, Method};
+use portcullis_core::factor::{Factor, Method};
 use portcullis_core::ids::{DeviceId, FactorId, PasskeyId, UserId};
 use portcullis_core::mail::{Mail, Template};
 use portcullis_core::recovery_code::{RecoveryCode, RecoveryDigest};
@@ -18,10 +18,9 @@ use portcullis_core::totp::TotpSecret;
 use portcullis_core::user::{Role, User};
 use portcullis_core::validation::FieldError;
 use portcullis_store::factors::{self, Change, StepUp};
-use portcullis_store::sessions::{Asker, hold_asker};
 use portcullis_store::totp::{Code, Totp};
 use portcullis_store::trusted_devices::TrustedDevice;
-use portcullis_store::{StoreError, audit, limits, outbox, passkeys, recovery_codes, totp, trusted_devices};
+use portcullis_store::{StoreError, audit, limits, outbox, recovery_codes, totp, trusted_devices};
 use thiserror::Error;
 
 use crate::bearer::Caller;
@@ -364,51 +363,6 @@ impl Cx {
             Ok(false) | Err(StoreError::Refused) => Err(FactorError::Moved),
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// Removes all factors of somebody who has lost them, for an administrator.
-    pub async fn reset_factors_of(&self, user: UserId, caller: &Caller) -> Result<(), FactorError> {
-        let by = caller.asker().ok_or(FactorError::Moved)?;
-        let user = self.store.user(user).await?.ok_or(FactorError::NotFound)?;
-        if self.reset_factors(&user, Some(by)).await? { Ok(()) } else { Err(FactorError::NoFactor) }
-    }
-
-    /// Removes all factors of a user who has lost them; `false`: there were none. `by` is the administrator who does it;
-    /// `None`: the operator.
-    pub async fn reset_factors(&self, user: &User, by: Option<Asker>) -> Result<bool, FactorError> {
-        if user.factors.is_empty() {
-            return Ok(false);
-        }
-        let mut event = self.event(EventKind::FactorsReset);
-        (event.user, event.actor) = (Some(user.id), by.map(|by| by.user));
-        event.detail.insert("by".into(), if by.is_some() { "administrator" } else { "operator" }.into());
-        let mail = self.factor_mail(Template::FactorRemoved, user);
-        let (change, span) = (self.factor_change(user), self.span());
-        let written = self.store.write(move |tx| {
-            let (event, mail) = (event.clone(), mail.clone());
-            Box::pin(async move {
-                if let Some(by) = by
-                    && hold_asker(tx, by, true, change.now).await?.is_none()
-                {
-                    return Ok(false);
-                }
-                if factors::remove(tx, change, None).await?.is_none() {
-                    return Ok(false);
-                }
-                totp::remove_all(tx, change.user).await?;
-                passkeys::remove_all(tx, change.user).await?;
-                audit::append(tx, &event).await?;
-                outbox::enqueue(tx, &mail).await?;
-                factors::settle(tx, change.user, Factors::NONE, None, span).await?;
-                Ok(true)
-            })
-        });
-        if !written.await? {
-            return Err(FactorError::Moved);
-        }
-        self.mail_nudge();
-        self.look_again("factors that were reset").await;
-        Ok(true)
     }
 
     /// Makes a new set of recovery codes; those before are void.

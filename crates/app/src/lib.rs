@@ -54,6 +54,7 @@ pub mod providers;
 pub mod refresh;
 pub mod register;
 pub mod registration_hook;
+mod reset_factors;
 pub mod reset_password;
 pub mod revoked;
 pub mod rotate_keys;
