@@ -18,7 +18,7 @@ impl Provider {
         };
         match checked {
             Ok(()) => Check::ok(NAME, named("its discovery document and keys are there")),
-            Err(fault @ ProviderFault::Refused(_)) => {
+            Err(fault @ (ProviderFault::Refused(_) | ProviderFault::Misconfigured(_))) => {
                 let remedy = format!("Correct providers.{}; see docs/providers.md.", self.name());
                 Check::fault(NAME, named(&fault.to_string()), remedy)
             }

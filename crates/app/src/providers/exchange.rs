@@ -22,7 +22,7 @@ pub(super) struct Tokens {
 }
 
 const STRANGER: ProviderFault =
-    ProviderFault::Refused("the provider does not know us by this client_id and client_secret");
+    ProviderFault::Misconfigured("the provider does not know us by this client_id and client_secret");
 
 #[derive(Deserialize)]
 struct TokenAnswer {

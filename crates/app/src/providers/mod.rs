@@ -147,12 +147,15 @@ pub struct ProviderEmail {
     pub vouched: bool,
 }
 
-/// Why there is no identity. Neither carries a secret.
+/// Why there is no identity. None carries a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ProviderFault {
     /// What came back is wrong.
     #[error("{0}")]
     Refused(&'static str),
+    /// The provider does not know us: the operator's to mend.
+    #[error("the provider cannot be used: {0}")]
+    Misconfigured(&'static str),
     /// The provider is down or slow, or does not speak as it should.
     #[error("the provider cannot be used: {0}")]
     Unavailable(String),

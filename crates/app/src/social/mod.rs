@@ -86,6 +86,7 @@ impl From<ProviderFault> for SocialError {
     fn from(fault: ProviderFault) -> Self {
         match fault {
             ProviderFault::Refused(why) => Self::Refused(why),
+            ProviderFault::Misconfigured(why) => Self::ProviderUnavailable(why.into()),
             ProviderFault::Unavailable(why) => Self::ProviderUnavailable(why),
         }
     }

@@ -127,7 +127,7 @@ async fn both_ways_to_show_who_we_are_and_a_wrong_secret() {
             .await;
             let done = scene.sign_in().await;
             let unknown = "the provider does not know us by this client_id and client_secret";
-            let expected = secret.map_or(Ok("7"), |_| Err(ProviderFault::Refused(unknown)));
+            let expected = secret.map_or(Ok("7"), |_| Err(ProviderFault::Misconfigured(unknown)));
             assert_eq!(done.as_ref().map(|ada| ada.subject.as_str()).map_err(Clone::clone), expected);
         }
     }

@@ -330,7 +330,7 @@ async fn githubs_errors_are_answers_with_200() {
     assert_eq!(scene.redeem(None).await, Err(UNTAKEN));
     scene.redeems(GITHUB_TOKEN, 200, &json!({"error": "incorrect_client_credentials"}));
     let stranger = "the provider does not know us by this client_id and client_secret";
-    assert_eq!(scene.redeem(None).await, Err(ProviderFault::Refused(stranger)));
+    assert_eq!(scene.redeem(None).await, Err(ProviderFault::Misconfigured(stranger)));
 }
 
 #[tokio::test]

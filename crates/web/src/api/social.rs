@@ -148,7 +148,7 @@ pub(crate) fn refused(web: &Web, error: SocialError, back: bool) -> Failure {
         SocialError::Refused(why) => Failure::logged(Code::ProviderError, why),
         SocialError::Denied => provider_error("The provider did not let you sign in here. Start again."),
         SocialError::ProviderUnavailable(why) if back => {
-            tracing::debug!(error = %why, "a provider cannot be used");
+            tracing::warn!(error = %why, "a provider cannot be used");
             provider_error("The provider does not answer as it should. Start again in a moment.")
         }
         SocialError::ProviderUnavailable(why) => {
