@@ -209,6 +209,10 @@ impl Cx {
             Box::pin(async move { passkeys::note_use(tx, &noting).await })
         });
         if !noted.await.map_err(Fault::from)? {
+            let there = self.store.presented_passkey(answer.credential_id()).await.map_err(Fault::from)?;
+            if there.is_none() {
+                return Err(NotShown::Refused("no such passkey", Some(whose)));
+            }
             return Err(self.copied(found.id, whose, client).await);
         }
         Ok(ShownPasskey { user: found.user, methods: methods(shown.is_synced) })
