@@ -51,9 +51,11 @@ function onPress(form, work) {
 const showing = supported && document.getElementById("use-passkey");
 if (showing) {
   let waiting;
+  let began;
   /** Asks for a passkey; whatever waited for one so far gives up. */
   const show = async (mediation) => {
     waiting?.abort();
+    began = Date.now();
     const { signal } = (waiting = new AbortController());
     const { ceremony, publicKey } = await begin("/auth/passkeys/login/start");
     if (signal.aborted) return;
@@ -65,9 +67,12 @@ if (showing) {
 
   // What the browser offers in the field for the name. Nobody asked for it, so nobody is told when it fails.
   const offer = () => show("conditional").catch(() => {});
+  // What was begun a moment ago stays: somebody may be at the browser's own window.
+  const again = () => document.visibilityState === "visible" && Date.now() - began >= PATIENCE && offer();
   if ("offers" in showing.dataset && (await PublicKeyCredential.isConditionalMediationAvailable?.())) {
     offer();
-    setInterval(() => document.visibilityState === "visible" && offer(), PATIENCE);
+    setInterval(again, PATIENCE / 8);
+    document.addEventListener("visibilitychange", again);
   }
 }
 
