@@ -8,6 +8,7 @@
 //!    password goes to the old address.
 
 use portcullis_core::audit::EventKind;
+use portcullis_core::ids::SessionId;
 use portcullis_core::link::LinkPurpose;
 use portcullis_core::mail::Template;
 use portcullis_core::session::EndCause;
@@ -42,6 +43,7 @@ impl Cx {
         let (id, asked) = (link.facts.id, link.session);
         // Whatever proves the user may change as often as it likes: this one brings back what was.
         let undo = self.new_link(user.id.uuid(), LinkPurpose::UndoEmail, &user.email, 0);
+        let undo = Link { session: asked, ..undo };
         let mail = self.mail_with(Template::EmailChanged, &undo, Some(&user));
         let written = self
             .store
@@ -104,7 +106,9 @@ impl Cx {
                     // They may have made themselves known here by way of a provider. One that vouches for the address
                     // brings its owner in again.
                     identities::unlink_all(tx, user).await?;
-                    factors::remove_younger(tx, user, link.facts.id.uuid()).await?;
+                    // From the session on in which the change was asked for: they may have made one before it.
+                    let since = link.session.map_or(link.facts.id.uuid(), SessionId::uuid);
+                    factors::remove_younger(tx, user, since).await?;
                     mail_requests::put(tx, &reset, now).await?;
                     audit::append(tx, &event).await?;
                     revocations::append_all(tx, &ended, span).await?;

@@ -135,23 +135,29 @@ async fn they_go_with_their_user() {
 }
 
 #[tokio::test]
-async fn undoing_a_change_of_address_takes_those_away_that_came_after_it() {
+async fn undoing_a_change_of_address_takes_those_away_that_were_made_since_the_session_that_asked() {
     let app = TestApp::new(Backend::Sqlite).await;
     let mut ada = app.sign_up("ada").await;
-    let (mut before, mut after) = (SecurityKey::default(), SecurityKey::default());
-    register(&mut ada, &mut before, "before").await;
+    let mut keys = [SecurityKey::default(), SecurityKey::default(), SecurityKey::default()];
+    let [own, before, after] = &mut keys;
+    register(&mut ada, own, "own").await;
     app.clock.advance(Duration::from_millis(1));
+    let mut eve = sign_in(&app, own).await;
+    app.clock.advance(Duration::from_millis(1));
+    register(&mut eve, before, "before").await;
     let body = json!({"email": "eve@example.org", "current_password": PASSWORD});
-    private(&ada.patch("/auth/me", &body).await, 200);
+    private(&eve.patch("/auth/me", &body).await, 200);
     let link = mailed(&app, "eve@example.org").await;
     assert_eq!(app.anon().post("/auth/email/verify", &json!({"token": link})).await.status, 204);
     let undo = mailed(&app, "ada@example.org").await;
     app.clock.advance(Duration::from_millis(1));
-    let mut eve = sign_in(&app, &mut before).await;
-    register(&mut eve, &mut after, "after").await;
+    let mut eve = sign_in(&app, before).await;
+    register(&mut eve, after, "after").await;
     assert_eq!(app.anon().post("/auth/email/undo", &json!({"token": undo})).await.status, 204);
-    refused(&try_sign_in(&app, &mut after).await, 401, "invalid_credentials");
-    let ada = sign_in(&app, &mut before).await;
+    for theirs in [before, after] {
+        refused(&try_sign_in(&app, theirs).await, 401, "invalid_credentials");
+    }
+    let ada = sign_in(&app, own).await;
     assert_eq!(ada.get("/auth/passkeys").await.json["items"].as_array().unwrap().len(), 1);
 }
 
