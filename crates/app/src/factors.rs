@@ -379,18 +379,24 @@ impl Cx {
         let digests: Vec<_> = codes.iter().map(|code| code.digest(user.id)).collect();
         let mut event = self.factor_event(EventKind::RecoveryCodesMade, user.id, client);
         event.session = caller.session();
+        let mail = self.factor_mail(Template::RecoveryCodesMade, &user);
         let (id, epoch) = (user.id, user.credential_epoch);
         let written = self.store.write(move |tx| {
-            let (event, digests) = (event.clone(), digests.clone());
+            let (event, mail, digests) = (event.clone(), mail.clone(), digests.clone());
             Box::pin(async move {
                 if !recovery_codes::renew(tx, id, epoch, &digests).await? {
                     return Ok(false);
                 }
                 audit::append(tx, &event).await?;
+                outbox::enqueue(tx, &mail).await?;
                 Ok(true)
             })
         });
-        if written.await? { Ok(codes) } else { Err(FactorError::Moved) }
+        if !written.await? {
+            return Err(FactorError::Moved);
+        }
+        self.mail_nudge();
+        Ok(codes)
     }
 
     /// Asks for factors on a device again.

@@ -28,12 +28,16 @@ pub enum Template {
     ChangeEmailAttempt,
     /// Your address was changed; bring it back if that was not you. To the old address.
     EmailChanged,
+    /// Your address was changed once more: the link that undoes it went to the address before. To the one in between.
+    EmailChangedAgain,
     /// Your password was changed.
     PasswordChanged,
     /// A second factor was added to your account.
     FactorAdded,
     /// A second factor was removed from it.
     FactorRemoved,
+    /// Recovery codes were made that replace those before.
+    RecoveryCodesMade,
     /// You are invited to sign up.
     Invite,
     /// You are invited to an account.
@@ -58,7 +62,7 @@ pub enum Template {
 
 impl Template {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::VerifyEmail,
         Self::VerifyRegistration,
         Self::RegistrationAttempt,
@@ -66,9 +70,11 @@ impl Template {
         Self::ChangeEmail,
         Self::ChangeEmailAttempt,
         Self::EmailChanged,
+        Self::EmailChangedAgain,
         Self::PasswordChanged,
         Self::FactorAdded,
         Self::FactorRemoved,
+        Self::RecoveryCodesMade,
         Self::Invite,
         Self::AccountInvite,
         Self::ImpersonationStarted,
@@ -91,9 +97,11 @@ impl Template {
             Self::ChangeEmail => "change_email",
             Self::ChangeEmailAttempt => "change_email_attempt",
             Self::EmailChanged => "email_changed",
+            Self::EmailChangedAgain => "email_changed_again",
             Self::PasswordChanged => "password_changed",
             Self::FactorAdded => "factor_added",
             Self::FactorRemoved => "factor_removed",
+            Self::RecoveryCodesMade => "recovery_codes_made",
             Self::Invite => "invite",
             Self::AccountInvite => "account_invite",
             Self::ImpersonationStarted => "impersonation_started",
@@ -126,9 +134,11 @@ impl Template {
             Self::AccountDeletion => Some(LinkPurpose::KeepAccount),
             Self::RegistrationAttempt
             | Self::ChangeEmailAttempt
+            | Self::EmailChangedAgain
             | Self::PasswordChanged
             | Self::FactorAdded
             | Self::FactorRemoved
+            | Self::RecoveryCodesMade
             | Self::ImpersonationStarted
             | Self::ApiTokenLeaked
             | Self::IdentityLinked

@@ -104,9 +104,11 @@ impl EmailSettings {
     fn page(&self, template: Template) -> Option<String> {
         match template {
             Template::RegistrationAttempt
+            | Template::EmailChangedAgain
             | Template::PasswordChanged
             | Template::FactorAdded
             | Template::FactorRemoved
+            | Template::RecoveryCodesMade
             | Template::ApiTokenLeaked
             | Template::IdentityLinked
             | Template::IdentityUnlinked

@@ -414,9 +414,11 @@ pub fn example(template: Template) -> Map<String, Json> {
         | Template::ResetPassword
         | Template::ChangeEmail
         | Template::ChangeEmailAttempt
+        | Template::EmailChangedAgain
         | Template::PasswordChanged
         | Template::FactorAdded
         | Template::FactorRemoved
+        | Template::RecoveryCodesMade
         | Template::Test => &[],
     };
     let all = PARAMETERS.into_iter().map(|name| (name, "example"));
