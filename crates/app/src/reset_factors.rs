@@ -29,8 +29,10 @@ enum Round {
 }
 
 impl Cx {
-    /// Removes all factors of somebody who has lost them, for an administrator.
+    /// Removes all factors of somebody who has lost them, for an administrator who has signed in a moment ago: a session
+    /// that has shown no factor must not take away its own.
     pub async fn reset_factors_of(&self, user: UserId, caller: &Caller) -> Result<(), FactorError> {
+        self.require_fresh(caller).await?;
         let by = caller.asker().ok_or(FactorError::Moved)?;
         let user = self.store.user(user).await?.ok_or(FactorError::NotFound)?;
         if self.reset_factors(&user, Some(by)).await? { Ok(()) } else { Err(FactorError::NoFactor) }
