@@ -21,6 +21,7 @@ pub mod client;
 pub mod clients;
 pub mod cx;
 pub mod deletion;
+mod disown_address;
 pub mod doctor;
 pub mod factors;
 pub mod fault;

@@ -19,7 +19,7 @@ use portcullis_core::random;
 use portcullis_core::secret_token::SecretDigest;
 use portcullis_core::user::{Login, Username};
 use portcullis_core::validation::FieldError;
-use portcullis_store::links::{self, Link};
+use portcullis_store::links::Link;
 use portcullis_store::mail_requests::{self, Asker};
 use portcullis_store::pending::{self, Pending};
 use portcullis_store::users::{Credentials, NewUser};
@@ -176,18 +176,6 @@ impl Cx {
             Outcome::Right { .. } => Ok(kept),
             Outcome::Wrong(why) => Err(LinkError::WrongPassword(why)),
         }
-    }
-
-    /// Step 3.
-    pub async fn reject_registration(&self, token: &str, client: &Client) -> Result<(), LinkError> {
-        self.limit("email_verify", self.settings.rates.map(|rates| rates.email_verify), client).await?;
-        let link = self.link(token, &[LinkPurpose::Register]).await?.ok_or(LinkError::InvalidLink)?;
-        let (facts, now) = (link.facts, self.clock.now());
-        let gone = self.store.write(move |tx| {
-            let (id, pending) = (facts.id, facts.subject);
-            Box::pin(async move { Ok(links::spend(tx, id, now).await? && pending::take(tx, pending).await?) })
-        });
-        if gone.await.map_err(Fault::from)? { Ok(()) } else { Err(LinkError::InvalidLink) }
     }
 }
 

@@ -94,7 +94,8 @@ pub(crate) async fn verify(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// Say by the link of a registration that it was somebody else: it goes away.
+/// Say by a mailed link that it was somebody else who gave this address: the registration goes away; of a user whose
+/// address was not shown to be theirs, everything does by which somebody signs in.
 #[utoipa::path(post, path = paths::EMAIL_NOT_ME, tag = "auth", request_body = TokenRequest,
     responses((status = 204, description = "Gone")))]
 pub(crate) async fn not_me(
@@ -102,7 +103,7 @@ pub(crate) async fn not_me(
     ClientInfo(client): ClientInfo,
     JsonBody(request): JsonBody<TokenRequest>,
 ) -> Answer {
-    web.cx.reject_registration(&request.token, &client).await?;
+    web.cx.disown_address(&request.token, &client).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -1,5 +1,5 @@
-//! `/not-me`: rejects a registration with somebody else's address, or ends a sign-in that its user knows nothing of. Which,
-//! the link says.
+//! `/not-me`: rejects a registration with somebody else's address, shuts out who made a user with it, or ends a sign-in that
+//! its user knows nothing of. Which, the link says.
 
 use portcullis_app::new_device::PasswordReset;
 
@@ -18,6 +18,15 @@ const REGISTRATION: ButtonPage = ButtonPage {
     next: ("To the start", paths::HOME),
 };
 
+const USER: ButtonPage = ButtonPage {
+    title: "This was not me",
+    intro: "Somebody made an account with your address. Press the button, and they can sign in to it no more.",
+    button: "Shut them out",
+    done_title: "They are shut out",
+    done: "Nobody can sign in to the account with your address. If you want it, choose “Forgot password” where people sign in.",
+    next: ("To the start", paths::HOME),
+};
+
 const SIGN_IN: ButtonPage = ButtonPage {
     title: "This was not me",
     intro: "Somebody signed in to your account. Press the button, and that sign-in ends at once; a mail follows by which you set a new password. You stay signed in elsewhere until you do.",
@@ -30,7 +39,7 @@ const SIGN_IN: ButtonPage = ButtonPage {
 const fn what_follows(reset: PasswordReset) -> &'static str {
     match reset {
         PasswordReset::Mailed => {
-            "Whoever it was knows your password. A mail is on its way by which you set a new one: that signs everybody out, and revokes your API tokens."
+            "Whoever it was may know your password, so it is good no more. A mail is on its way by which you set a new one: that signs everybody out, and revokes your API tokens."
         }
         PasswordReset::NoPassword => {
             "You sign in without a password, so there is none to change: look after what you sign in with instead, your mailbox or your account elsewhere, and see on your account page where you are signed in."
@@ -49,8 +58,7 @@ pub(crate) async fn show(
     opened: Opened,
     QueryString(MailedQuery { token }): QueryString<MailedQuery>,
 ) -> PageAnswer {
-    let page = if opened.web.cx.is_of_sign_in(&token) { SIGN_IN } else { REGISTRATION };
-    page.shown(&opened).await
+    page(&opened, &token).shown(&opened).await
 }
 
 /// Uses the link.
@@ -64,10 +72,21 @@ pub(crate) async fn submit(
     Pressed(sent): Pressed<ButtonForm>,
 ) -> PageAnswer {
     let (cx, client) = (&opened.web.cx, &opened.client);
+    let page = page(&opened, &token);
     if cx.is_of_sign_in(&token) {
         let using = async { cx.disown_session(&token, client).await.map(what_follows) };
-        SIGN_IN.pressed_for(&opened, &sent, using).await
+        page.pressed_for(&opened, &sent, using).await
     } else {
-        REGISTRATION.pressed(&opened, &sent, cx.reject_registration(&token, client)).await
+        page.pressed(&opened, &sent, cx.disown_address(&token, client)).await
+    }
+}
+
+fn page(opened: &Opened, token: &str) -> ButtonPage {
+    if opened.web.cx.is_of_sign_in(token) {
+        SIGN_IN
+    } else if opened.web.cx.is_of_user(token) {
+        USER
+    } else {
+        REGISTRATION
     }
 }

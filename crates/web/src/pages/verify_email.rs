@@ -67,12 +67,17 @@ async fn verify(opened: &Opened, token: &str, sent: &VerifyForm) -> Answer {
 
 async fn form(opened: &Opened, token: &str, asks: bool) -> Result<Form, Failure> {
     let form = Form::new("Confirm your address", "Confirm", opened.csrf_token().await?);
-    let registers = PresentedLink::parse(token).is_some_and(|link| link.purpose == LinkPurpose::Register);
-    if !registers {
+    let purpose = PresentedLink::parse(token).map(|link| link.purpose);
+    let query = form_urlencoded::Serializer::new(String::new()).append_pair("token", token).finish();
+    let disowns = |form: Form| form.link("This was not me", format!("{}?{query}", paths::NOT_ME_PAGE));
+    if purpose == Some(LinkPurpose::VerifyEmail) {
+        let form = form.intro("Press the button if you made an account here with this address.");
+        return Ok(disowns(form));
+    }
+    if purpose != Some(LinkPurpose::Register) {
         return Ok(form.intro("Press the button to show that you got our mail."));
     }
-    let query = form_urlencoded::Serializer::new(String::new()).append_pair("token", token).finish();
-    let form = form.link("This was not me", format!("{}?{query}", paths::NOT_ME_PAGE));
+    let form = disowns(form);
     Ok(if asks {
         form.intro("To finish signing up, give the password that you chose.").field(Field::new(
             "password",

@@ -54,6 +54,21 @@ on_both! {
         assert!(open(&browser, "/not-me?token=pcl_x").await.reply.text().contains("Somebody signed up"));
     }
 
+    async fn somebody_else_made_an_account(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let eve = app.sign_up("ada").await;
+        let browser = app.browser();
+        assert_eq!(eve.post("/auth/email/send-verification", &json!({})).await.status, 202);
+        let token = mailed(&app, "ada@example.org").await;
+        let asked = open(&browser, &format!("/verify-email?token={token}")).await;
+        let link = format!("/not-me?token={token}");
+        assert!(asked.reply.text().contains(&link) && asked.reply.text().contains("This was not me"));
+        assert!(open(&browser, &link).await.reply.text().contains("Somebody made an account"));
+        assert_eq!(eve.get("/auth/me").await.status, 200, "looking does nothing");
+        Page::of(submit(&browser, &link, &[]).await, 200);
+        assert_eq!(eve.get("/auth/me").await.status, 401);
+    }
+
     async fn an_address_is_verified_and_changed_and_brought_back(backend: Backend) {
         let app = TestApp::new(backend).await;
         let ada = app.sign_up("ada").await;
