@@ -17,8 +17,8 @@ use portcullis_store::addresses::{self, ChangeEmail, Standing};
 use portcullis_store::links::Link;
 use portcullis_store::mail_requests::Asker;
 use portcullis_store::{
-    StoreError, api_tokens, audit, deletions, factors, identities, links, mail_requests, outbox, revocations,
-    sessions,
+    StoreError, api_tokens, audit, deletions, identities, intruder, links, mail_requests, outbox,
+    revocations, sessions,
 };
 
 use crate::client::Client;
@@ -45,11 +45,12 @@ impl Cx {
         let undo = self.new_link(user.id.uuid(), LinkPurpose::UndoEmail, &user.email, 0);
         let undo = Link { session: asked, ..undo };
         let mail = self.mail_with(Template::EmailChanged, &undo, Some(&user));
+        let again = self.mail_to(Template::EmailChangedAgain, &user.email, Some(&user));
         let written = self
             .store
             .write(move |tx| {
                 let (standing, event) = (standing.clone(), event.clone());
-                let (undo, mail) = (undo.clone(), mail.clone());
+                let (undo, mail, again) = (undo.clone(), mail.clone(), again.clone());
                 Box::pin(async move {
                     if !links::spend(tx, id, now).await? {
                         return Ok(Err(ChangeEmail::Moved));
@@ -60,10 +61,9 @@ impl Cx {
                     }
                     let ended =
                         sessions::end_all(tx, standing.user, asked, now, EndCause::EmailChanged).await?;
-                    // An address that was only held for a while is told nothing: its link would undo too little.
-                    if links::put_first(tx, &undo, now).await? {
-                        outbox::enqueue(tx, &mail).await?;
-                    }
+                    // An address that was only held for a while gets no link: it would undo too little.
+                    let first = links::put_first(tx, &undo, now).await?;
+                    outbox::enqueue(tx, if first { &mail } else { &again }).await?;
                     audit::append(tx, &event).await?;
                     revocations::append_all(tx, &ended, span).await?;
                     Ok(Ok(ended))
@@ -106,9 +106,9 @@ impl Cx {
                     // They may have made themselves known here by way of a provider. One that vouches for the address
                     // brings its owner in again.
                     identities::unlink_all(tx, user).await?;
-                    // From the session on in which the change was asked for: they may have made one before it.
+                    // From the session on in which the change was asked for: they may have made some of it before.
                     let since = link.session.map_or(link.facts.id.uuid(), SessionId::uuid);
-                    factors::remove_younger(tx, user, since).await?;
+                    ended.extend(intruder::forget_since(tx, user, since, now, EndCause::EmailChanged).await?);
                     mail_requests::put(tx, &reset, now).await?;
                     audit::append(tx, &event).await?;
                     revocations::append_all(tx, &ended, span).await?;

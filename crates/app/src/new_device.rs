@@ -6,9 +6,10 @@
 //!    time ever has no other device.
 //! 3. The link ends that session with its access tokens, wherever the user has got to meanwhile: with another password,
 //!    another address, signed out. It moves the credential epoch, so that the device is as strange as before, and what was
-//!    begun in the session (a new address, a link) comes to nothing.
-//! 4. A link to set a new password goes to the address that got the mail, if it is the user's still. Who took it away is
-//!    not mailed; the link that undoes that is in another mail. All other sessions end when that password is set.
+//!    begun in the session (a new address, a link) comes to nothing. What was made since to come back by goes with it.
+//! 4. The password goes, too, and a link to set a new one goes to the address that got the mail, if it is the user's still.
+//!    Who took it away is not mailed; the link that undoes that is in another mail. All other sessions end when that
+//!    password is set.
 
 use std::time::Duration;
 
@@ -19,11 +20,12 @@ use portcullis_core::link::{LinkPurpose, PresentedLink};
 use portcullis_core::mail::{Mail, Template};
 use portcullis_core::rate::Rate;
 use portcullis_core::session::EndCause;
+use portcullis_core::user::User;
 use portcullis_store::links::{self, Link};
 use portcullis_store::mail_requests::{self, Asker};
 use portcullis_store::sessions::{self, NewSession};
-use portcullis_store::users::{self, Credentials};
-use portcullis_store::{StoreError, Tx, audit, factors, outbox, revocations};
+use portcullis_store::ways_in::{self, WaysIn};
+use portcullis_store::{StoreError, Tx, audit, intruder, outbox, revocations, users};
 
 use crate::client::Client;
 use crate::cx::Cx;
@@ -62,7 +64,7 @@ impl Notice {
 pub enum PasswordReset {
     /// A mail by which a new one is set is on its way.
     Mailed,
-    /// There is none: whoever it was came in by other means.
+    /// There is none, but another way to sign in: whoever it was came in by that.
     NoPassword,
     /// Nothing is mailed: the address that was told of the sign-in is the user's no more.
     AddressChanged,
@@ -81,16 +83,21 @@ impl PasswordReset {
         }
     }
 
-    fn of(found: &Credentials, link: &Link) -> Self {
-        if found.user.disabled_at.is_some() {
-            Self::Disabled
-        } else if found.user.email.key() != link.email.key() {
-            Self::AddressChanged
-        } else if found.password_hash.is_none() {
-            Self::NoPassword
+    /// Why nothing can be mailed to the address of `link`.
+    fn withheld(user: &User, link: &Link) -> Option<Self> {
+        if user.disabled_at.is_some() {
+            Some(Self::Disabled)
+        } else if user.email.key() != link.email.key() {
+            Some(Self::AddressChanged)
         } else {
-            Self::Mailed
+            None
         }
+    }
+
+    /// Of a user who can be mailed. Without any way left to sign in they need the mail, too: they have asked twice.
+    const fn of(left: &WaysIn) -> Self {
+        let other = left.passkeys > 0 || !left.providers.is_empty();
+        if left.password || !other { Self::Mailed } else { Self::NoPassword }
     }
 }
 
@@ -159,10 +166,9 @@ impl Cx {
         self.limit("email_verify", self.settings.rates.map(|rates| rates.email_verify), client).await?;
         let link = self.link(token, &[LinkPurpose::NotMe]).await?.ok_or(LinkError::InvalidLink)?;
         let user = link.user.ok_or(LinkError::InvalidLink)?;
-        let found = self.store.credentials(user).await.map_err(Fault::from)?.ok_or(LinkError::InvalidLink)?;
-        let reset = PasswordReset::of(&found, &link);
-        let request = (reset == PasswordReset::Mailed)
-            .then(|| self.mail_request(LinkPurpose::ResetPassword, link.email.clone(), Asker::Anybody));
+        let found = self.store.user(user).await.map_err(Fault::from)?.ok_or(LinkError::InvalidLink)?;
+        let withheld = PasswordReset::withheld(&found, &link);
+        let request = self.mail_request(LinkPurpose::ResetPassword, link.email.clone(), Asker::Anybody);
         let span = self.span();
         let (id, session) = (link.facts.id, SessionId::from_uuid(link.facts.subject));
         let ended = Event { actor: Some(user), ..self.ended(session, EndCause::NotMe, client) };
@@ -176,23 +182,30 @@ impl Cx {
                     return Ok(None);
                 }
                 users::move_epoch(tx, user, span.now).await?;
-                // Whoever began the session may have made themselves another way in.
-                factors::remove_younger(tx, user, session.uuid()).await?;
                 audit::append(tx, &event).await?;
                 // Of whoever signed in twice the owner was told once: what came after from that device goes with it.
-                let gone = sessions::end_since(tx, user, session, span.now, EndCause::NotMe).await?;
+                let mut gone = sessions::end_since(tx, user, session, span.now, EndCause::NotMe).await?;
                 if gone.contains(&session.uuid()) {
                     audit::append(tx, &ended).await?;
                 }
-                if let Some(request) = &request {
-                    mail_requests::put(tx, request, span.now).await?;
+                gone.extend(
+                    intruder::forget_since(tx, user, session.uuid(), span.now, EndCause::NotMe).await?,
+                );
+                let reset = match withheld {
+                    Some(withheld) => withheld,
+                    None => PasswordReset::of(&ways_in::of(tx, user).await?),
+                };
+                if reset == PasswordReset::Mailed {
+                    // Whoever knows it would be back before the mail is read.
+                    users::forget_password(tx, user).await?;
+                    mail_requests::put(tx, &request, span.now).await?;
                 }
                 // The list comes last: whoever holds its lock waits for no row.
                 revocations::append_all(tx, &gone, span).await?;
-                Ok(Some(gone))
+                Ok(Some((gone, reset)))
             })
         });
-        let ended = written.await.map_err(Fault::from)?.ok_or(LinkError::InvalidLink)?;
+        let (ended, reset) = written.await.map_err(Fault::from)?.ok_or(LinkError::InvalidLink)?;
         self.revoke_here(&ended, span);
         Ok(reset)
     }

@@ -39,6 +39,7 @@ pub mod clients;
 pub mod deletions;
 pub mod factors;
 pub mod identities;
+pub mod intruder;
 pub mod invites;
 pub mod keys;
 pub mod limits;

@@ -52,6 +52,7 @@ const DISABLE: &str = "UPDATE users SET disabled_at = $2, credential_epoch = cre
     version = version + 1, updated_at = $2 WHERE id = $1 AND disabled_at IS NULL AND (role <> 'admin' \
     OR EXISTS (SELECT 1 FROM users AS o WHERE o.role = 'admin' AND o.id <> $1 AND o.disabled_at IS NULL))";
 const MAY_SIGN_IN: &str = "SELECT COUNT(*) FROM users WHERE id = $1 AND disabled_at IS NULL";
+const FORGET_PASSWORD: &str = "UPDATE users SET password_hash = NULL WHERE id = $1";
 const MOVE_EPOCH: &str = "UPDATE users SET credential_epoch = credential_epoch + 1, version = version + 1, \
     updated_at = $2 WHERE id = $1 AND disabled_at IS NULL";
 const MOVE_BOTS: &str = "UPDATE users SET credential_epoch = credential_epoch + 1 WHERE owner_id = $1";
@@ -379,6 +380,12 @@ pub async fn disable(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<Disabl
 /// Moves the epoch of a user who may sign in: devices are known no more, and links that go by it are not good.
 pub async fn move_epoch(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<(), StoreError> {
     affected!(tx, sqlx::query(MOVE_EPOCH).bind(user.uuid()).bind(now.micros()))?;
+    Ok(())
+}
+
+/// Takes a user's password away: they set another by a link. The epoch moves in the same transaction.
+pub async fn forget_password(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
+    affected!(tx, sqlx::query(FORGET_PASSWORD).bind(user.uuid()))?;
     Ok(())
 }
 

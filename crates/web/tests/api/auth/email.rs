@@ -4,7 +4,7 @@ use portcullis_testkit::{PASSWORD, TestApp};
 use serde_json::json;
 
 use crate::on_both;
-use crate::support::{claims_of, credentials, mailed, private, refused};
+use crate::support::{OTHER_PASSWORD, admin, claims_of, credentials, events, mailed, private, refused};
 
 on_both! {
     async fn an_address_is_verified(backend: Backend) {
@@ -19,6 +19,71 @@ on_both! {
         refused(&ada.post("/auth/email/send-verification", &json!({})).await, 409, "already_verified");
         let reply = app.anon().post("/auth/email/send-verification", &json!({"email": "ada@example.org"})).await;
         assert_eq!(reply.status, 202, "nobody else is told");
+    }
+
+    /// Had the owner of the address confirmed it, whatever they do by it later would be shared with the other one.
+    async fn who_made_a_user_with_the_address_of_another_is_shut_out_by_them(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let other = app.another(|_| {}).await;
+        let eve = app.sign_up("ada").await;
+        let token = eve.post("/auth/tokens", &json!({"name": "later"})).await.json["token"].clone();
+        assert_eq!(eve.post("/auth/email/send-verification", &json!({})).await.status, 202);
+        let link = json!({"token": mailed(&app, "ada@example.org").await});
+        let (here, there) = (app.anon(), other.anon());
+        let clicks = (0..8).map(|at| {
+            let by = if at % 2 == 0 { &here } else { &there };
+            by.post("/auth/email/not-me", &link)
+        });
+        let replies = futures_util::future::join_all(clicks).await;
+        assert_eq!(replies.iter().filter(|reply| reply.status == 204).count(), 1);
+        for lost in replies.iter().filter(|reply| reply.status != 204) {
+            refused(lost, 400, "invalid_link");
+        }
+        refused(&app.anon().post("/auth/email/verify", &link).await, 400, "invalid_link");
+        eve.at(&other).until_refused("/auth/me").await;
+        let bearer = format!("Bearer {}", token.as_str().unwrap());
+        app.anon().with_header("authorization", &bearer).until_refused("/auth/me").await;
+        refused(&app.anon().post("/auth/login", &credentials("ada", PASSWORD)).await, 401, "invalid_credentials");
+        let claimed = events(&app, "email.claimed").await;
+        assert_eq!((claimed.len(), &claimed[0]["user"]), (1, &json!(eve.user)));
+        // The owner has the address, and by it the user.
+        assert_eq!(app.anon().post("/auth/password/forgot", &json!({"email": "ada@example.org"})).await.status, 202);
+        let reset = json!({"token": mailed(&app, "ada@example.org").await, "new_password": OTHER_PASSWORD});
+        assert_eq!(app.anon().post("/auth/password/reset", &reset).await.status, 204);
+        private(&app.anon().post("/auth/login", &credentials("ada", OTHER_PASSWORD)).await, 200);
+    }
+
+    async fn whoever_has_shown_it_or_is_an_administrator_is_not_shut_out_by_it(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let ada = app.sign_up("ada").await;
+        let root = admin(&app, "root").await;
+        app.database.tamper("UPDATE users SET email_verified_at = NULL");
+        for (name, actor) in [("ada", &ada), ("root", &root)] {
+            assert_eq!(actor.post("/auth/email/send-verification", &json!({})).await.status, 202);
+            let link = json!({"token": mailed(&app, &format!("{name}@example.org")).await});
+            if name == "ada" {
+                app.database.tamper("UPDATE users SET email_verified_at = created_at WHERE role <> 'admin'");
+            }
+            refused(&app.anon().post("/auth/email/not-me", &link).await, 400, "invalid_link");
+            private(&actor.get("/auth/me").await, 200);
+        }
+    }
+
+    /// An address that was held in between is told that it is the user's no more; what undoes it all is in the first mail.
+    async fn a_change_that_follows_another_is_told_without_a_link(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let ada = app.sign_up("ada").await;
+        for new in ["two@example.org", "three@example.org"] {
+            private(&ada.patch("/auth/me", &json!({"email": new, "current_password": PASSWORD})).await, 200);
+            let link = json!({"token": mailed(&app, new).await});
+            assert_eq!(app.anon().post("/auth/email/verify", &link).await.status, 204);
+        }
+        app.deliver_mail().await;
+        let told = app.mails().await.pop().unwrap();
+        assert_eq!((told.to.as_str(), told.subject.as_str()), ("two@example.org", "Your e-mail address was changed again"));
+        assert!(told.token().is_none(), "{}", told.text);
+        let undo = json!({"token": mailed(&app, "ada@example.org").await});
+        assert_eq!(app.anon().post("/auth/email/undo", &undo).await.status, 204);
     }
 
     async fn where_it_is_off_nobody_verifies(backend: Backend) {

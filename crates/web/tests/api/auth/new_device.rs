@@ -163,18 +163,64 @@ on_both! {
         let ended = events(&app, "session.ended").await;
         assert_eq!((ended.len(), &ended[0]["detail"]["cause"]), (1, &json!("not_me")));
 
-        // Until there is another password it can happen again, and is told again: the device is as strange as before.
+        // Whoever knows the password is not back before its owner has read the mail.
         let mut body = credentials("ada", PASSWORD);
         body["device_token"] = json!(thief.device_token);
         let again = app.anon().with_header("user-agent", "Skiff/1").from_address("198.51.100.7");
-        private(&again.post("/auth/login", &body).await, 200);
-        assert_eq!(notices(&app).await.len(), 2);
+        refused(&again.post("/auth/login", &body).await, 401, "invalid_credentials");
 
         let reset = mailed(&app, "ada@example.org").await;
         let body = json!({"token": reset, "new_password": OTHER_PASSWORD});
         assert_eq!(app.anon().post("/auth/password/reset", &body).await.status, 204);
         refused(&ada.get("/auth/me").await, 401, "invalid_token");
         refused(&app.anon().post("/auth/login", &credentials("ada", PASSWORD)).await, 401, "invalid_credentials");
+        // And the device is as strange as before.
+        let mut body = credentials("ada", OTHER_PASSWORD);
+        body["device_token"] = json!(thief.device_token);
+        private(&again.post("/auth/login", &body).await, 200);
+        assert_eq!(notices(&app).await.len(), 2);
+    }
+
+    /// What is made in a session lives on without it: none of this does.
+    async fn what_was_made_since_to_come_back_by_goes_with_it(backend: Backend) {
+        let app = TestApp::new(backend).await;
+        let ada = app.sign_up("ada").await;
+        let bot = |name: &str| json!({"name": name});
+        let made = |reply: Reply, status: u16| {
+            private(&reply, status);
+            reply.json
+        };
+        let own = made(ada.post("/auth/tokens", &json!({"name": "own"})).await, 201);
+        let own_bot = made(ada.post("/auth/bots", &bot("own")).await, 201);
+        let own_bot_tokens = format!("/auth/bots/{}/tokens", own_bot["id"].as_str().unwrap());
+        let own_session = made(ada.post(&own_bot_tokens, &json!({})).await, 200);
+        app.clock.advance(Duration::from_secs(1));
+        let thief = intruder(&app).await;
+        app.clock.advance(Duration::from_secs(1));
+        let theirs = made(thief.post("/auth/tokens", &json!({"name": "theirs"})).await, 201);
+        let their_session = made(thief.post(&own_bot_tokens, &json!({})).await, 200);
+        let their_bot = made(thief.post("/auth/bots", &bot("theirs")).await, 201);
+        let path = format!("/auth/bots/{}/tokens", their_bot["id"].as_str().unwrap());
+        let their_bot_session = made(thief.post(&path, &json!({})).await, 200);
+        let account = thief.get("/auth/accounts").await.json["items"][0]["id"].as_str().unwrap().to_owned();
+        let invites = format!("/auth/accounts/{account}/invites");
+        let invite = made(thief.post(&invites, &json!({"email": "bob@example.org"})).await, 201);
+
+        disowned(&disown(&app.anon(), &notice(&app).await).await, "mailed");
+
+        let me = async |token: &Value| {
+            let bearer = format!("Bearer {}", token.as_str().unwrap());
+            app.anon().with_header("authorization", &bearer).get("/auth/me").await.status
+        };
+        for gone in [&theirs["token"], &their_session["access_token"], &their_bot_session["access_token"]] {
+            assert_eq!(me(gone).await, 401);
+        }
+        for stays in [&own["token"], &own_session["access_token"]] {
+            assert_eq!(me(stays).await, 200);
+        }
+        let bob = app.sign_up("bob").await;
+        let accept = json!({"code": invite["code"]});
+        refused(&bob.post("/auth/invites/accept", &accept).await, 400, "invalid_invite");
     }
 
     /// The owner is told of the first sign-in from a device alone.
@@ -189,9 +235,6 @@ on_both! {
         disowned(&disown(&app.anon(), &notice(&app).await).await, "mailed");
         refused(&second.get("/auth/me").await, 401, "invalid_token");
         private(&ada.get("/auth/me").await, 200);
-        // And the device is a strange one again.
-        intruder(&app).await;
-        assert_eq!(notices(&app).await.len(), 2);
     }
 
     /// A change of address that the intruder asked for comes to nothing.
@@ -231,7 +274,7 @@ on_both! {
 
     /// Whoever took the account has changed what they could first.
     async fn it_is_good_whatever_has_changed_meanwhile(backend: Backend) {
-        for what in ["signed out", "password", "address", "no password", "disabled"] {
+        for what in ["signed out", "password", "address", "no password", "no way in", "disabled"] {
             let app = TestApp::new(backend).await;
             let ada = app.sign_up("ada").await;
             let thief = intruder(&app).await;
@@ -255,7 +298,16 @@ on_both! {
                 }
                 "no password" => {
                     app.database.tamper("UPDATE users SET password_hash = NULL");
+                    app.database.tamper(
+                        "INSERT INTO identities (id, provider, subject, user_id, created_at) \
+                         SELECT id, 'example', '7', id, created_at FROM users",
+                    );
                     "no_password"
+                }
+                // Another such link was used before.
+                "no way in" => {
+                    app.database.tamper("UPDATE users SET password_hash = NULL");
+                    "mailed"
                 }
                 _ => {
                     assert!(app.cx.disable_user(user_id(&ada)).await.unwrap());

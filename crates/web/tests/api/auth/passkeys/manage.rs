@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{register, sign_in, try_sign_in};
 use crate::on_both;
-use crate::support::{credentials, events, made, mailed, private, refused};
+use crate::support::{OTHER_PASSWORD, credentials, events, made, mailed, private, refused};
 
 fn path(passkey: &Value) -> String {
     format!("/auth/passkeys/{}", passkey["id"].as_str().unwrap())
@@ -176,5 +176,7 @@ async fn a_session_that_was_not_the_users_takes_those_away_that_were_made_since(
     private(&app.anon().post("/auth/sessions/not-me", &json!({"token": notice})).await, 200);
     refused(&try_sign_in(&app, &mut theirs).await, 401, "invalid_credentials");
     // And no factor is owed that only they could show.
-    private(&app.sign_in("ada").await.get("/auth/me").await, 200);
+    let reset = json!({"token": mailed(&app, "ada@example.org").await, "new_password": OTHER_PASSWORD});
+    assert_eq!(app.anon().post("/auth/password/reset", &reset).await.status, 204);
+    private(&app.anon().post("/auth/login", &credentials("ada", OTHER_PASSWORD)).await, 200);
 }
