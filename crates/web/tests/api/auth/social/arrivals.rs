@@ -104,8 +104,10 @@ on_both! {
         let id: UserId = bot.json["id"].as_str().unwrap().parse().unwrap();
         let address = app.cx.store.user(id).await.unwrap().unwrap().email.as_str().to_owned();
         let person = fake.person("bot-there", &address, true);
-        let reply = bring(&app.anon(), &fake, &person).await;
-        assert!(matches!(reply.outcome(), (409, "link_required") | (400, "provider_error")), "{}", reply.text());
+        refused(&bring(&app.anon(), &fake, &person).await, 409, "link_required");
+        let failed = events(&app, "login.failed").await;
+        assert_eq!((&failed[0]["user"], &failed[0]["detail"]["reason"]), (&bot.json["id"], &json!("link required")));
+        assert!(app.cx.store.identities(id).await.unwrap().is_empty());
     }
 
     async fn of_plain_oauth_as_of_openid(backend: Backend) {
