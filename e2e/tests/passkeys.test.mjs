@@ -2,12 +2,14 @@
 
 import assert from "node:assert/strict";
 import { addAuthenticator } from "../support/authenticator.mjs";
+import { moveClock, moveClocks } from "../support/clock.mjs";
 import { stage } from "../support/stage.mjs";
 import { newEmail, PASSWORD } from "../support/tab.mjs";
 
 const here = stage();
 const at = (path) => here.world.auth + path;
 const NAMES = ".sessions li strong";
+const START = "/auth/passkeys/login/start";
 
 async function send(page, fields) {
   for (const [name, value] of Object.entries(fields)) await page.fill(`[name=${name}]`, value);
@@ -168,7 +170,7 @@ here.scene("a page of another origin: by itself, and with an answer that it pass
   await stolen.add(credential);
   // Another port of the same host: the browser lets it ask for the same relying party.
   await evil.goto(here.world.page);
-  const begun = await (await context.request.post(at("/auth/passkeys/login/start"))).json();
+  const begun = await (await context.request.post(at(START))).json();
   const answer = await evil.evaluate(async ({ publicKey }) => {
     const options = PublicKeyCredential.parseRequestOptionsFromJSON(publicKey);
     return (await navigator.credentials.get({ publicKey: options })).toJSON();
@@ -188,7 +190,7 @@ here.scene("a page of another origin: by itself, and with an answer that it pass
 here.scene("an answer that was used, and one for another ceremony", async (context) => {
   const { page } = await newcomer(context);
   await add(page, "one");
-  const begin = async () => (await context.request.post(at("/auth/passkeys/login/start"))).json();
+  const begin = async () => (await context.request.post(at(START))).json();
   const answered = (begun) =>
     page.evaluate(async ({ publicKey }) => {
       const options = PublicKeyCredential.parseRequestOptionsFromJSON(publicKey);
@@ -203,6 +205,90 @@ here.scene("an answer that was used, and one for another ceremony", async (conte
   assert.deepEqual(await finish(two.ceremony, credential), [401, "invalid_credentials"]);
   assert.deepEqual(await finish(one.ceremony, credential), [200, undefined]);
   assert.deepEqual(await finish(one.ceremony, credential), [400, "passkey_refused"]);
+});
+
+here.scene("another user's credential is refused as the second factor", async (context) => {
+  await withoutOffers(context);
+  const { page, email, authenticator } = await newcomer(context);
+  await add(page, "one");
+  const [own] = await authenticator.credentials();
+  const elsewhere = await here.browser.newPerson();
+  const other = await newcomer(elsewhere);
+  await add(other.page, "one");
+  const [foreign] = await other.authenticator.credentials();
+  await elsewhere.close();
+  await signOut(page);
+  // Somebody who knows the password, with a device of their own.
+  const hold = async (credential) => {
+    await authenticator.forget();
+    await authenticator.add(credential);
+  };
+  await hold(foreign);
+  await toSignIn(page);
+  await send(page, { email, password: PASSWORD });
+  await page.waitForURL(at("/sign-in/factor?return_to=%2Faccount"));
+  await page.waitForSelector("#use-passkey:not([hidden])");
+  await page.click("#passkey");
+  await page.waitForSelector('#message[data-code="wrong_code"]');
+
+  // A browser that is told whose passkeys are meant has none; one that does not listen is refused by the server.
+  const post = async (path, data) => {
+    const reply = await context.request.post(at(path), { data });
+    return { status: reply.status(), ...(await reply.json()) };
+  };
+  const { challenge } = await post("/auth/login", { email, password: PASSWORD, delivery: "body" });
+  const { ceremony, publicKey } = await post(START, { challenge });
+  assert.equal(publicKey.allowCredentials.length, 1);
+  const answered = (options) =>
+    page.evaluate(async (json) => {
+      const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(json);
+      return navigator.credentials.get({ publicKey }).then((credential) => credential.toJSON(), (error) => error.name);
+    }, options);
+  assert.equal(await answered(publicKey), "NotAllowedError");
+  const factor = { challenge, method: "passkey", ceremony, delivery: "body" };
+  const credential = await answered({ ...publicKey, allowCredentials: [] });
+  const refused = await post("/auth/login/factor", { ...factor, credential });
+  assert.deepEqual([refused.status, refused.code], [403, "wrong_code"]);
+
+  // By now nobody is signed in; whose it is still comes in.
+  await page.goto(at("/account"));
+  await page.waitForURL(at("/sign-in?return_to=%2Faccount"));
+  await hold(own);
+  await send(page, { email, password: PASSWORD });
+  await page.waitForURL(at("/sign-in/factor?return_to=%2Faccount"));
+  await page.waitForSelector("#use-passkey:not([hidden])");
+  await page.click("#passkey");
+  await page.waitForURL(at("/account"));
+  assert.equal(await whoIs(page), email);
+});
+
+here.scene("a page that wakes begins its offer anew, if that is old", async (context) => {
+  await moveClocks(context);
+  const { page, email, authenticator } = await newcomer(context);
+  await add(page, "phone");
+  const [credential] = await authenticator.credentials();
+  await signOut(page);
+  // There is nothing to take yet: the offer waits.
+  await authenticator.forget();
+  let begun = 0;
+  page.on("request", (request) => (begun += request.url().endsWith(START) ? 1 : 0));
+  const started = () => page.waitForResponse((answer) => answer.url().endsWith(START));
+  const wakes = async (milliseconds) => {
+    await moveClock(page, milliseconds);
+    await page.evaluate(() => void document.dispatchEvent(new Event("visibilitychange")));
+  };
+  await Promise.all([started(), page.goto(at("/sign-in?return_to=/account"))]);
+  // Somebody may be at the browser's own window.
+  await wakes(0);
+  await wakes(3 * 60_000);
+  assert.equal(begun, 1);
+  await Promise.all([started(), wakes(60_000)]);
+  assert.equal(begun, 2);
+  // What is offered then is good.
+  await authenticator.add(credential);
+  await wakes(4 * 60_000);
+  await page.waitForURL(at("/account"));
+  assert.equal(await whoIs(page), email);
 });
 
 here.scene("a second factor beside the password, and to show once more who it is", async (context) => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use portcullis_core::time::Clock as _;
 use portcullis_core::user::Role;
-use portcullis_testkit::{Actor, Authenticator, Backend, PASSWORD};
+use portcullis_testkit::{Actor, Authenticator, Backend, PASSWORD, SecurityKey};
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
@@ -109,6 +109,27 @@ async fn a_factor_is_set_up_and_a_sign_in_renewed_through_it() {
     assert_eq!(reply.json["recovery_codes"].as_array().map(Vec::len), Some(10));
     assert_eq!(browser.get("/auth/factors").await.json["items"][0]["kind"], "totp");
     assert_eq!(browser.get("/").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_passkey_is_added_through_it_and_the_browser_stays_signed_in() {
+    let house = House::new().await;
+    let browser = house.signed_in("ada").await.with_csrf().await;
+    let stolen = browser.with_cookies(browser.cookies());
+    let begun = browser.post("/auth/passkeys/register/start", &Value::Null).await;
+    assert_eq!(begun.status, 200, "{}", begun.text());
+    let credential = SecurityKey::default().create(&begun.json["publicKey"]);
+    let made = json!({"ceremony": begun.json["ceremony"], "credential": credential, "name": "laptop"});
+    let reply = browser.post("/auth/passkeys/register/finish", &made).await;
+    assert_eq!((reply.status, reply.sets_cookies()), (201, true), "{}", reply.text());
+    assert!(!reply.text().contains("token\""), "{}", reply.text());
+    // At once, for who has a copy of what was before: nothing is left of that.
+    let thief = stolen.get("/").await;
+    assert_eq!((thief.app_saw("x-auth-user"), thief.sets_cookies()), (None, false), "{}", thief.text());
+    assert_eq!(browser.get("/auth/passkeys").await.json["items"][0]["name"], "laptop");
+    house.expire_access_tokens();
+    assert_eq!(browser.get("/auth/me").await.status, 200, "the new refresh token is in the cookies");
+    stolen.get("/auth/me").await.refused(401, "invalid_token");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::support::{LIFE, create, execute, judged, make_session, make_user, new_session, number};
 
-async fn make_admin(t: &TestStore, name: &str) -> User {
+pub(crate) async fn make_admin(t: &TestStore, name: &str) -> User {
     let admin = make_user(t, name).await;
     set_role(t, admin.id, "admin").await.expect("committed");
     t.store.user(admin.id).await.expect("read").expect("there")
@@ -29,7 +29,7 @@ async fn set_role(t: &TestStore, user: UserId, role: &str) -> Result<Vec<Uuid>, 
 }
 
 /// Acting as `user`, not begun yet.
-fn acting(t: &TestStore, admin: &User, session: &NewSession, user: &User) -> NewSession {
+pub(crate) fn acting(t: &TestStore, admin: &User, session: &NewSession, user: &User) -> NewSession {
     let acting = Acting { actor: admin.id, mode: ActingMode::Read };
     NewSession { acting: Some(ActingFrom { acting, session: session.id }), ..new_session(t, user) }
 }
@@ -49,7 +49,7 @@ async fn is_refused(store: &Store, new: &NewSession) -> bool {
     create(store, new).await.expect("answered, not an error").is_none()
 }
 
-async fn ended(t: &TestStore, session: &NewSession) -> Option<EndCause> {
+pub(crate) async fn ended(t: &TestStore, session: &NewSession) -> Option<EndCause> {
     match judged(t, session.id).await.chain.state {
         SessionState::Live => None,
         SessionState::Ended { cause, .. } => Some(cause),

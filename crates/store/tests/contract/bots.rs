@@ -24,14 +24,14 @@ async fn insert(store: &Store, new: &NewBot) -> Made {
     commit!(store, [new] tx => bots::insert(tx, &new)).expect("answered, not an error")
 }
 
-async fn make_bot(t: &TestStore, owner: &User) -> User {
+pub(crate) async fn make_bot(t: &TestStore, owner: &User) -> User {
     let new = new_bot(t, owner).await;
     assert_eq!(insert(&t.store, &new).await, Made::Done);
     t.store.bot(new.id, owner.id).await.expect("read").expect("made just now")
 }
 
 /// A session of `bot` that its owner starts from a session of theirs.
-async fn bot_session(t: &TestStore, bot: &User, owner: &User) -> NewSession {
+pub(crate) async fn bot_session(t: &TestStore, bot: &User, owner: &User) -> NewSession {
     let session = make_session(t, owner).await.0.id;
     let acting = Acting { actor: owner.id, mode: ActingMode::Bot };
     NewSession { acting: Some(ActingFrom { acting, session }), ..new_session(t, bot) }

@@ -16,6 +16,7 @@ mod chain;
 mod clients;
 mod credentials;
 mod deletions;
+mod disowned;
 mod factors;
 mod follow;
 mod identities;

@@ -19,6 +19,7 @@ mod tokens;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use portcullis_app::providers::{
@@ -165,6 +166,8 @@ struct State {
     broken: HashMap<Endpoint, Breakage>,
     says_iss: bool,
     email_apart: bool,
+    /// How long people have been signed in there, as it says; `None`: it does not say.
+    signed_in_for: Option<Duration>,
     asked: HashMap<Endpoint, usize>,
     counter: u64,
 }
@@ -198,6 +201,7 @@ impl FakeIdp {
                 broken: HashMap::new(),
                 says_iss: true,
                 email_apart: false,
+                signed_in_for: Some(Duration::from_secs(10)),
                 asked: HashMap::new(),
                 counter: 0,
             }),
@@ -304,6 +308,11 @@ impl FakeIdp {
     /// Whether addresses are in its profiles alone, and not in its ID tokens.
     pub fn keep_email_apart(&self, apart: bool) {
         self.state().email_apart = apart;
+    }
+
+    /// Since when people are signed in there, as its ID tokens say from now on (`auth_time`); `None`: they do not.
+    pub fn say_signed_in(&self, ago: impl Into<Option<Duration>>) {
+        self.state().signed_in_for = ago.into();
     }
 
     /// How often somebody has asked for it.

@@ -59,12 +59,14 @@ impl State {
             "azp": CLIENT_ID,
             "iat": now,
             "exp": now + 300,
-            "auth_time": now - 10,
             "nonce": grant.nonce,
             "at_hash": self.hash(access_token),
             "name": grant.person.name,
             "locale": "de",
         });
+        if let Some(ago) = self.signed_in_for {
+            claims["auth_time"] = json!(now - i64::try_from(ago.as_secs()).expect("not that long"));
+        }
         if let Some((email, verified)) = grant.person.email.as_ref().filter(|_| !self.email_apart) {
             claims["email"] = json!(email);
             claims["email_verified"] = json!(verified);

@@ -3,6 +3,7 @@ mod bots;
 mod config;
 mod deletion;
 mod email;
+mod every_way;
 mod export;
 pub(crate) mod factors;
 mod impersonation;

@@ -8,7 +8,7 @@ mod required;
 mod server_key;
 mod set_up;
 mod step_up;
-mod trusted;
+pub(crate) mod trusted;
 mod ways;
 
 use std::time::Duration;

@@ -10,7 +10,7 @@ use crate::on_both;
 use crate::support::{OTHER_PASSWORD, claims_of, credentials, private, refused};
 
 /// Signs in with the factor, and wants the device to be trusted.
-async fn trust(app: &TestApp, phone: &Phone) -> Actor {
+pub(crate) async fn trust(app: &TestApp, phone: &Phone) -> Actor {
     let mut device = app.anon();
     let challenge = challenge(&device, "ada").await;
     let code = phone.next(app);
@@ -22,7 +22,7 @@ async fn trust(app: &TestApp, phone: &Phone) -> Actor {
 }
 
 /// The password alone, on a device.
-async fn again(device: &Actor, password: &str) -> Reply {
+pub(crate) async fn again(device: &Actor, password: &str) -> Reply {
     let mut body = credentials("ada", password);
     body["device_token"] = device.device_token.clone().into();
     device.post("/auth/login", &body).await

@@ -5,7 +5,7 @@ mod login;
 mod manage;
 mod nodes;
 mod register;
-mod second;
+pub(crate) mod second;
 
 use portcullis_testkit::{Actor, Reply, SecurityKey, TestApp};
 use serde_json::{Value, json};

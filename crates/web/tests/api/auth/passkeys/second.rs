@@ -13,7 +13,7 @@ use crate::on_both;
 use crate::support::{claims_of, credentials, events, invalid, private, refused};
 
 /// The challenge of `name`, whose password was right.
-async fn owing(app: &TestApp, name: &str) -> Value {
+pub(crate) async fn owing(app: &TestApp, name: &str) -> Value {
     let reply = app.anon().post("/auth/login", &credentials(name, PASSWORD)).await;
     refused(&reply, 403, "second_factor_required");
     assert_eq!(reply.json["methods"], json!(["passkey", "recovery_code"]));
@@ -21,7 +21,7 @@ async fn owing(app: &TestApp, name: &str) -> Value {
 }
 
 /// What ends the second half, by a ceremony that begins with `start`.
-async fn second_half(
+pub(crate) async fn second_half(
     app: &TestApp,
     authenticator: &mut SecurityKey,
     challenge: &Value,

@@ -6,17 +6,22 @@ use serde_json::json;
 
 use super::{ada, arrived, back, bring, identities_of, sent, sign_in, stays_out, world};
 use crate::on_both;
-use crate::support::{events, made, mailed, private, refused, user_id};
+use crate::support::{admin, events, made, mailed, private, refused, user_id};
 
 /// `ada@example.org`, who has shown that the address is theirs.
 async fn verified(app: &TestApp) -> Actor {
     let ada = app.sign_up("ada").await;
+    shows_address(app, &ada).await;
+    ada
+}
+
+/// Opens the mailed link that says so.
+async fn shows_address(app: &TestApp, ada: &Actor) {
     let reply = ada.post("/auth/email/send-verification", &json!({})).await;
     assert_eq!(reply.status, 202, "{}", reply.text());
     let token = mailed(app, "ada@example.org").await;
     assert_eq!(app.anon().post("/auth/email/verify", &json!({"token": token})).await.status, 204);
     app.mailer.forget();
-    ada
 }
 
 async fn comes(app: &TestApp, fake: &FakeIdp, subject: &str, email: &str, vouched: bool) -> UserId {
@@ -97,6 +102,23 @@ on_both! {
         }
     }
 
+    /// No provider's word hands an installation over.
+    async fn an_administrator_is_joined_only_by_an_address_they_have_shown(backend: Backend) {
+        let (app, fake) = world(backend).await;
+        let root = admin(&app, "ada").await;
+        assert_eq!(root.get("/auth/me").await.json["email_verified"], false);
+        refused(&bring(&app.anon(), &fake, &ada(&fake)).await, 409, "link_required");
+        let browser = app.browser();
+        stays_out(sign_in(&browser, &fake, &ada(&fake)).await, &browser, 409, "link_required");
+        let failed = events(&app, "login.failed").await;
+        assert_eq!((&failed[0]["user"], &failed[0]["detail"]["reason"]), (&json!(root.user), &json!("link required")));
+        // All is as it was.
+        assert!(identities_of(&root).await.is_empty());
+        private(&app.sign_in("ada").await.get("/auth/me").await, 200);
+        shows_address(&app, &root).await;
+        assert_eq!(arrived(&app, &fake, &ada(&fake)).await.user, root.user);
+    }
+
     async fn a_bot_s_address_is_nobody_s(backend: Backend) {
         let (app, fake) = world(backend).await;
         let ada = app.sign_up("ada").await;
@@ -104,8 +126,10 @@ on_both! {
         let id: UserId = bot.json["id"].as_str().unwrap().parse().unwrap();
         let address = app.cx.store.user(id).await.unwrap().unwrap().email.as_str().to_owned();
         let person = fake.person("bot-there", &address, true);
-        let reply = bring(&app.anon(), &fake, &person).await;
-        assert!(matches!(reply.outcome(), (409, "link_required") | (400, "provider_error")), "{}", reply.text());
+        refused(&bring(&app.anon(), &fake, &person).await, 409, "link_required");
+        let failed = events(&app, "login.failed").await;
+        assert_eq!((&failed[0]["user"], &failed[0]["detail"]["reason"]), (&bot.json["id"], &json!("link required")));
+        assert!(app.cx.store.identities(id).await.unwrap().is_empty());
     }
 
     async fn of_plain_oauth_as_of_openid(backend: Backend) {

@@ -1,5 +1,6 @@
 //! Signing in by way of other providers, and being known there.
 
+mod anew;
 mod apps;
 mod arrivals;
 mod legacy;

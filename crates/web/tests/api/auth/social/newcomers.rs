@@ -4,7 +4,7 @@ use portcullis_core::registration::{Domain, Mode};
 use portcullis_testkit::Backend;
 use serde_json::json;
 
-use super::{ada, another, back, bring, identities_of, sent, sign_in, stays_out, world, world_with};
+use super::{ada, another, arrived, back, bring, identities_of, sent, sign_in, stays_out, world, world_with};
 use crate::auth::invites::{by_invite, invite};
 use crate::on_both;
 use crate::pages::{open, sent_on, submit};
@@ -20,6 +20,20 @@ on_both! {
         let user = made(&app, "ada", |_| {}).await;
         app.import_identity("acme", "ada-there", user.id).await;
         sent_on(&sign_in(&browser, &fake, &ada(&fake)).await, "/account");
+    }
+
+    /// Whoever could not register learns nothing of who has.
+    async fn where_it_is_closed_a_taken_address_is_refused_like_a_free_one(backend: Backend) {
+        let (app, fake) = world_with(backend, |setup| setup.settings.registration.mode = Mode::Closed).await;
+        made(&app, "bob", |_| {}).await;
+        let free = bring(&app.anon(), &fake, &fake.person("ada-there", "ada@example.org", false)).await;
+        let taken = bring(&app.anon(), &fake, &fake.person("bob-there", "bob@example.org", false)).await;
+        refused(&free, 403, "registration_closed");
+        assert_eq!((taken.status, &taken.body), (free.status, &free.body));
+        assert_eq!(app.cx.store.count_users().await.unwrap(), 1);
+        // Its owner is a user already, and nobody new.
+        let owner = arrived(&app, &fake, &fake.person("bob-there", "bob@example.org", true)).await;
+        assert_eq!((identities_of(&owner).await.len(), app.cx.store.count_users().await.unwrap()), (1, 1));
     }
 
     async fn by_invite(backend: Backend) {

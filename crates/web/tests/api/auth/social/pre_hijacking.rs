@@ -23,6 +23,16 @@ async fn recovers(app: &TestApp) -> Actor {
     owner
 }
 
+/// Whoever goes on as a bot of `owner`.
+async fn as_bot_of(app: &TestApp, owner: &Actor) -> Actor {
+    let bot = owner.post("/auth/bots", &json!({"name": "helper"})).await;
+    let path = format!("/auth/bots/{}/tokens", bot.json["id"].as_str().expect("made"));
+    let mut as_bot = app.anon();
+    as_bot.take_tokens(&owner.post(&path, &json!({})).await);
+    private(&as_bot.get("/auth/me").await, 200);
+    as_bot
+}
+
 /// Who eve is at the provider.
 fn eve(fake: &FakeIdp) -> portcullis_testkit::Person {
     fake.person("eve-there", "eve@example.org", true)
@@ -54,10 +64,7 @@ on_both! {
         let mut eve = app.sign_up("ada").await;
         let token = api_token(&eve, &json!({"name": "for later"})).await;
         let script = app.anon().bearing(token["token"].as_str());
-        let bot = eve.post("/auth/bots", &json!({"name": "helper"})).await.json["id"].as_str().unwrap().to_owned();
-        let as_bot = eve.post(&format!("/auth/bots/{bot}/tokens"), &json!({})).await;
-        let mut as_bot_again = app.anon();
-        as_bot_again.take_tokens(&as_bot);
+        let mut as_bot_again = as_bot_of(&app, &eve).await;
         for hand in [&eve, &script, &as_bot_again] {
             private(&hand.get("/auth/me").await, 200);
         }
@@ -72,8 +79,12 @@ on_both! {
         // The same where the owner comes by a mailed link.
         let (app, _fake) = world(backend).await;
         let eve = app.sign_up("ada").await;
+        let mut as_bot_again = as_bot_of(&app, &eve).await;
         recovers(&app).await;
-        eve.until_refused("/auth/me").await;
+        for hand in [&eve, &as_bot_again] {
+            hand.until_refused("/auth/me").await;
+        }
+        refused(&as_bot_again.refresh().await, 401, "refresh_revoked");
     }
 
     /// Eve registers the address and links an identity of her own.

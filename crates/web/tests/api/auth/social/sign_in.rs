@@ -1,7 +1,5 @@
 //! After a sign-in by way of a provider everything is as after any other.
 
-use std::time::Duration;
-
 use portcullis_testkit::Backend;
 use serde_json::{Value, json};
 
@@ -13,20 +11,6 @@ use crate::pages::{Page, sent_on};
 use crate::support::{claims, claims_of, events, invalid, made, private, refused, user_id};
 
 on_both! {
-    /// 004: the tokens were answered, and the first refresh was 401, for nobody had stored them.
-    async fn the_first_refresh_works_and_replay_rules_hold(backend: Backend) {
-        let (app, fake) = world(backend).await;
-        let mut user = arrived(&app, &fake, &ada(&fake)).await;
-        let first = user.refresh_token.clone().unwrap();
-        private(&user.refresh().await, 200);
-        // A lost response: the same successor.
-        let again = user.refresh_with(&first).await;
-        assert_eq!(again.json["refresh_token"].as_str(), user.refresh_token.as_deref());
-        app.clock.advance(Duration::from_mins(2));
-        refused(&user.refresh_with(&first).await, 401, "refresh_reused");
-        user.until_refused("/auth/me").await;
-    }
-
     async fn tokens_sessions_amr_and_audit_say_so(backend: Backend) {
         let (app, fake) = world(backend).await;
         let user = arrived(&app, &fake, &ada(&fake)).await;

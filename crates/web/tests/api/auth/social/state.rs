@@ -31,11 +31,20 @@ on_both! {
             state.clone_into(&mut wrong.state);
             stays_out(back(&browser, "acme", &wrong).await, &browser, 400, "provider_error");
         }
+        // The same browser, which has kept its cookie, and a code that nobody has used yet.
+        let before = browser.copied();
         sent_on(&back(&browser, "acme", &returned).await, "/account");
-        // The browser goes somewhere anew, so that it has the cookie again.
-        let fresh = app.browser();
-        sent(&fresh, "/auth/oauth/acme/start").await;
-        stays_out(back(&fresh, "acme", &returned).await, &fresh, 400, "provider_error");
+        let again = fake.authorize(&url, &ada(&fake));
+        assert_eq!((&again.state, again.code == returned.code), (&returned.state, false));
+        stays_out(back(&before, "acme", &again).await, &before, 400, "provider_error");
+        assert_eq!(fake.asked(Endpoint::Token), 1, "the code is left alone");
+
+        let begun = begun(&app.anon()).await;
+        let url = begun["authorization_url"].as_str().unwrap();
+        let (one, two) = (fake.authorize(url, &ada(&fake)), fake.authorize(url, &ada(&fake)));
+        private(&app.anon().post(CALLBACK, &brought(&begun, &one)).await, 200);
+        refused(&app.anon().post(CALLBACK, &brought(&begun, &two)).await, 400, "provider_error");
+        assert_eq!(fake.asked(Endpoint::Token), 2);
     }
 
     /// 000: whoever could make a browser open a link signed it in as themselves.
