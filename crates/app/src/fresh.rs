@@ -60,7 +60,7 @@ impl Cx {
     }
 
     /// By what `user` can show once more that it is them; the password, where that cannot be read now.
-    pub(crate) async fn ways_to_step_up(&self, user: UserId) -> Vec<&'static str> {
+    pub async fn ways_to_step_up(&self, user: UserId) -> Vec<&'static str> {
         let found = self.store.credentials(user).await.ok().flatten();
         found.map_or_else(
             || vec!["password"],
