@@ -16,6 +16,7 @@ use super::finish::Taken;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
+use crate::me::locale;
 use crate::providers::{ExternalIdentity, Provider};
 use crate::register::{Checked, Making, RegisterError, Standing as NewStanding};
 use crate::registration_hook::Candidate;
@@ -35,6 +36,12 @@ struct Seen {
     legacy: Option<String>,
     owner: Option<User>,
     arrival: Arrival,
+}
+
+/// A language as profiles have it. Some providers write `de_AT` (OpenID Connect Core section 5.1); what is none is no
+/// reason to turn somebody away.
+fn spoken(text: &str) -> Option<String> {
+    locale(&text.replace('_', "-")).ok()
 }
 
 impl Cx {
@@ -226,13 +233,15 @@ impl Cx {
         client: &Client,
     ) -> Result<Option<(NewUser, crate::admission::Admission)>, SocialError> {
         let Some(email) = &person.email else { return Ok(None) };
-        // What the provider calls them is theirs to change later.
+        // What the provider calls them, and the language it knows them to speak, is theirs to change later.
         let name = person.name.as_deref().and_then(|name| line("name", name, 100).ok());
+        let language = person.locale.as_deref().and_then(spoken);
         let who = Candidate { email: &email.address, name: name.as_deref(), username: None };
         let admission = self.admit_registration(who, &taken.codes, client).await?;
         let checked = Checked { email: email.address.clone(), password: None, name, username: None };
         let standing = NewStanding { role: self.runtime().default_role.clone(), must_change_password: false };
-        Ok(Some((self.new_user(checked, standing).await?, admission)))
+        let new = NewUser { locale: language, ..self.new_user(checked, standing).await? };
+        Ok(Some((new, admission)))
     }
 
     /// Joins somebody to the user who has shown that the address is theirs.

@@ -2,6 +2,7 @@
 
 mod apps;
 mod arrivals;
+mod language;
 mod legacy;
 mod linking;
 mod newcomers;
