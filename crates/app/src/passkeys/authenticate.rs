@@ -2,7 +2,6 @@
 
 use portcullis_core::audit::EventKind;
 use portcullis_core::device_token;
-use portcullis_core::factor::Factor;
 use portcullis_core::ids::{PasskeyId, UserId};
 use portcullis_core::user::User;
 use portcullis_store::audit;
@@ -163,7 +162,7 @@ impl Cx {
         let token = request.device_token.as_deref();
         let device = token
             .and_then(|token| device_token::recognise(token, user.id, user.credential_epoch, &self.ring));
-        let proof = Proof { device, shown: Some(Factor::Passkey), ..Proof::own(user, methods) };
+        let proof = Proof { device, factor_shown: true, ..Proof::own(user, methods) };
         let wish = Wish { handover: request.handover, audiences };
         Ok(self.sign_in(proof, wish, client).await.map_err(LoginError::from)?)
     }
