@@ -199,7 +199,7 @@ impl Cx {
         let attempt = match self.check_password(check, who.password).await? {
             Outcome::Right { attempt, .. } => attempt,
             Outcome::Wrong(why) => {
-                self.note_refused_login(found.as_ref(), why, client).await?;
+                self.note_login_failed(found.map(|found| found.user.id), why, client).await?;
                 return Err(ByPasswordError::InvalidCredentials(why));
             }
         };

@@ -155,7 +155,7 @@ impl Cx {
             Err(NotShown::NoCeremony) => return Err(PasskeyLoginError::NoCeremony),
             Err(NotShown::Fault(fault)) => return Err(fault.into()),
             Err(NotShown::Refused(why, user)) => {
-                self.note_refused_passkey(user, why, client).await?;
+                self.note_login_failed(user, why, client).await?;
                 return Err(LoginError::InvalidCredentials(why).into());
             }
         };
@@ -230,22 +230,5 @@ impl Cx {
             Ok(()) => NotShown::Refused("copied passkey", Some(user)),
             Err(error) => NotShown::Fault(error.into()),
         }
-    }
-
-    pub(crate) async fn note_refused_passkey(
-        &self,
-        user: Option<UserId>,
-        why: &'static str,
-        client: &Client,
-    ) -> Result<(), Fault> {
-        metrics::counter!("portcullis_logins_refused_total", "reason" => why).increment(1);
-        let mut event = self.event(EventKind::LoginFailed);
-        (event.user, event.address) = (user, Some(client.address));
-        event.detail.insert("reason".into(), why.into());
-        let written = self.store.write_one(move |tx| {
-            let event = event.clone();
-            Box::pin(async move { audit::append(tx, &event).await })
-        });
-        Ok(written.await?)
     }
 }

@@ -26,7 +26,7 @@ impl Cx {
     ) -> Result<(), PasskeyError> {
         let owner = caller.asker().ok_or(PasskeyError::SessionEnded)?;
         let user = self.require_fresh(caller).await?.user;
-        let mut event = self.passkey_event(EventKind::PasskeyRemoved, owner.user, client);
+        let mut event = self.factor_event(EventKind::PasskeyRemoved, owner.user, client);
         event.session = Some(owner.session);
         let mail = self.factor_mail(Template::FactorRemoved, &user);
         let needed = self.needs_factor(&user.role);

@@ -196,7 +196,7 @@ impl Cx {
         let proof = Proof { device, ..Proof::own(user.clone(), &[METHOD]) };
         match self.sign_in(proof, wish, client).await {
             Err(SignInError::Refused) => {
-                self.note_refused_arrival(&user, "disabled", client).await?;
+                self.note_login_failed(Some(user.id), "disabled", client).await?;
                 Err(SocialError::NotSignedIn)
             }
             signed_in => Ok(signed_in?),

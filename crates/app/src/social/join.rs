@@ -83,7 +83,7 @@ impl Cx {
                 Joining::Claim => {
                     let Some(owner) = seen.owner else { continue };
                     if owner.disabled_at.is_some() {
-                        self.note_refused_arrival(&owner, "disabled", client).await?;
+                        self.note_login_failed(Some(owner.id), "disabled", client).await?;
                         return Err(SocialError::NotSignedIn);
                     }
                     self.claim_for(&taken.provider, person, &owner, client).await?;
@@ -98,7 +98,7 @@ impl Cx {
                         self.admit_arrival(taken, person, client).await?;
                     }
                     if let Some(owner) = &seen.owner {
-                        self.note_refused_arrival(owner, "link required", client).await?;
+                        self.note_login_failed(Some(owner.id), "link required", client).await?;
                     }
                     return Err(SocialError::LinkRequired);
                 }
@@ -253,7 +253,7 @@ impl Cx {
         client: &Client,
     ) -> Result<(), SocialError> {
         if owner.disabled_at.is_some() {
-            self.note_refused_arrival(owner, "disabled", client).await?;
+            self.note_login_failed(Some(owner.id), "disabled", client).await?;
             return Err(SocialError::NotSignedIn);
         }
         let email = Some(owner.email.as_str().to_owned());
@@ -305,23 +305,5 @@ impl Cx {
         let mut mail = self.mail_to(Template::IdentityLinked, &user.email, Some(user));
         mail.parameters.insert("provider".into(), provider.title().into());
         mail
-    }
-
-    /// Notes that somebody came by way of a provider and was not let in.
-    pub(super) async fn note_refused_arrival(
-        &self,
-        user: &User,
-        why: &'static str,
-        client: &Client,
-    ) -> Result<(), Fault> {
-        metrics::counter!("portcullis_logins_refused_total", "reason" => why).increment(1);
-        let mut event = self.event(EventKind::LoginFailed);
-        (event.user, event.address) = (Some(user.id), Some(client.address));
-        event.detail.insert("reason".into(), why.into());
-        let noted = self.store.write_one(move |tx| {
-            let event = event.clone();
-            Box::pin(async move { audit::append(tx, &event).await })
-        });
-        Ok(noted.await?)
     }
 }
