@@ -84,7 +84,7 @@ impl Cx {
                     let Some(owner) = seen.owner else { continue };
                     if owner.disabled_at.is_some() {
                         self.note_login_failed(Some(owner.id), "disabled", client).await?;
-                        return Err(SocialError::NotSignedIn);
+                        return Err(SocialError::NotSignedIn("disabled"));
                     }
                     self.claim_for(&taken.provider, person, &owner, client).await?;
                 }
@@ -254,7 +254,7 @@ impl Cx {
     ) -> Result<(), SocialError> {
         if owner.disabled_at.is_some() {
             self.note_login_failed(Some(owner.id), "disabled", client).await?;
-            return Err(SocialError::NotSignedIn);
+            return Err(SocialError::NotSignedIn("disabled"));
         }
         let email = Some(owner.email.as_str().to_owned());
         let named = (provider.name().to_owned(), person.subject.clone());

@@ -163,7 +163,7 @@ pub(crate) fn refused(web: &Web, error: SocialError, back: bool) -> Failure {
         SocialError::IdentityTaken => Failure::new(Code::IdentityTaken),
         SocialError::NotAdmitted(not) => not.into(),
         SocialError::HookUnavailable(why) => hook_unavailable(&why),
-        SocialError::NotSignedIn => Failure::logged(Code::InvalidCredentials, "disabled"),
+        SocialError::NotSignedIn(why) => Failure::logged(Code::InvalidCredentials, why),
         SocialError::EmailNotVerified => Failure::new(Code::EmailNotVerified),
         SocialError::FactorOwed(owed) => second_factor_required(web, &owed),
         SocialError::UnknownAudience => unknown_audience(),

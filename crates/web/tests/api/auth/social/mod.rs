@@ -6,6 +6,7 @@ mod language;
 mod legacy;
 mod linking;
 mod newcomers;
+mod noted;
 mod passwordless;
 mod pre_hijacking;
 mod races;
