@@ -22,10 +22,10 @@ use super::provider::led_away;
 use super::sign_in::known;
 use super::visit::Visit;
 use crate::api::forget::forget_all;
-use crate::api::social::{link_refused, own_callback};
 use crate::extract::{Admitted, may_change_credentials, may_end_sessions};
 use crate::failure::{Answer, Failure};
 use crate::paths;
+use crate::provider_flow::{link_refused, own_callback};
 
 /// What a button does; each sends one of these.
 #[derive(Deserialize, ToSchema)]

@@ -14,10 +14,10 @@ use url::form_urlencoded::Serializer;
 use utoipa::IntoParams;
 
 use super::html::Refused;
-use super::place::Place;
 use crate::extract::{Browser, ClientInfo, FormBody, QueryString};
 use crate::failure::Failure;
 use crate::paths;
+use crate::place::Place;
 use crate::state::Web;
 
 /// Where to go from a page.
