@@ -98,7 +98,8 @@ pub enum ByPasswordError {
     /// The address must be proved first.
     #[error("the address is not verified")]
     EmailNotVerified,
-    /// A second factor is owed: to be shown in the same request.
+    /// A second factor is owed: to be shown in the same request by one of these; by none: the token cannot be had by
+    /// password.
     #[error("a second factor is owed")]
     FactorOwed(Vec<Method>),
     /// The second factor is wrong.
@@ -198,7 +199,7 @@ impl Cx {
         let attempt = match self.check_password(check, who.password).await? {
             Outcome::Right { attempt, .. } => attempt,
             Outcome::Wrong(why) => {
-                self.note_refused_login(found.as_ref(), why, client).await?;
+                self.note_login_failed(found.map(|found| found.user.id), why, client).await?;
                 return Err(ByPasswordError::InvalidCredentials(why));
             }
         };
@@ -223,7 +224,9 @@ impl Cx {
             }
             SignIn::Disabled => return Err(ByPasswordError::InvalidCredentials("disabled")),
             SignIn::Unverified => return Err(ByPasswordError::EmailNotVerified),
-            SignIn::FactorOwed(factors) => return Err(ByPasswordError::FactorOwed(Method::of(factors))),
+            SignIn::FactorOwed(_) => {
+                return Err(ByPasswordError::FactorOwed(self.methods_by_code(&found.user).await?));
+            }
         }
         match (self.make_token(&found.user, checked, client).await, shown) {
             // It may be the code that somebody else has used, or the user who has changed: both are for another try.
@@ -232,6 +235,17 @@ impl Cx {
             (Err(TokenError::Moved), None) => Err(ByPasswordError::InvalidCredentials("changed in between")),
             (made, _) => Ok(made?),
         }
+    }
+
+    /// How `user` may show a factor in the request that has their password: a passkey is asked for first, and no code.
+    async fn methods_by_code(&self, user: &User) -> Result<Vec<Method>, Fault> {
+        let has_codes = self.store.count_recovery_codes(user.id).await? > 0;
+        let methods = Method::of(user.factors).into_iter().filter(|method| match method {
+            Method::Totp => true,
+            Method::RecoveryCode => has_codes,
+            Method::Passkey => false,
+        });
+        Ok(methods.collect())
     }
 
     pub(crate) fn check_request(&self, request: TokenRequest) -> Result<Checked, TokenError> {

@@ -1,6 +1,6 @@
 //! What needs a fresh sign-in: one check, whatever is asked for.
 
-use portcullis_core::factor::{Factor, Factors, has_shown_factor};
+use portcullis_core::factor::{Factors, Method, has_shown_factor};
 use portcullis_core::ids::UserId;
 use portcullis_core::time::Timestamp;
 use portcullis_store::users::Credentials;
@@ -33,12 +33,13 @@ impl Caller {
     }
 }
 
-/// By what somebody can show once more that it is them: a factor if they have one, else their password.
+/// By what somebody can show once more that it is them: a factor if they have one, or what stands for it, else their
+/// password.
 pub(crate) fn step_up_methods(factors: Factors, has_password: bool) -> Vec<&'static str> {
     if factors.is_empty() {
         return if has_password { vec!["password"] } else { Vec::new() };
     }
-    factors.iter().map(Factor::as_str).collect()
+    Method::of(factors).into_iter().map(Method::as_str).collect()
 }
 
 /// That the session has shown a second factor, if its user has one by now: what was begun without one is not ended so.
@@ -60,7 +61,7 @@ impl Cx {
     }
 
     /// By what `user` can show once more that it is them; the password, where that cannot be read now.
-    pub(crate) async fn ways_to_step_up(&self, user: UserId) -> Vec<&'static str> {
+    pub async fn ways_to_step_up(&self, user: UserId) -> Vec<&'static str> {
         let found = self.store.credentials(user).await.ok().flatten();
         found.map_or_else(
             || vec!["password"],

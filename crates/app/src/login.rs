@@ -13,6 +13,7 @@ use portcullis_core::ids::{DeviceId, UserId};
 use portcullis_core::password::Password;
 use portcullis_core::random;
 use portcullis_core::user::Login;
+use portcullis_store::audit;
 use portcullis_store::limits::CounterKey;
 use portcullis_store::users::{self, Credentials};
 use thiserror::Error;
@@ -131,7 +132,7 @@ impl Cx {
         let (needs_rehash, attempt) = match self.check_password(check, request.password.clone()).await? {
             Outcome::Right { needs_rehash, attempt } => (needs_rehash, attempt),
             Outcome::Wrong(why) => {
-                self.note_refused_login(found.as_ref(), why, client).await?;
+                self.note_login_failed(found.as_ref().map(|found| found.user.id), why, client).await?;
                 if why != SLOWED_DOWN && self.is_password_of_pending(&request.login, request.password).await?
                 {
                     return Err(LoginError::EmailNotVerified);
@@ -238,20 +239,20 @@ impl Cx {
         Ok(Outcome::Wrong(why))
     }
 
-    pub(crate) async fn note_refused_login(
+    /// Notes that nobody was signed in, whatever way they came: as whom, if that is known, and why.
+    pub(crate) async fn note_login_failed(
         &self,
-        found: Option<&Credentials>,
+        user: Option<UserId>,
         why: &'static str,
         client: &Client,
     ) -> Result<(), Fault> {
         metrics::counter!("portcullis_logins_refused_total", "reason" => why).increment(1);
         let mut event = self.event(EventKind::LoginFailed);
-        event.user = found.map(|found| found.user.id);
-        event.address = Some(client.address);
+        (event.user, event.address) = (user, Some(client.address));
         event.detail.insert("reason".into(), why.into());
         let written = self.store.write_one(move |tx| {
             let event = event.clone();
-            Box::pin(async move { portcullis_store::audit::append(tx, &event).await })
+            Box::pin(async move { audit::append(tx, &event).await })
         });
         Ok(written.await?)
     }

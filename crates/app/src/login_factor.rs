@@ -6,7 +6,7 @@
 //! 4. Through the one door. Its transaction deletes the challenge and takes the code with the session that it makes:
 //!    of two who come with the same, one signs in.
 
-use portcullis_core::factor::{Factor, methods_with};
+use portcullis_core::factor::methods_with;
 use portcullis_core::ids::DeviceId;
 use portcullis_core::secret_token::{Kind, SecretDigest};
 use portcullis_core::session::Delivery;
@@ -137,8 +137,7 @@ impl Cx {
         let trust = trusts.then(|| challenge.device.unwrap_or_else(new_device));
         let proof = Proof {
             methods: methods_with(&challenge.methods, shown.amr),
-            // A recovery code stands for the factor that is gone.
-            shown: Some(Factor::Totp),
+            factor_shown: true,
             device: challenge.device,
             forgive: shown.to_forgive(),
             spend: Some(Spend { challenge: challenge.digest, used: shown.used, trust }),

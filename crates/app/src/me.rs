@@ -87,7 +87,8 @@ fn timezone(text: &str) -> Result<String, FieldError> {
     word("timezone", text, 64, |c| c.is_ascii_alphanumeric() || "_+-/".contains(c))
 }
 
-fn locale(text: &str) -> Result<String, FieldError> {
+/// A language (BCP 47), as profiles have it.
+pub(crate) fn locale(text: &str) -> Result<String, FieldError> {
     word("locale", text, 35, |c| c.is_ascii_alphanumeric() || c == '-')
 }
 

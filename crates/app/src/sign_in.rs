@@ -9,7 +9,6 @@
 
 use portcullis_core::audit::{Event, EventKind};
 use portcullis_core::device_token;
-use portcullis_core::factor::Factor;
 use portcullis_core::ids::{DeviceId, SessionId};
 use portcullis_core::mail::{Mail, Template};
 use portcullis_core::refresh_token::{RefreshToken, SessionSecret};
@@ -40,8 +39,8 @@ pub(crate) struct Proof {
     pub(crate) user: User,
     /// How, in words of RFC 8176.
     pub(crate) methods: Vec<String>,
-    /// The second factor that was shown, if one was. A passkey that has verified its user is both at once.
-    pub(crate) shown: Option<Factor>,
+    /// Whether a second factor was shown, or what stands for one. A passkey that has verified its user is both at once.
+    pub(crate) factor_shown: bool,
     /// The device, if it has signed in to this user before.
     pub(crate) device: Option<DeviceId>,
     /// The bucket of attempts that starts afresh with the session.
@@ -74,7 +73,7 @@ impl Proof {
     /// Of a user who is about to sign in for themselves.
     pub(crate) fn own(user: User, methods: &[&str]) -> Self {
         let methods = methods.iter().map(|&method| method.to_owned()).collect();
-        Self { user, methods, shown: None, device: None, forgive: None, spend: None, acting: None }
+        Self { user, methods, factor_shown: false, device: None, forgive: None, spend: None, acting: None }
     }
 }
 
@@ -135,7 +134,7 @@ impl Cx {
     /// What `proof` has shown of second factors. Of whoever acts as another user none of the user's is asked, nor on a
     /// device that is trusted.
     async fn shown(&self, proof: &Proof) -> Result<Shown, Fault> {
-        if proof.shown.is_some() || proof.acting.is_some() {
+        if proof.factor_shown || proof.acting.is_some() {
             return Ok(Shown::Enough);
         }
         let (user, trust_for) = (&proof.user, self.settings.login.trust_device_for);

@@ -36,7 +36,7 @@ const CREDENTIALS: &str = concat!("SELECT ", columns!(), ", password_hash FROM u
 const LIST: &str = concat!("SELECT ", columns!(), " FROM users WHERE id > $1 ORDER BY id LIMIT $2");
 const INSERT: &str = "INSERT INTO users (id, email, email_key, email_verified_at, username, username_key, name, \
     role, account_id, account_role, password_hash, must_change_password, credential_epoch, version, created_at, \
-    updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $15, $10, $11, $13, $14, $12, $12) \
+    updated_at, locale) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $15, $10, $11, $13, $14, $12, $12, $16) \
     ON CONFLICT DO NOTHING";
 const EMAIL_TAKEN: &str = "SELECT COUNT(*) FROM users WHERE email_key = $1";
 const UPDATE_PROFILE: &str = "UPDATE users SET name = $3, phone = $4, job_title = $5, timezone = $6, \
@@ -167,6 +167,8 @@ pub struct NewUser {
     pub username: Option<Username>,
     /// Full name.
     pub name: Option<String>,
+    /// Language (BCP 47).
+    pub locale: Option<String>,
     /// Role.
     pub role: Role,
     /// PHC string of the password.
@@ -248,6 +250,7 @@ pub async fn insert(tx: &mut Tx, new: &NewUser) -> Result<Insert, StoreError> {
             .bind(FIRST_EPOCH)
             .bind(FIRST_VERSION)
             .bind(role.as_str())
+            .bind(&new.locale)
     )?;
     if made == 0 {
         let taken: i64 =

@@ -36,6 +36,16 @@ fn no_source_file_is_longer_than_the_house_measure() {
     assert!(long.is_empty(), "over {LONGEST_FILE} lines without their tests: {long:#?}");
 }
 
+/// Pages are made of what the API offers, and never the other way round: what both need lives beside them.
+#[test]
+fn the_api_knows_of_no_page() {
+    let api: Vec<_> =
+        sources().into_iter().filter(|file| file.starts_with(root().join("crates/web/src/api"))).collect();
+    assert!(api.len() > 30, "only {api:?} found");
+    let known: Vec<_> = api.iter().filter(|file| read(file).contains("pages::")).collect();
+    assert!(known.is_empty(), "they name pages: {known:#?}");
+}
+
 #[test]
 fn every_crate_opens_with_what_lives_in_it() {
     let roots: Vec<_> = sources()

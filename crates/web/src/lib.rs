@@ -13,6 +13,8 @@ pub mod metrics;
 mod oauth;
 mod pages;
 pub mod paths;
+mod place;
+mod provider_flow;
 mod qr_code;
 mod return_urls;
 mod routes;

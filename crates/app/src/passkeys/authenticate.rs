@@ -2,7 +2,6 @@
 
 use portcullis_core::audit::EventKind;
 use portcullis_core::device_token;
-use portcullis_core::factor::Factor;
 use portcullis_core::ids::{PasskeyId, UserId};
 use portcullis_core::user::User;
 use portcullis_store::audit;
@@ -156,14 +155,14 @@ impl Cx {
             Err(NotShown::NoCeremony) => return Err(PasskeyLoginError::NoCeremony),
             Err(NotShown::Fault(fault)) => return Err(fault.into()),
             Err(NotShown::Refused(why, user)) => {
-                self.note_refused_passkey(user, why, client).await?;
+                self.note_login_failed(user, why, client).await?;
                 return Err(LoginError::InvalidCredentials(why).into());
             }
         };
         let token = request.device_token.as_deref();
         let device = token
             .and_then(|token| device_token::recognise(token, user.id, user.credential_epoch, &self.ring));
-        let proof = Proof { device, shown: Some(Factor::Passkey), ..Proof::own(user, methods) };
+        let proof = Proof { device, factor_shown: true, ..Proof::own(user, methods) };
         let wish = Wish { handover: request.handover, audiences };
         Ok(self.sign_in(proof, wish, client).await.map_err(LoginError::from)?)
     }
@@ -231,22 +230,5 @@ impl Cx {
             Ok(()) => NotShown::Refused("copied passkey", Some(user)),
             Err(error) => NotShown::Fault(error.into()),
         }
-    }
-
-    pub(crate) async fn note_refused_passkey(
-        &self,
-        user: Option<UserId>,
-        why: &'static str,
-        client: &Client,
-    ) -> Result<(), Fault> {
-        metrics::counter!("portcullis_logins_refused_total", "reason" => why).increment(1);
-        let mut event = self.event(EventKind::LoginFailed);
-        (event.user, event.address) = (user, Some(client.address));
-        event.detail.insert("reason".into(), why.into());
-        let written = self.store.write_one(move |tx| {
-            let event = event.clone();
-            Box::pin(async move { audit::append(tx, &event).await })
-        });
-        Ok(written.await?)
     }
 }

@@ -126,7 +126,7 @@ impl Cx {
         client: &Client,
     ) -> Result<PasskeyView, PasskeyError> {
         let name = name(text)?;
-        let mut event = self.passkey_event(EventKind::PasskeyRenamed, user, client);
+        let mut event = self.factor_event(EventKind::PasskeyRenamed, user, client);
         tell(&mut event, id, &name);
         let renamed = self.store.write(move |tx| {
             let (name, event) = (name.clone(), event.clone());
@@ -203,12 +203,6 @@ impl Cx {
             last_used_at: passkey.last_used_at,
         });
         Ok(factors.collect())
-    }
-
-    fn passkey_event(&self, kind: EventKind, user: UserId, client: &Client) -> Event {
-        let mut event = self.event(kind);
-        (event.user, event.actor, event.address) = (Some(user), Some(user), Some(client.address));
-        event
     }
 }
 

@@ -119,7 +119,7 @@ impl Cx {
         let span = self.span();
         let new = &keeping.new;
         let change = Change { user: user.id, epoch: user.credential_epoch, now: new.now };
-        let mut event = self.passkey_event(EventKind::PasskeyAdded, user.id, client);
+        let mut event = self.factor_event(EventKind::PasskeyAdded, user.id, client);
         event.session = Some(new.owner.session);
         tell(&mut event, new.id, &new.name);
         let mail = self.factor_mail(Template::FactorAdded, &user);

@@ -6,7 +6,7 @@ use portcullis_core::ids::PasskeyId;
 use portcullis_core::mail::Template;
 use portcullis_store::factors::{self, Change};
 use portcullis_store::passkeys::{self, Removed};
-use portcullis_store::{StoreError, audit, outbox};
+use portcullis_store::{StoreError, Tx, audit, outbox, users};
 
 use super::{PasskeyError, tell};
 use crate::bearer::Caller;
@@ -14,6 +14,16 @@ use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
 use crate::ways_in;
+
+/// Moves the epoch of a user who has other passkeys: the kinds of their factors are as they were. `false`: it has moved
+/// already.
+async fn moved(tx: &mut Tx, change: Change) -> Result<bool, StoreError> {
+    let is_same = users::hold(tx, change.user, change.epoch).await?;
+    if is_same {
+        users::move_epoch(tx, change.user, change.now).await?;
+    }
+    Ok(is_same)
+}
 
 impl Cx {
     /// Takes a passkey of the caller's away, if there is another way for them to sign in. Other sessions live on, access
@@ -26,13 +36,13 @@ impl Cx {
     ) -> Result<(), PasskeyError> {
         let owner = caller.asker().ok_or(PasskeyError::SessionEnded)?;
         let user = self.require_fresh(caller).await?.user;
-        let mut event = self.passkey_event(EventKind::PasskeyRemoved, owner.user, client);
+        let mut event = self.factor_event(EventKind::PasskeyRemoved, owner.user, client);
         event.session = Some(owner.session);
         let mail = self.factor_mail(Template::FactorRemoved, &user);
         let needed = self.needs_factor(&user.role);
         let span = self.span();
         let change = Change { user: user.id, epoch: user.credential_epoch, now: span.now };
-        let usable = self.usable_ways();
+        let (usable, had) = (self.usable_ways(), user.factors);
         let removed = self
             .store
             .write(move |tx| {
@@ -45,7 +55,7 @@ impl Cx {
                             return Err(StoreError::Refused);
                         }
                         let changed = if *others {
-                            factors::add(tx, change, Factor::Passkey).await?
+                            moved(tx, change).await?.then_some(had)
                         } else {
                             factors::remove(tx, change, Some(Factor::Passkey)).await?
                         };

@@ -193,11 +193,13 @@ impl Cx {
     ) -> Result<Tokens, SocialError> {
         let device = device
             .and_then(|token| device_token::recognise(token, user.id, user.credential_epoch, &self.ring));
-        let proof = Proof { device, ..Proof::own(user.clone(), &[METHOD]) };
+        let (id, is_disabled) = (user.id, user.disabled_at.is_some());
+        let proof = Proof { device, ..Proof::own(user, &[METHOD]) };
         match self.sign_in(proof, wish, client).await {
             Err(SignInError::Refused) => {
-                self.note_refused_arrival(&user, "disabled", client).await?;
-                Err(SocialError::NotSignedIn)
+                let why = if is_disabled { "disabled" } else { "changed in between" };
+                self.note_login_failed(Some(id), why, client).await?;
+                Err(SocialError::NotSignedIn(why))
             }
             signed_in => Ok(signed_in?),
         }

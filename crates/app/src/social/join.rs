@@ -16,6 +16,7 @@ use super::finish::Taken;
 use crate::client::Client;
 use crate::cx::Cx;
 use crate::fault::Fault;
+use crate::me::locale;
 use crate::providers::{ExternalIdentity, Provider};
 use crate::register::{Checked, Making, RegisterError, Standing as NewStanding};
 use crate::registration_hook::Candidate;
@@ -35,6 +36,12 @@ struct Seen {
     legacy: Option<String>,
     owner: Option<User>,
     arrival: Arrival,
+}
+
+/// A language as profiles have it. Some providers write `de_AT` (OpenID Connect Core section 5.1); what is none is no
+/// reason to turn somebody away.
+fn spoken(text: &str) -> Option<String> {
+    locale(&text.replace('_', "-")).ok()
 }
 
 impl Cx {
@@ -76,8 +83,8 @@ impl Cx {
                 Joining::Claim => {
                     let Some(owner) = seen.owner else { continue };
                     if owner.disabled_at.is_some() {
-                        self.note_refused_arrival(&owner, "disabled", client).await?;
-                        return Err(SocialError::NotSignedIn);
+                        self.note_login_failed(Some(owner.id), "disabled", client).await?;
+                        return Err(SocialError::NotSignedIn("disabled"));
                     }
                     self.claim_for(&taken.provider, person, &owner, client).await?;
                 }
@@ -91,7 +98,7 @@ impl Cx {
                         self.admit_arrival(taken, person, client).await?;
                     }
                     if let Some(owner) = &seen.owner {
-                        self.note_refused_arrival(owner, "link required", client).await?;
+                        self.note_login_failed(Some(owner.id), "link required", client).await?;
                     }
                     return Err(SocialError::LinkRequired);
                 }
@@ -226,13 +233,15 @@ impl Cx {
         client: &Client,
     ) -> Result<Option<(NewUser, crate::admission::Admission)>, SocialError> {
         let Some(email) = &person.email else { return Ok(None) };
-        // What the provider calls them is theirs to change later.
+        // What the provider calls them, and the language it knows them to speak, is theirs to change later.
         let name = person.name.as_deref().and_then(|name| line("name", name, 100).ok());
+        let language = person.locale.as_deref().and_then(spoken);
         let who = Candidate { email: &email.address, name: name.as_deref(), username: None };
         let admission = self.admit_registration(who, &taken.codes, client).await?;
         let checked = Checked { email: email.address.clone(), password: None, name, username: None };
         let standing = NewStanding { role: self.runtime().default_role.clone(), must_change_password: false };
-        Ok(Some((self.new_user(checked, standing).await?, admission)))
+        let new = NewUser { locale: language, ..self.new_user(checked, standing).await? };
+        Ok(Some((new, admission)))
     }
 
     /// Joins somebody to the user who has shown that the address is theirs.
@@ -244,8 +253,8 @@ impl Cx {
         client: &Client,
     ) -> Result<(), SocialError> {
         if owner.disabled_at.is_some() {
-            self.note_refused_arrival(owner, "disabled", client).await?;
-            return Err(SocialError::NotSignedIn);
+            self.note_login_failed(Some(owner.id), "disabled", client).await?;
+            return Err(SocialError::NotSignedIn("disabled"));
         }
         let email = Some(owner.email.as_str().to_owned());
         let named = (provider.name().to_owned(), person.subject.clone());
@@ -296,23 +305,5 @@ impl Cx {
         let mut mail = self.mail_to(Template::IdentityLinked, &user.email, Some(user));
         mail.parameters.insert("provider".into(), provider.title().into());
         mail
-    }
-
-    /// Notes that somebody came by way of a provider and was not let in.
-    pub(super) async fn note_refused_arrival(
-        &self,
-        user: &User,
-        why: &'static str,
-        client: &Client,
-    ) -> Result<(), Fault> {
-        metrics::counter!("portcullis_logins_refused_total", "reason" => why).increment(1);
-        let mut event = self.event(EventKind::LoginFailed);
-        (event.user, event.address) = (Some(user.id), Some(client.address));
-        event.detail.insert("reason".into(), why.into());
-        let noted = self.store.write_one(move |tx| {
-            let event = event.clone();
-            Box::pin(async move { audit::append(tx, &event).await })
-        });
-        Ok(noted.await?)
     }
 }

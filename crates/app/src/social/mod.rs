@@ -62,9 +62,9 @@ pub enum SocialError {
     /// The operator's service cannot be asked: why, for the log.
     #[error("registration.hook_url: {0}")]
     HookUnavailable(String),
-    /// The user may not sign in.
-    #[error("disabled, or changed in between")]
-    NotSignedIn,
+    /// The user may not sign in: why is told in the log only.
+    #[error("{0}")]
+    NotSignedIn(&'static str),
     /// The address must be proved first.
     #[error("the address is not verified")]
     EmailNotVerified,
@@ -95,7 +95,7 @@ impl From<ProviderFault> for SocialError {
 impl From<SignInError> for SocialError {
     fn from(error: SignInError) -> Self {
         match error {
-            SignInError::Refused => Self::NotSignedIn,
+            SignInError::Refused => Self::NotSignedIn("disabled, or changed in between"),
             SignInError::Unverified => Self::EmailNotVerified,
             SignInError::FactorOwed(owed) => Self::FactorOwed(owed),
             SignInError::Fault(fault) => Self::Fault(fault),

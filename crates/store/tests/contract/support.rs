@@ -123,6 +123,7 @@ pub(crate) fn new_user(t: &TestStore, name: &str) -> NewUser {
         email_verified_at: None,
         username: Some(Username::parse("username", name).expect("a valid user name")),
         name: Some(format!("{name} of Example")),
+        locale: None,
         role: Role::from_stored(Role::USER),
         password_hash: Some("$argon2id$of-old".into()),
         must_change_password: false,

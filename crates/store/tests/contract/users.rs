@@ -16,6 +16,7 @@ contract! {
         let mut new = new_user(t, "Ada");
         new.email_verified_at = Some(t.now());
         new.must_change_password = true;
+        new.locale = Some("de-AT".into());
         assert_eq!(insert(&t.store, &new).await.expect("inserted"), Insert::Done);
         let user = t.store.user(new.id).await.expect("read").expect("there");
         assert_eq!(
@@ -24,7 +25,7 @@ contract! {
         );
         assert_eq!(user.email_verified_at, Some(t.now()));
         assert_eq!(user.username, new.username);
-        assert_eq!(user.profile, Profile { name: new.name, ..Profile::default() });
+        assert_eq!(user.profile, Profile { name: new.name, locale: new.locale, ..Profile::default() });
         assert_eq!((user.role.as_str(), user.must_change_password), (Role::USER, true));
         assert_eq!(user.account, Some(new.home.membership()));
         assert_eq!((user.credential_epoch, user.version), (1, 1));

@@ -11,9 +11,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::public_json;
-use super::social::of_provider;
 use crate::extract::Disbelieved;
 use crate::paths;
+use crate::provider_flow::of_provider;
 use crate::state::Web;
 
 /// Whether who asks was believed about whom they ask for.

@@ -10,6 +10,7 @@ use portcullis_app::bearer::{Caller, Credential};
 use portcullis_app::me::Change;
 use portcullis_app::sessions::MAX_PAGE;
 use portcullis_app::show_factor::Showing;
+use portcullis_core::factor::Method;
 use portcullis_core::ids::ApiTokenId;
 use portcullis_core::password::Password;
 use portcullis_core::scope::Scopes;
@@ -145,9 +146,7 @@ impl From<ByPasswordError> for Failure {
         match error {
             ByPasswordError::InvalidCredentials(why) => Self::logged(Code::InvalidCredentials, why),
             ByPasswordError::EmailNotVerified => Self::new(Code::EmailNotVerified),
-            ByPasswordError::FactorOwed(methods) => {
-                Problem::new(Code::SecondFactorRequired).extra("methods", method_names(&methods)).into()
-            }
+            ByPasswordError::FactorOwed(methods) => factor_owed(&methods),
             ByPasswordError::WrongCode(why) => Self::logged(Code::WrongCode, why),
             ByPasswordError::MustChangePassword => Self::new(Code::PasswordChangeRequired),
             ByPasswordError::MustSetUpFactor => Self::new(Code::FactorSetupRequired),
@@ -155,6 +154,26 @@ impl From<ByPasswordError> for Failure {
             ByPasswordError::Token(error) => error.into(),
         }
     }
+}
+
+/// 403: a second factor, in the same request. There is no challenge for another.
+fn factor_owed(methods: &[Method]) -> Failure {
+    let detail = if methods.is_empty() {
+        "Your second factor is a passkey, which cannot be sent along with a password. Sign in with it, and make the \
+         token in that session."
+    } else {
+        "Send `method` and `code` of your second factor along with the password."
+    };
+    Problem::new(Code::SecondFactorRequired).detail(detail).extra("methods", method_names(methods)).into()
+}
+
+/// The factor that comes along with a password.
+fn factor(method: String, code: Option<String>) -> Result<Showing, Failure> {
+    if method == Method::Passkey.as_str() {
+        let message = "Use `totp` or `recovery_code`: a passkey cannot be sent along with a password.";
+        return Err(Failure::field("method", "unsupported", message));
+    }
+    Ok(Showing { method, code, passkey: None })
 }
 
 fn created(made: &NewToken) -> axum::response::Response {
@@ -173,10 +192,10 @@ pub(crate) async fn create(
 ) -> Answer {
     let TokenCreate { name, description, expires_in_days, scopes, email, username, login, password, .. } =
         body;
-    let factor = body.method.map(|method| Showing { method, code: body.code, passkey: None });
     let request = TokenRequest { name, description, expires_in_days, scopes };
     let made = if let Some(password) = password {
         let login = one_name([&email, &username, &login])?;
+        let factor = body.method.map(|method| factor(method, body.code)).transpose()?;
         let who = ByPassword { login, password: Password::presented(&password), factor };
         web.cx.create_token_by_password(who, request, &client).await?
     } else {

@@ -6,7 +6,6 @@ use http::HeaderMap;
 use portcullis_app::admission::Codes;
 use portcullis_app::bearer::Caller;
 use portcullis_app::fresh::FreshError;
-use portcullis_app::me::FRESH;
 use portcullis_app::sessions::{MAX_PAGE, Page, SessionView};
 use portcullis_app::social::{Holder, LinkError, StartRequest, UnlinkError};
 use portcullis_core::external::Identity;
@@ -18,15 +17,15 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::html::{self, Message, PageAnswer, page, refused, see_other};
-use super::opened::{Opened, Pressed, with_return_to};
+use super::opened::{Opened, Pressed, shown_first};
 use super::provider::led_away;
 use super::sign_in::known;
 use super::visit::Visit;
 use crate::api::forget::forget_all;
-use crate::api::social::{link_refused, own_callback};
 use crate::extract::{Admitted, may_change_credentials, may_end_sessions};
 use crate::failure::{Answer, Failure};
 use crate::paths;
+use crate::provider_flow::{link_refused, own_callback};
 
 /// What a button does; each sends one of these.
 #[derive(Deserialize, ToSchema)]
@@ -190,15 +189,6 @@ pub(crate) async fn submit(opened: Opened, Pressed(sent): Pressed<AccountForm>) 
     visit.answer(answer)
 }
 
-/// Whoever must show first that it is them does so, and comes back: by what they have, else by way of a provider.
-fn shown_first(methods: &[&str]) -> Answer {
-    if !methods.is_empty() {
-        return see_other(&with_return_to(paths::STEP_UP_PAGE, paths::ACCOUNT_PAGE));
-    }
-    let page = with_return_to(paths::SIGN_IN_PAGE, paths::ACCOUNT_PAGE);
-    see_other(&format!("{page}&max_age={}", FRESH.as_secs()))
-}
-
 async fn press(opened: &Opened, by: (&Caller, &Admitted), sent: &AccountForm) -> Answer {
     match (&sent.session, &sent.unlink, &sent.link) {
         (Some(session), None, None) => end(opened, by, session).await,
@@ -214,7 +204,9 @@ async fn unlink(opened: &Opened, caller: &Caller, id: &str) -> Answer {
     let id = id.parse().map_err(|_| Failure::new(Code::NotFound))?;
     match opened.web.cx.unlink(caller, id, &opened.client).await {
         Ok(()) => see_other(paths::ACCOUNT_PAGE),
-        Err(UnlinkError::Fresh(FreshError::Required(methods))) => shown_first(&methods),
+        Err(UnlinkError::Fresh(FreshError::Required(methods))) => {
+            see_other(&shown_first(&methods, paths::ACCOUNT_PAGE))
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -234,7 +226,9 @@ async fn link(opened: &Opened, (caller, admitted): (&Caller, &Admitted), provide
     };
     match web.cx.start_link(caller, request, &opened.client).await {
         Ok(started) => led_away(web, &started),
-        Err(LinkError::Fresh(FreshError::Required(methods))) => shown_first(&methods),
+        Err(LinkError::Fresh(FreshError::Required(methods))) => {
+            see_other(&shown_first(&methods, paths::ACCOUNT_PAGE))
+        }
         Err(error) => Err(link_refused(web, error)),
     }
 }

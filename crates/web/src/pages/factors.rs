@@ -13,7 +13,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::html::{Message, PageAnswer, message, page, refused, see_other};
-use super::opened::{Opened, Pressed, with_return_to};
+use super::opened::{Opened, Pressed, shown_first};
 use super::sign_in::known;
 use super::visit::Visit;
 use crate::api::token_response::cookies_of;
@@ -191,13 +191,13 @@ async fn change(opened: &Opened, caller: &Caller, sent: &FactorsForm) -> Answer 
         let id = sent.forget.parse().map_err(|_| not_there())?;
         cx.forget_device(caller, id, client).await.map(|()| paths::FACTORS_PAGE)
     };
-    done.map_or_else(|error| to_step_up(error, paths::FACTORS_PAGE), see_other)
+    done.map_or_else(|error| to_show_first(error, paths::FACTORS_PAGE), see_other)
 }
 
 /// Whoever must show first that it is them does so, and comes back.
-fn to_step_up(error: FactorError, back: &str) -> Answer {
+fn to_show_first(error: FactorError, back: &str) -> Answer {
     match error {
-        FactorError::Fresh(FreshError::Required(_)) => see_other(&with_return_to(paths::STEP_UP_PAGE, back)),
+        FactorError::Fresh(FreshError::Required(methods)) => see_other(&shown_first(&methods, back)),
         error => Err(error.into()),
     }
 }
@@ -224,7 +224,7 @@ async fn set_up(opened: &Opened, visit: &Visit, caller: &Caller, message: Option
     let begun = match opened.web.cx.begun_totp(caller).await {
         Ok(begun) => begun,
         Err(FactorError::NotFound) => return see_other(paths::FACTORS_PAGE),
-        Err(error) => return to_step_up(error, paths::TOTP_PAGE),
+        Err(error) => return to_show_first(error, paths::TOTP_PAGE),
     };
     page(&SetUp {
         message,

@@ -10,9 +10,9 @@ use portcullis_edge::security_headers::STRICT_CSP;
 
 use super::html::{Link, Message, message, page, refused};
 use super::opened::Opened;
-use super::place::Place;
 use super::provider::Button;
 use crate::failure::{Answer, Failure};
+use crate::place::Place;
 
 /// A page with a form.
 #[derive(Template)]

@@ -25,7 +25,6 @@ pub(crate) mod not_me;
 mod opened;
 pub(crate) mod passkeys;
 pub(crate) mod password;
-pub(crate) mod place;
 pub(crate) mod provider;
 pub(crate) mod renew;
 pub(crate) mod reset_password;

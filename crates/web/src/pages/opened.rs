@@ -6,6 +6,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::request::Parts;
 use http::{HeaderMap, Method};
 use portcullis_app::client::Client;
+use portcullis_app::me::FRESH;
 use portcullis_edge::code::Code;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -13,10 +14,10 @@ use url::form_urlencoded::Serializer;
 use utoipa::IntoParams;
 
 use super::html::Refused;
-use super::place::Place;
 use crate::extract::{Browser, ClientInfo, FormBody, QueryString};
 use crate::failure::Failure;
 use crate::paths;
+use crate::place::Place;
 use crate::state::Web;
 
 /// Where to go from a page.
@@ -140,6 +141,15 @@ impl Opened {
 pub(super) fn with_return_to(page: &str, place: &str) -> String {
     let query = Serializer::new(String::new()).append_pair("return_to", place).finish();
     format!("{page}?{query}")
+}
+
+/// Where whoever must show first that it is them does so, and comes back to `back`: by one of `methods`, or where there is
+/// none – they came by way of a provider, and have neither password nor factor – by signing in anew.
+pub(super) fn shown_first(methods: &[&str], back: &str) -> String {
+    if !methods.is_empty() {
+        return with_return_to(paths::STEP_UP_PAGE, back);
+    }
+    format!("{}&max_age={}", with_return_to(paths::SIGN_IN_PAGE, back), FRESH.as_secs())
 }
 
 /// What a button sends: a form, and nothing else.

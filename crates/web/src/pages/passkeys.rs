@@ -4,7 +4,7 @@
 use askama::Template;
 use portcullis_app::bearer::Caller;
 use portcullis_app::passkeys::{NewPasskeyRequest, PasskeyView};
-use portcullis_core::ids::PasskeyId;
+use portcullis_core::ids::{PasskeyId, UserId};
 use portcullis_core::time::Timestamp;
 use portcullis_edge::code::Code;
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::factors::recovery_codes;
 use super::html::{Message, PageAnswer, message, page, refused, see_other};
-use super::opened::{Opened, Pressed, with_return_to};
+use super::opened::{Opened, Pressed, shown_first};
 use super::sign_in::known;
 use super::visit::Visit;
 use crate::api::token_response::cookies_of;
@@ -103,16 +103,16 @@ async fn shown(opened: &Opened, visit: &Visit, message: Option<Message>) -> Answ
                 message,
                 passkeys: passkeys.into_iter().map(Passkey::from).collect(),
                 csrf_token: visit.csrf_token(opened),
-                fresh: step_up(),
+                fresh: show_first(opened, user.id).await,
             })
         }
         _ => see_other(&opened.to_sign_in()),
     }
 }
 
-/// Where whoever signed in too long ago shows once more that it is them, and comes back here.
-fn step_up() -> String {
-    with_return_to(paths::STEP_UP_PAGE, paths::PASSKEYS_PAGE)
+/// Where `user`, if they signed in too long ago, shows once more that it is them, and comes back here.
+async fn show_first(opened: &Opened, user: UserId) -> String {
+    shown_first(&opened.web.cx.ways_to_step_up(user).await, paths::PASSKEYS_PAGE)
 }
 
 /// Adds, renames or removes a passkey.
@@ -126,14 +126,16 @@ pub(crate) async fn submit(opened: Opened, Pressed(sent): Pressed<PasskeysForm>)
         Some(caller) => change(&opened, (caller, &admitted), sent).await,
         None => see_other(&opened.to_sign_in()),
     };
-    let answer = match done {
-        Err(failure) if failure.code() == Code::FreshLoginRequired => see_other(&step_up()),
-        Err(failure) if is_mendable(&failure) => {
+    let answer = match (done, &visit.user) {
+        (Err(failure), Some(caller)) if failure.code() == Code::FreshLoginRequired => {
+            see_other(&show_first(&opened, caller.user).await)
+        }
+        (Err(failure), _) if is_mendable(&failure) => {
             let (problem, log) = failure.into_parts();
             let again = shown(&opened, &visit, Some(message(&problem, &http::HeaderMap::new()))).await;
             refused(Failure::rejoined(problem, log), |_, _| again)
         }
-        answer => answer,
+        (answer, _) => answer,
     };
     visit.answer(answer)
 }

@@ -4,9 +4,9 @@
 use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE};
+use http::header::{LOCATION, SET_COOKIE};
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode};
+use http::{Method, StatusCode};
 use portcullis_app::admission::Codes;
 use portcullis_app::social::{
     Arriving, Finished, Holder, Returned, SocialError, StartRequest, Started, Taken,
@@ -21,18 +21,18 @@ use utoipa::IntoParams;
 use super::html::{Link, Refused, page};
 use super::mailed::done;
 use super::opened::{Opened, PageQuery};
-use super::place::Place;
 use super::sign_in::{form, gone_on, to_factor};
 use crate::api::no_content;
 use crate::api::register::remember;
-use crate::api::social::{
-    of_provider, own_callback, provider_answer, redirect_uri, refused, remember_flow, started_for_app,
-    started_for_script, wants_json, wants_page,
-};
 use crate::api::token_response::{cookies_of, delivery};
 use crate::extract::{Admitted, PathId, QueryString, handover};
 use crate::failure::{Answer, Failure};
 use crate::paths;
+use crate::place::Place;
+use crate::provider_flow::{
+    StartedBody, of_provider, own_callback, provider_answer, redirect_uri, refused, remember_flow, sent_away,
+    started_for_app, started_for_script, wants_json, wants_page,
+};
 use crate::state::Web;
 
 /// What somebody goes to a provider with.
@@ -101,7 +101,7 @@ pub(super) struct Button {
 /// Sends a browser to a provider, to sign in or up by way of it; with `redirect_uri`, tells an app where to send it.
 #[utoipa::path(get, path = paths::OAUTH_START, tag = "auth",
     params(("provider" = String, Path), PageQuery, StartQuery), responses(
-    (status = 200, description = "Where to send the browser", body = crate::api::social::StartedBody),
+    (status = 200, description = "Where to send the browser", body = StartedBody),
     (status = 302, description = "To the provider")))]
 pub(crate) async fn start(opened: Opened, asked: Asked<StartQuery>) -> Response {
     if opened.method == Method::HEAD {
@@ -148,18 +148,7 @@ fn by_cookie(web: &Web, wanted: Option<&str>) -> Result<Delivery, Failure> {
     }
 }
 
-/// 303 to the provider, for a browser that remembers that it went there.
-pub(crate) fn sent_away(web: &Web, started: &Started) -> Answer {
-    let place = HeaderValue::from_str(&started.authorization_url)
-        .map_err(|_| Failure::logged(Code::InternalError, "a provider's URL that no header can hold"))?;
-    let mut response = StatusCode::SEE_OTHER.into_response();
-    response.headers_mut().insert(LOCATION, place);
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    remember_flow(web, &started.secret, response.headers_mut())?;
-    Ok(response)
-}
-
-/// The same in answer to a form: browsers hold where that sends on to `form-action`, too, and a page does not know where a
+/// To the provider in answer to a form: browsers hold where that sends on to `form-action`, too, and a page does not know where a
 /// provider lives.
 pub(super) fn led_away(web: &Web, started: &Started) -> Answer {
     let mut response = page(&Onward { place: &started.authorization_url })?;

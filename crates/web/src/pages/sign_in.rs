@@ -19,7 +19,6 @@ use utoipa::ToSchema;
 use super::form::{Field, Form, Kind};
 use super::html::{Link, Notice, PageAnswer, page, see_other};
 use super::opened::{Opened, PageQuery, Pressed};
-use super::place::Place;
 use super::provider::buttons;
 use super::visit::Visit;
 use crate::api::token_response::{cookies_of, delivery};
@@ -27,6 +26,7 @@ use crate::api::{login, passkey_login};
 use crate::extract::handover;
 use crate::failure::{Answer, Failure};
 use crate::paths;
+use crate::place::Place;
 
 /// Who signs in.
 #[derive(Deserialize, ToSchema)]

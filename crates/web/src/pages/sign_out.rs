@@ -6,11 +6,11 @@ use utoipa::ToSchema;
 use super::form::Form;
 use super::html::{Link, Notice, PageAnswer, page, see_other};
 use super::opened::{Opened, PageQuery, Pressed};
-use super::place::Place;
 use crate::api::forget::forget_all;
 use crate::api::logout::end_session_of;
 use crate::failure::Answer;
 use crate::paths;
+use crate::place::Place;
 
 /// The button.
 #[derive(Deserialize, ToSchema)]

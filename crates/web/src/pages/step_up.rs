@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::factor::{code_field, showing, showing_passkey};
 use super::form::{Field, Form, Kind};
 use super::html::{PageAnswer, see_other};
-use super::opened::{Opened, PageQuery, Pressed};
+use super::opened::{Opened, PageQuery, Pressed, shown_first};
 use super::sign_in::known;
 use super::visit::Visit;
 use crate::api::token_response::cookies_of;
@@ -40,17 +40,24 @@ pub(crate) struct StepUpForm {
 /// The page that asks for it.
 #[utoipa::path(get, path = paths::STEP_UP_PAGE, tag = "pages", params(PageQuery), responses(
     (status = 200, content_type = "text/html", description = "A page"),
-    (status = 303, description = "Nobody is signed in: to the sign-in page")))]
+    (status = 303, description = "Nobody is signed in, or has neither password nor factor: to the sign-in page")))]
 pub(crate) async fn show(opened: Opened) -> PageAnswer {
     let visit = Visit::of(&opened).await?;
     let shown = match (&visit.user, known(&opened, &visit).await) {
-        (Some(caller), Ok(Some(user))) => {
-            may_change_credentials(caller).and_then(|()| form(&opened, &visit, &user).shown())
-        }
+        (Some(caller), Ok(Some(user))) => match may_change_credentials(caller) {
+            Ok(()) if opened.web.cx.ways_to_step_up(user.id).await.is_empty() => signs_in_anew(&opened),
+            Ok(()) => form(&opened, &visit, &user).shown(),
+            Err(failure) => Err(failure),
+        },
         (_, Ok(_)) => see_other(&opened.to_sign_in()),
         (_, Err(failure)) => Err(failure),
     };
     visit.answer(shown)
+}
+
+/// Whoever has nothing to show here goes by way of the sign-in page to where they wanted to go.
+fn signs_in_anew(opened: &Opened) -> Answer {
+    see_other(&shown_first(&[], opened.next()))
 }
 
 /// Shows it.
@@ -69,6 +76,7 @@ pub(crate) async fn submit(opened: Opened, Pressed(sent): Pressed<StepUpForm>) -
             {
                 form(&opened, &visit, &user).refused(failure)
             }
+            Err(failure) if failure.code() == Code::NoPassword => signs_in_anew(&opened),
             answer => answer,
         },
         (_, Ok(_)) => see_other(&opened.to_sign_in()),

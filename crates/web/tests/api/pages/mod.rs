@@ -18,6 +18,7 @@ mod return_to;
 mod sign_in;
 mod sign_out;
 mod sign_up;
+mod without_password;
 
 use http::Request;
 use portcullis_testkit::app::Browser;

@@ -22,7 +22,11 @@ async fn begin(browser: &Browser, path: &str, token: &str) -> Value {
 }
 
 /// Adds a passkey as the script of the page does.
-async fn add(browser: &Browser, authenticator: &mut SecurityKey, name: &str) -> portcullis_testkit::Reply {
+pub(super) async fn add(
+    browser: &Browser,
+    authenticator: &mut SecurityKey,
+    name: &str,
+) -> portcullis_testkit::Reply {
     let token = open(browser, PAGE).await.value("csrf_token").to_owned();
     let begun = begin(browser, REGISTER_START, &token).await;
     let credential = authenticator.create(&begun["publicKey"]).to_string();

@@ -23,7 +23,7 @@ on_both! {
         let code = Phone::new(&begun.json).code(&app, 0);
         let reply = thief.post(CONFIRM, &json!({"code": code})).await;
         refused(&reply, 403, "fresh_login_required");
-        assert_eq!(reply.json["methods"], json!(["passkey"]));
+        assert_eq!(reply.json["methods"], json!(["passkey", "recovery_code"]));
     }
 
     async fn counts_for_nothing_before_its_first_code(backend: Backend) {
@@ -138,7 +138,7 @@ on_both! {
         app.clock.advance(Duration::from_mins(11));
         let reply = ada.delete(&path).await;
         refused(&reply, 403, "fresh_login_required");
-        assert_eq!(reply.json["methods"], json!(["totp"]));
+        assert_eq!(reply.json["methods"], json!(["totp", "recovery_code"]));
         let mut ada = sign_in(&app, "ada", &phone).await;
         let old = ada.clone();
         private(&ada.delete(&path).await, 204);

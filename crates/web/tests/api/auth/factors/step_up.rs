@@ -58,7 +58,7 @@ on_both! {
         // The tablet has signed in a moment ago, but has never shown the factor.
         let reply = tablet.post(TOTP, &json!({})).await;
         refused(&reply, 403, "fresh_login_required");
-        assert_eq!(reply.json["methods"], json!(["totp"]));
+        assert_eq!(reply.json["methods"], json!(["totp", "recovery_code"]));
         let reply = tablet.post(STEP_UP, &json!({"password": PASSWORD})).await;
         refused(&reply, 403, "second_factor_required");
         assert_eq!(reply.json["methods"], json!(["totp", "recovery_code"]));

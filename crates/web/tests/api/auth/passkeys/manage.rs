@@ -2,15 +2,20 @@
 
 use std::time::Duration;
 
-use portcullis_testkit::{Backend, PASSWORD, SecurityKey, TestApp};
+use portcullis_core::user::User;
+use portcullis_testkit::{Actor, Backend, PASSWORD, SecurityKey, TestApp};
 use serde_json::{Value, json};
 
 use super::{register, sign_in, try_sign_in};
 use crate::on_both;
-use crate::support::{OTHER_PASSWORD, credentials, events, made, mailed, private, refused};
+use crate::support::{OTHER_PASSWORD, credentials, events, made, mailed, private, refused, user_id};
 
 fn path(passkey: &Value) -> String {
     format!("/auth/passkeys/{}", passkey["id"].as_str().unwrap())
+}
+
+async fn stored(app: &TestApp, actor: &Actor) -> User {
+    app.cx.store.user(user_id(actor)).await.unwrap().unwrap()
 }
 
 on_both! {
@@ -21,7 +26,7 @@ on_both! {
         let first = register(&mut ada, &mut one, "laptop").await;
         app.clock.advance(Duration::from_millis(1));
         register(&mut ada, &mut two, "phone").await;
-        let names = async |actor: &portcullis_testkit::Actor| {
+        let names = async |actor: &Actor| {
             let listed = actor.get("/auth/passkeys").await;
             private(&listed, 200);
             let items = listed.json["items"].as_array().unwrap().clone();
@@ -34,7 +39,10 @@ on_both! {
         refused(&ada.patch(&path(&first), &json!({"name": ""})).await, 422, "validation_failed");
 
         let other = sign_in(&app, &mut two).await;
+        let before = stored(&app, &ada).await;
         private(&ada.delete(&path(&first)).await, 204);
+        let after = stored(&app, &ada).await;
+        assert_eq!((after.credential_epoch, after.factors), (before.credential_epoch + 1, before.factors));
         // Access tokens from before end, sessions do not.
         refused(&ada.get("/auth/me").await, 401, "invalid_token");
         private(&ada.refresh().await, 200);
@@ -86,7 +94,7 @@ on_both! {
         private(&ada.refresh().await, 200);
         let stale = ada.delete(&path(&only)).await;
         refused(&stale, 403, "fresh_login_required");
-        assert_eq!(stale.json["methods"], json!(["passkey"]));
+        assert_eq!(stale.json["methods"], json!(["passkey", "recovery_code"]));
         private(&ada.patch(&path(&only), &json!({"name": "y"})).await, 200);
         private(&sign_in(&app, &mut authenticator).await.delete(&path(&only)).await, 204);
     }

@@ -3,9 +3,11 @@
 mod anew;
 mod apps;
 mod arrivals;
+mod language;
 mod legacy;
 mod linking;
 mod newcomers;
+mod noted;
 mod passwordless;
 mod pre_hijacking;
 mod races;

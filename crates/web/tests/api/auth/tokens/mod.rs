@@ -10,3 +10,4 @@ mod revoke;
 mod scanning;
 pub(crate) mod shut_out;
 mod uses;
+mod with_passkey;

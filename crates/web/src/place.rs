@@ -45,13 +45,13 @@ impl Place {
     }
 
     /// Its origin, unless it is a path of ours.
-    pub(super) fn foreign_origin(&self) -> Option<String> {
+    pub(crate) fn foreign_origin(&self) -> Option<String> {
         Origin::of(self.elsewhere.as_ref()?).map(|origin| origin.as_str().to_owned())
     }
 
     /// Whether our cookies get there. Where they do not, whoever is sent back without being asked would be sent here
     /// again, and so on.
-    pub(super) fn gets_our_cookies(&self, web: &Web) -> bool {
+    pub(crate) fn gets_our_cookies(&self, web: &Web) -> bool {
         let Some(url) = &self.elsewhere else { return true };
         let (host, public_url) = (url.host_str().unwrap_or_default(), &web.config.public_url);
         let reached = match web.config.cookie_domain.as_deref().map(|domain| domain.trim_start_matches('.')) {
