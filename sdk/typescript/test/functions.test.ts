@@ -108,18 +108,41 @@ test("another provider, by way of Portcullis", () => {
 });
 
 test("another provider, with the way back in our hands", async () => {
-  const { browser, client, done } = world();
+  const { browser, client, done, issuer } = world();
   const store = browser.storage;
   const redirectUri = "https://app.example.org/back";
   const start = () => done(startSocialSignIn(client, "google", { redirectUri, store }));
   const url = new URL(await start());
   assert.equal(url.searchParams.get("redirect_uri"), redirectUri);
-  const back = { url: `${redirectUri}?code=c1&state=st1`, store };
+  const back = { url: `${redirectUri}?code=c1&state=st1&iss=https%3A%2F%2Fprovider.example`, store };
+  const brought: unknown[] = [];
+  issuer.disturb = (request, answer) => {
+    if (!request.url.endsWith("/callback")) return undefined;
+    return request.json().then((body) => (brought.push(body), answer()));
+  };
   assert.equal((await done(completeSocialSignIn(client, back))).user.email, ADA.email);
+  const iss = "https://provider.example";
+  assert.deepEqual(brought, [{ code: "c1", state: "st1", iss, flow_secret: "fs1", delivery: "cookie" }]);
   // Once, and only in the browser that began it.
   assert.equal((await done(refusal(completeSocialSignIn(client, back)))).code, "provider_error");
   await start();
-  const denied = { url: `${redirectUri}?error=access_denied&state=st1`, store };
+  const told = "error=access_denied&error_description=Call+555-1234+to+sign+in";
+  const denied = { url: `${redirectUri}?${told}&state=st1`, store };
   const error = await done(refusal(completeSocialSignIn(client, denied)));
-  assert.deepEqual([error.code, error.message], ["provider_error", "access_denied"]);
+  assert.deepEqual([error.code, error.message], ["provider_error", "The provider says access_denied."]);
+  // A link that somebody has made up says nothing in our name.
+  const made = await done(refusal(completeSocialSignIn(client, { url: `${redirectUri}?${told}&state=st2`, store })));
+  assert.equal(made.code, "provider_error");
+  assert(!/555|denied/.test(made.message), made.message);
+});
+
+test("another provider, and an address that must be shown first", async () => {
+  const { browser, client, done, issuer } = world();
+  const store = browser.storage;
+  const redirectUri = "https://app.example.org/back";
+  await done(startSocialSignIn(client, "google", { redirectUri, store }));
+  issuer.disturb = async () => Response.json({ status: "verification_required" }, { status: 202 });
+  const back = completeSocialSignIn(client, { url: `${redirectUri}?code=c1&state=st1`, store });
+  assert.equal((await done(refusal(back))).code, "email_not_verified");
+  assert.equal(client.session, undefined);
 });
