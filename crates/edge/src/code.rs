@@ -101,7 +101,7 @@ codes! {
     PasswordChangeRequired "password_change_required" FORBIDDEN "Password change required"
         "Choose a new password at POST /auth/password/change first.";
     FactorSetupRequired "factor_setup_required" FORBIDDEN "Second factor needed"
-        "Set up a second factor at POST /auth/factors/totp first.";
+        "Set up a second factor first: an app at POST /auth/factors/totp, or a passkey at POST /auth/passkeys/register/start.";
     WrongCode "wrong_code" FORBIDDEN "Wrong code"
         "The code is not right, was used already, or there were too many wrong ones. Wait for the next one.";
     WrongPassword "wrong_password" FORBIDDEN "Wrong password"
@@ -115,7 +115,7 @@ codes! {
     NotWhileActing "not_while_acting" FORBIDDEN "Not while acting as another user"
         "Stop acting at POST /auth/impersonation/stop first.";
     FreshLoginRequired "fresh_login_required" FORBIDDEN "Fresh sign-in required"
-        "Prove who you are again at POST /auth/step-up.";
+        "Prove who you are again at POST /auth/step-up, or sign in again.";
     AccessCodeRequired "access_code_required" FORBIDDEN "Access code required"
         "This site is not open yet. Open it in a browser and enter its access code.";
     VerificationDisabled "verification_disabled" FORBIDDEN "E-mail verification is off"
@@ -152,7 +152,7 @@ codes! {
     LastWayIn "last_way_in" CONFLICT "Last way to sign in"
         "Nothing else is left to sign in with. Set a password by way of POST /auth/password/forgot, add a passkey, or link another provider, first.";
     NoFactor "no_factor" CONFLICT "No second factor"
-        "This user has no second factor. Set one up at POST /auth/factors/totp first.";
+        "This user has no second factor. Set one up first: an app at POST /auth/factors/totp, or a passkey at POST /auth/passkeys/register/start.";
     FactorRequired "factor_required" CONFLICT "The last factor stays"
         "Users of this role need a second factor. Set up another one first.";
     AlreadyVerified "already_verified" CONFLICT "Already verified"

@@ -25,6 +25,10 @@ pub(crate) const STEP_UP: &str = "/auth/step-up";
 /// Put an app for codes to use; answers with tokens.
 pub(crate) const TOTP_CONFIRM: &str = "/auth/factors/totp/confirm";
 pub(crate) const PASSKEY_REGISTERED: &str = "/auth/passkeys/register/finish";
+/// Begin to show a passkey: as a sign-in, or as the second factor of one.
+pub(crate) const PASSKEY_START: &str = "/auth/passkeys/login/start";
+/// Sign in by a passkey.
+pub(crate) const PASSKEY_LOGIN: &str = "/auth/passkeys/login/finish";
 /// Fresh cookies.
 pub(crate) const REFRESH: &str = "/auth/refresh";
 /// Sign out.

@@ -93,9 +93,11 @@ impl VerifyError {
             Self::PasswordChangeRequired => {
                 ("Password change required", "Choose a new password at POST /auth/password/change first.")
             }
-            Self::FactorSetupRequired => {
-                ("Second factor needed", "Set up a second factor at POST /auth/factors/totp first.")
-            }
+            Self::FactorSetupRequired => (
+                "Second factor needed",
+                "Set up a second factor first: an app at POST /auth/factors/totp, or a passkey at POST \
+                 /auth/passkeys/register/start.",
+            ),
             Self::ReadOnlySession => (
                 "Session is read-only",
                 "This session was started to look, not to change. Start one in mode `full`.",

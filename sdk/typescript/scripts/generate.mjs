@@ -17,6 +17,14 @@ const SCHEMAS = new Map([
   ["RegistrationBody", "RegistrationRules"],
   ["PasswordBody", "PasswordRules"],
   ["Provider", "Provider"],
+  ["Factors", "Factors"],
+  ["Factor", "Factor"],
+  ["TrustedDevice", "TrustedDevice"],
+  ["NewTotpBody", "NewTotp"],
+  ["Passkey", "Passkey"],
+  ["PasskeyList", "PasskeyList"],
+  ["Identity", "Identity"],
+  ["IdentityList", "IdentityList"],
 ]);
 
 const HEAD = "// Made by scripts/generate.mjs of the OpenAPI document. Do not edit.\n\n";

@@ -8,12 +8,12 @@ import type { Session } from "./session.js";
  *
  * Rejects with `wrong_password`, `password_unchanged`, `no_password`, `validation_failed`.
  */
-export function changePassword(client: Client, change: PasswordChange, options: CallOptions = {}): Promise<Session> {
+export async function changePassword(client: Client, change: PasswordChange, options: CallOptions = {}): Promise<Session> {
   const { currentPassword, newPassword, revokeApiTokens } = change;
   const body = {
     current_password: currentPassword,
     new_password: newPassword,
     revoke_api_tokens: revokeApiTokens,
   };
-  return client[core].renew("/auth/password/change", { body, ...options });
+  return (await client[core].renew("/auth/password/change", { body, ...options })).session;
 }

@@ -5,6 +5,7 @@ import type { Clock } from "./lib/clock.js";
 import { type Core, core } from "./lib/core.js";
 import { createEngine } from "./lib/engine.js";
 import { environmentOf } from "./lib/environment.js";
+import { factorBody } from "./lib/factor-body.js";
 import type { HolderListener } from "./lib/holder.js";
 import { differs } from "./lib/holder.js";
 import type { Locks } from "./lib/locks.js";
@@ -49,7 +50,10 @@ export interface Client {
    * {@link SecondFactorRequired} go on with {@link Client.loginWithFactor}.
    */
   login(credentials: Credentials, options?: CallOptions): Promise<Session>;
-  /** Signs in with the factor that {@link SecondFactorRequired} asked for. */
+  /**
+   * Signs in with the factor that {@link SecondFactorRequired} asked for. Rejects with `wrong_code`, after which the
+   * challenge is still good; with `invalid_challenge`, after which one signs in from the start.
+   */
   loginWithFactor(answer: FactorAnswer, options?: CallOptions): Promise<Session>;
   /** Signs up, and in, if the address need not be confirmed first. Rejects with `email_taken`, `validation_failed`. */
   register(registration: Registration, options?: CallOptions): Promise<Registered>;
@@ -134,7 +138,7 @@ export function createClient(options: ClientOptions): Client {
 
   return {
     login: (credentials, options = {}) => signIn("/auth/login", credentials, options),
-    loginWithFactor: (answer, options = {}) => signIn("/auth/login/factor", answer, options),
+    loginWithFactor: (answer, options = {}) => signIn("/auth/login/factor", factorBody(answer), options),
     async register({ inviteCode, accountInviteCode, ...rest }, { signal } = {}) {
       const body = { ...rest, invite_code: inviteCode, account_invite_code: accountInviteCode };
       const session = await engine.signIn("/auth/register", { body, signal });

@@ -1,7 +1,7 @@
 import type { CallOptions, Client } from "./create-client.js";
-import { core } from "./lib/core.js";
+import { remove } from "./lib/remove.js";
 
 /** Ends another session of the user; this one ends by `client.logout`. Rejects with `not_found`. */
-export async function endSession(client: Client, id: string, options: CallOptions = {}): Promise<void> {
-  await client[core].askAsUser(`/auth/sessions/${encodeURIComponent(id)}`, { method: "DELETE", ...options });
+export function endSession(client: Client, id: string, options: CallOptions = {}): Promise<void> {
+  return remove(client, "/auth/sessions/", id, options);
 }

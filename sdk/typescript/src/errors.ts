@@ -66,13 +66,16 @@ export class PortcullisError extends Error {
 }
 
 /** A way to prove the second factor. */
-export type FactorMethod = "totp" | "passkey" | (string & {});
+export type FactorMethod = "totp" | "recovery_code" | "passkey" | (string & {});
 
-/** The password was right, and a second factor is owed: go on with `client.loginWithFactor`. */
+/**
+ * A second factor is owed: at a sign-in go on with `client.loginWithFactor`. Of `stepUp` with the password: call it again
+ * with the factor.
+ */
 export class SecondFactorRequired extends PortcullisError {
   override readonly name: string = "SecondFactorRequired";
   declare readonly code: "second_factor_required";
-  /** Goes back with the factor. Good once, for five minutes. */
+  /** Goes back with the factor. Good once, for five minutes. Empty of `stepUp`. */
   readonly challenge: string;
   /** What the user can prove. */
   readonly methods: readonly FactorMethod[];
@@ -80,6 +83,19 @@ export class SecondFactorRequired extends PortcullisError {
   constructor(message: string, challenge: string, methods: readonly FactorMethod[], facts: ErrorFacts = {}) {
     super("second_factor_required", message, facts);
     this.challenge = challenge;
+    this.methods = methods;
+  }
+}
+
+/** The sign-in is too long ago for this, or has shown no factor: call `stepUp`, and then again what was refused. */
+export class FreshLoginRequired extends PortcullisError {
+  override readonly name: string = "FreshLoginRequired";
+  declare readonly code: "fresh_login_required";
+  /** What `stepUp` takes of this user. None: sign in again, by a provider and with `fresh`. */
+  readonly methods: readonly ("password" | FactorMethod)[];
+
+  constructor(message: string, methods: readonly string[], facts: ErrorFacts = {}) {
+    super("fresh_login_required", message, facts);
     this.methods = methods;
   }
 }

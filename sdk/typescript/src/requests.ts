@@ -8,15 +8,48 @@ export type Credentials = { readonly password: string } & (
   | { readonly login: string }
 );
 
-/** Proves a second factor. */
-export interface FactorAnswer {
+/** A factor that is shown: by its `code`, or with method `passkey` by what {@link showPasskey} resolves with. */
+export interface FactorProof {
+  readonly method: FactorMethod;
+  /** What an authenticator app shows, or a recovery code. */
+  readonly code?: string;
+  /** Of a passkey: what it began with. */
+  readonly ceremony?: string;
+  /** Of a passkey: what `navigator.credentials.get` gave, as JSON. */
+  readonly credential?: object;
+}
+
+/** Proves the second factor of a sign-in. */
+export interface FactorAnswer extends FactorProof {
   /** Of {@link SecondFactorRequired}. */
   readonly challenge: string;
-  readonly method: FactorMethod;
-  /** What an authenticator app shows. */
-  readonly code?: string;
-  /** What `navigator.credentials.get` gave, as JSON. */
-  readonly credential?: object;
+  /** This device is asked for no factor for a while: `login.trust_device_for`. */
+  readonly rememberDevice?: boolean;
+}
+
+/** Shows once more who it is: by the password, or of whoever has a factor, by that. */
+export type StepUp = { readonly password: string } | FactorProof;
+
+/** What to ask the browser with for a passkey. Good for five minutes and one answer. */
+export interface PasskeyCeremony {
+  /** A secret of this browser, which goes back with the answer. */
+  readonly ceremony: string;
+  /** Options of WebAuthn, as JSON. */
+  readonly publicKey: object;
+}
+
+/** What the browser has answered. */
+export interface PasskeyShown {
+  /** Of {@link PasskeyCeremony}. */
+  readonly ceremony: string;
+  /** What `PublicKeyCredential.toJSON` returns. */
+  readonly credential: object;
+}
+
+/** A passkey that the browser has made. */
+export interface NewPasskey extends PasskeyShown {
+  /** What its user calls it: 1 to 100 characters. */
+  readonly name?: string;
 }
 
 /** Who signs up. */

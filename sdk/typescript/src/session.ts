@@ -7,6 +7,8 @@ export interface Session {
   readonly user: User;
   /** Until the password is changed nothing but that, `getUser`, `refresh` and `logout` works. */
   readonly mustChangePassword: boolean;
+  /** The same until a second factor is set up, for which `stepUp` works, too. */
+  readonly mustSetUpFactor: boolean;
 }
 
 /**

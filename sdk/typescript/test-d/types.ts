@@ -3,11 +3,13 @@ import {
   type Client,
   createClient,
   type ErrorCode,
+  FreshLoginRequired,
   isPortcullisError,
   PortcullisError,
   SecondFactorRequired,
   type Session,
   type SignOutReason,
+  stepUp,
   type User,
 } from "../src/index.js";
 import { createServerAuth, type Visit, withAuth } from "../src/server/index.js";
@@ -32,6 +34,12 @@ export async function client(): Promise<void> {
   createClient({ baseUrl: "https://auth.example.org", storage: localStorage });
   // @ts-expect-error the address is needed
   createClient({});
+
+  await auth.loginWithFactor({ challenge: "c", method: "passkey", ceremony: "c", credential: {}, rememberDevice: true });
+  await stepUp(auth, { password: "x" });
+  await stepUp(auth, { method: "totp", code: "123456" });
+  // @ts-expect-error a factor says which it is
+  await stepUp(auth, { code: "123456" });
 
   const user = await auth.getUser();
   holds<Same<typeof user, User | null>>();
@@ -65,6 +73,10 @@ export function errors(error: unknown): void {
   if (error instanceof SecondFactorRequired) {
     error.challenge satisfies string;
     error satisfies PortcullisError;
+  }
+  if (error instanceof FreshLoginRequired) {
+    holds<Same<typeof error.code, "fresh_login_required">>();
+    error.methods satisfies readonly string[];
   }
   // @ts-expect-error no such code
   isPortcullisError(error, "no_such_code");

@@ -58,15 +58,18 @@ test("wrong credentials", async () => {
 });
 
 test("a second factor is asked for, and proven", async () => {
-  const { client, done } = world();
+  const { client, done, issuer } = world();
   const error = await done(refusal(client.login({ ...ADA, password: "owes a factor" })));
   assert(error instanceof SecondFactorRequired);
   assert.deepEqual(error.methods, ["totp"]);
   const { challenge } = error;
   const wrong = client.loginWithFactor({ challenge, method: "totp", code: "000000" });
   assert.equal((await done(refusal(wrong))).code, "invalid_credentials");
-  const session = await done(client.loginWithFactor({ challenge, method: "totp", code: "123456" }));
-  assert.equal(session.user.email, ADA.email);
+  const asked: unknown[] = [];
+  issuer.disturb = (request, answer) => request.json().then((body) => (asked.push(body), answer()));
+  const right = { challenge, method: "totp", code: "123456", rememberDevice: true };
+  assert.equal((await done(client.loginWithFactor(right))).user.email, ADA.email);
+  assert.deepEqual(asked, [{ challenge, method: "totp", code: "123456", remember_device: true, delivery: "cookie" }]);
 });
 
 test("signing up signs in, or tells of the mail", async () => {

@@ -22,13 +22,26 @@ fn name_of(secret: &str) -> String {
     })
 }
 
-/// Puts the secret in the place of its name. What this browser did not begin is no challenge.
-pub(super) fn restore(asked: &Asked, fields: &mut Map<String, Value>) {
+/// Puts the secret in the place of its name, wherever the issuer asks for it. What this browser did not begin is no
+/// challenge.
+pub(super) fn restore(asked: &Asked, fields: &mut Map<String, Value>) -> Result<(), Problem> {
+    let named = fields.get("challenge").filter(|named| !named.is_null());
     let secret = asked.brought.challenge.as_deref();
-    let secret = secret.filter(|secret| fields.get("challenge") == Some(&json!(name_of(secret))));
-    // A method is asked for before the form of the challenge is looked at.
-    fields.insert("challenge".into(), json!(secret.unwrap_or("not of this browser")));
-    fields.insert("delivery".into(), json!("body"));
+    let secret = secret.filter(|secret| named == Some(&json!(name_of(secret))));
+    match asked.path() {
+        paths::FACTOR => {
+            // A method is asked for before the form of the challenge is looked at.
+            fields.insert("challenge".into(), json!(secret.unwrap_or("not of this browser")));
+            fields.insert("delivery".into(), json!("body"));
+        }
+        // The issuer takes what is no secret for a name, which belongs to a cookie that only we have. Without any it
+        // asks for the passkeys of whoever comes.
+        paths::PASSKEY_START if named.is_some() => {
+            fields.insert("challenge".into(), json!(secret.ok_or(Code::InvalidChallenge)?));
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 impl Inner {

@@ -51,9 +51,15 @@ const WITHOUT_BEARER: [&str; 12] = [
     "/auth/password/verify-reset-token",
     "/auth/email/verify",
     "/auth/email/verification-status",
-    "/auth/passkeys/login/start",
-    "/auth/passkeys/login/finish",
+    paths::PASSKEY_START,
+    paths::PASSKEY_LOGIN,
 ];
+
+/// Whether `path` signs in, and asks which device it is on: without an answer it is a new one, of which the user is told
+/// by mail. The last is the way back from another provider.
+fn is_on_a_device(path: &str) -> bool {
+    matches!(path, paths::LOGIN | paths::FACTOR | paths::PASSKEY_LOGIN) || path.ends_with("/callback")
+}
 
 impl Inner {
     pub(super) async fn relay(&self, asked: Asked, body: Incoming) -> Result<Answer, Problem> {
@@ -231,14 +237,11 @@ fn body_of(asked: &Asked, fields: &Fields) -> Result<Option<(HeaderValue, Bytes)
         }
     };
     if let Value::Object(fields) = &mut value {
-        if asked.path() == paths::FACTOR {
-            challenge::restore(asked, fields);
-        }
+        challenge::restore(asked, fields)?;
         if fields.contains_key("delivery") {
             fields.insert("delivery".into(), json!("body"));
         }
-        let device =
-            asked.brought.device.as_ref().filter(|_| matches!(asked.path(), paths::LOGIN | paths::FACTOR));
+        let device = asked.brought.device.as_ref().filter(|_| is_on_a_device(asked.path()));
         if let Some(device) = device {
             fields.entry("device_token").or_insert_with(|| json!(device));
         }

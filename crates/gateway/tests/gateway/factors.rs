@@ -12,6 +12,8 @@ use crate::house::{House, sign_in};
 use crate::upstream::App;
 
 const FACTOR: &str = "/auth/login/factor";
+const PASSKEY_START: &str = "/auth/passkeys/login/start";
+const PASSKEY_LOGIN: &str = "/auth/passkeys/login/finish";
 
 /// An app that makes codes for ada, who has set it up at the issuer.
 async fn phone_of(house: &House, ada: &Actor) -> Authenticator {
@@ -149,4 +151,95 @@ async fn a_session_that_must_set_one_up_opens_nothing_else() {
     let confirm = json!({"code": code(&house, &phone)});
     assert_eq!(browser.post("/auth/factors/totp/confirm", &confirm).await.status, 200);
     assert_eq!(browser.get("/").await.status, 200);
+}
+
+/// Registers a passkey from the session of `browser`.
+async fn register(browser: &Browser, key: &mut SecurityKey) {
+    let begun = browser.post("/auth/passkeys/register/start", &Value::Null).await;
+    assert_eq!(begun.status, 200, "{}", begun.text());
+    let credential = key.create(&begun.json["publicKey"]);
+    let body = json!({"ceremony": begun.json["ceremony"], "credential": credential});
+    let reply = browser.post("/auth/passkeys/register/finish", &body).await;
+    assert_eq!(reply.status, 201, "{}", reply.text());
+}
+
+/// What answers the ceremony that `begun` has begun.
+fn shown(key: &mut SecurityKey, begun: &Value) -> Value {
+    json!({"ceremony": begun["ceremony"], "credential": key.get(&begun["publicKey"])})
+}
+
+/// How many mails have told ada of a new device so far.
+async fn notices(house: &House) -> usize {
+    house.issuer.mails().await.iter().filter(|mail| mail.text.contains("/not-me?token=")).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_passkey_is_the_second_factor() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let house = House::whole(backend, App::echo().await, |_| {}, |_| {}).await;
+        let browser = house.signed_in("ada").await.with_csrf().await;
+        let mut key = SecurityKey::default();
+        register(&browser, &mut key).await;
+        let second = house.browser();
+        let reply = sign_in(&second, "ada").await;
+        reply.refused(403, "second_factor_required");
+        assert_eq!(reply.json["methods"], json!(["passkey", "recovery_code"]));
+        let challenge = &reply.json["challenge"];
+        let start = json!({"challenge": challenge});
+        let begun = second.post(PASSKEY_START, &start).await;
+        assert_eq!(begun.status, 200, "{}", begun.text());
+        assert_eq!(begun.json["publicKey"]["allowCredentials"].as_array().map(Vec::len), Some(1));
+        // The name is worth nothing elsewhere, nor is any other here: nobody learns whose passkeys there are.
+        house.browser().post(PASSKEY_START, &start).await.refused(400, "invalid_challenge");
+        let other = json!({"challenge": "0".repeat(64)});
+        second.post(PASSKEY_START, &other).await.refused(400, "invalid_challenge");
+        let mut body = shown(&mut key, &begun.json);
+        body["challenge"] = challenge.clone();
+        body["method"] = json!("passkey");
+        let reply = second.post(FACTOR, &body).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        assert!(reply.json.get("access_token").is_none());
+        assert!(!second.cookies().contains_key("pc_gateway_challenge"));
+        assert_eq!(second.get("/").await.status, 200);
+        // What is used up names nobody any more.
+        second.with_csrf().await.post(PASSKEY_START, &start).await.refused(400, "invalid_challenge");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_signs_in_by_passkey_does_so_on_a_device_that_is_known() {
+    let house = House::new().await;
+    let browser = house.signed_in("ada").await.with_csrf().await;
+    let mut key = SecurityKey::default();
+    register(&browser, &mut key).await;
+    assert_eq!(browser.post("/auth/logout", &Value::Null).await.status, 204);
+    // She has signed up elsewhere.
+    assert_eq!(notices(&house).await, 1);
+    // Nothing but its token tells which device it is: it calls itself otherwise each time.
+    let by_passkey = async |browser: &Browser, key: &mut SecurityKey| {
+        let begun = browser.post(PASSKEY_START, &json!({})).await;
+        assert_eq!(begun.status, 200, "{}", begun.text());
+        let reply = browser.post(PASSKEY_LOGIN, &shown(key, &begun.json)).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        assert!(reply.json.get("access_token").is_none() && reply.sets_cookies());
+        browser.get("/").await.app_saw("x-auth-user").map(str::to_owned).expect("signed in")
+    };
+    let ada = by_passkey(&browser.with("user-agent", "browser/2"), &mut key).await;
+    let browser = browser.with_csrf().await.with("user-agent", "browser/3");
+    assert_eq!(by_passkey(&browser, &mut key).await, ada);
+    assert_eq!(notices(&house).await, 1);
+    let strange = house.browser().with("user-agent", "browser/4");
+    assert_eq!(by_passkey(&strange, &mut key).await, ada);
+    assert_eq!(notices(&house).await, 2);
+    // As a second factor it is the device that has sent the password.
+    let reply = sign_in(&browser.with_csrf().await.with("user-agent", "browser/5"), "ada").await;
+    reply.refused(403, "second_factor_required");
+    let challenge = &reply.json["challenge"];
+    let begun = browser.with_csrf().await.post(PASSKEY_START, &json!({"challenge": challenge})).await;
+    let mut body = shown(&mut key, &begun.json);
+    body["challenge"] = challenge.clone();
+    body["method"] = json!("passkey");
+    let last = browser.with_csrf().await.with("user-agent", "browser/6").post(FACTOR, &body).await;
+    assert_eq!(last.status, 200, "{}", last.text());
+    assert_eq!(notices(&house).await, 2);
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use portcullis_testkit::{Backend, PASSWORD};
+use portcullis_testkit::{Backend, FakeIdp, PASSWORD};
 use serde_json::json;
 
+use crate::browser::Browser;
 use crate::house::{House, UPSTREAM, claims, sign_in};
 use crate::upstream::App;
 
@@ -314,4 +315,38 @@ async fn api_clients_come_with_their_own_bearer() {
         .get("/")
         .await
         .refused(401, "malformed_authorization");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_comes_back_from_a_provider_does_so_on_a_device_that_is_known() {
+    const PAGE: &str = "http://localhost:8080/signed-in";
+    let fake = FakeIdp::start().await;
+    let provider = |setup: &mut portcullis_testkit::Setup| {
+        setup.settings.providers = vec![fake.oidc("acme")];
+        setup.web.return_urls = vec![PAGE.into()];
+    };
+    let house = House::whole(Backend::Sqlite, App::echo().await, provider, |_| {}).await;
+    fake.serve(&house.issuer);
+    let ada = fake.person("ada-there", "ada@example.org", true);
+    let by_provider = async |browser: &Browser| {
+        let start = format!("/auth/oauth/acme/start?redirect_uri={PAGE}");
+        let begun = browser.with("accept", "application/json").get(&start).await;
+        assert_eq!(begun.status, 200, "{}", begun.text());
+        let back = fake.authorize(begun.json["authorization_url"].as_str().expect("a URL"), &ada);
+        let body = json!({
+            "code": back.code, "state": back.state, "iss": back.iss, "flow_secret": begun.json["flow_secret"],
+        });
+        let reply = browser.with_csrf().await.post("/auth/oauth/acme/callback", &body).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        assert!(reply.json.get("access_token").is_none() && reply.sets_cookies());
+    };
+    let notices = async || {
+        house.issuer.mails().await.iter().filter(|mail| mail.text.contains("/not-me?token=")).count()
+    };
+    let browser = house.browser();
+    by_provider(&browser).await;
+    by_provider(&browser.with("user-agent", "browser/2")).await;
+    assert_eq!(notices().await, 0);
+    by_provider(&house.browser().with("user-agent", "browser/3")).await;
+    assert_eq!(notices().await, 1);
 }

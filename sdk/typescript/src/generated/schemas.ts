@@ -115,3 +115,90 @@ export interface Provider {
   /** What people call it. */
   readonly title: string;
 }
+
+/** All that a user has to show beside what they sign in with. */
+export interface Factors {
+  readonly items: readonly Factor[];
+  /** How many are left. */
+  readonly recovery_codes: number;
+  /** The user's role needs a factor. */
+  readonly required: boolean;
+  readonly trusted_devices: readonly TrustedDevice[];
+}
+
+/** One factor. */
+export interface Factor {
+  /** RFC 3339. */
+  readonly created_at: string;
+  readonly id: string;
+  /** `totp`: an app that makes codes; `passkey`. */
+  readonly kind: string;
+  /** RFC 3339. */
+  readonly last_used_at?: string | null;
+}
+
+/** A device on which no second factor is asked for. */
+export interface TrustedDevice {
+  /** Where it was when it was trusted. */
+  readonly address: string;
+  /** RFC 3339. */
+  readonly created_at: string;
+  /** What the device calls itself. */
+  readonly device: string;
+  /** RFC 3339. */
+  readonly expires_at: string;
+  readonly id: string;
+}
+
+/** What an app for codes needs, once. */
+export interface NewTotp {
+  /** RFC 3339. Until then its first code must be shown. */
+  readonly expires_at: string;
+  readonly id: string;
+  /** The QR code: an SVG document. */
+  readonly qr_code: string;
+  /** For typing into the app: base32. */
+  readonly secret: string;
+  /** What the QR code says. */
+  readonly uri: string;
+}
+
+/** A passkey. */
+export interface Passkey {
+  /** It is kept elsewhere, too: in a password manager, say. */
+  readonly backed_up: boolean;
+  /** RFC 3339. */
+  readonly created_at: string;
+  readonly id: string;
+  /** RFC 3339. */
+  readonly last_used_at?: string | null;
+  readonly name: string;
+}
+
+/** The passkeys of a user: never more than a page. */
+export interface PasskeyList {
+  readonly items: readonly Passkey[];
+  readonly next_cursor?: string | null;
+}
+
+/** Who the user is at a provider. */
+export interface Identity {
+  /** RFC 3339. */
+  readonly created_at: string;
+  /** The address there, as last told. */
+  readonly email?: string | null;
+  readonly id: string;
+  /** Last sign-in by it. RFC 3339. */
+  readonly last_used_at?: string | null;
+  /** Its name in URLs. */
+  readonly provider: string;
+  /** What people call it. */
+  readonly title: string;
+}
+
+/** All of those. */
+export interface IdentityList {
+  readonly items: readonly Identity[];
+  /** Always `null`: there are not many. */
+  readonly next_cursor?: string | null;
+}

@@ -8,7 +8,7 @@ import type { Core } from "./core.js";
 import { createCsrf } from "./csrf.js";
 import type { Environment } from "./environment.js";
 import { createHolder, type Holder, type Tokens } from "./holder.js";
-import { createIssuer } from "./issuer.js";
+import { type Ask, createIssuer } from "./issuer.js";
 import { createRefresher, type Refresh } from "./refresher.js";
 import { createServerTime } from "./server-time.js";
 import { createTabs } from "./tabs.js";
@@ -130,8 +130,15 @@ export function createEngine(environment: Environment): Engine {
     update,
     ask: issuer,
     askAsUser: (path, ask) => asUser((headers) => issuer(path, { ...ask, headers })),
-    renew: (path, ask) =>
-      asUser((headers) => alone(ask.signal, async () => take(await issuer(path, { ...ask, headers })))),
+    renew: <T>(path: string, ask: Ask) =>
+      asUser((headers) =>
+        alone(ask.signal, async () => {
+          const answer = await issuer<Tokens & T>(path, { ...ask, headers });
+          const session = take(answer);
+          const { access_token, ...rest } = answer;
+          return { session, answer: rest as T };
+        }),
+      ),
 
     signIn(path, ask) {
       if (!page.keepsCookies()) {

@@ -9,8 +9,18 @@ export interface Flow {
 
 const key = (state: string) => `portcullis:flow:${state}`;
 
-export function rememberFlow(store: FlowStore, state: string, flow: Flow): void {
-  store.setItem(key(state), JSON.stringify(flow));
+/** What Portcullis answers where an attempt begins. */
+export interface Started {
+  readonly authorization_url: string;
+  readonly state: string;
+  readonly flow_secret: string;
+}
+
+/** Keeps what has begun; where to send the browser. */
+export function rememberFlow(store: FlowStore, provider: string, started: Started): string {
+  const flow: Flow = { provider, secret: started.flow_secret };
+  store.setItem(key(started.state), JSON.stringify(flow));
+  return started.authorization_url;
 }
 
 /** Only once: nobody comes back twice. */

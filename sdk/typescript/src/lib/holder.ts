@@ -96,7 +96,12 @@ function heldOf(tokens: Tokens, now: number): Held {
     iat,
     issuedAt: now,
     expiresAt: now + tokens.expires_in * 1000,
-    session: { id: tokens.session_id, user: tokens.user, mustChangePassword: tokens.must_change_password },
+    session: {
+      id: tokens.session_id,
+      user: tokens.user,
+      mustChangePassword: tokens.must_change_password,
+      mustSetUpFactor: tokens.must_set_up_factor,
+    },
   };
 }
 

@@ -1,4 +1,11 @@
-import { type ErrorCode, type ErrorFacts, type FieldError, PortcullisError, SecondFactorRequired } from "../errors.js";
+import {
+  type ErrorCode,
+  type ErrorFacts,
+  type FieldError,
+  FreshLoginRequired,
+  PortcullisError,
+  SecondFactorRequired,
+} from "../errors.js";
 
 /** The body of a refusal (RFC 9457), as far as it is of use. */
 interface Problem {
@@ -31,6 +38,7 @@ export async function errorOf(response: Response): Promise<PortcullisError> {
   if (problem.code === "second_factor_required") {
     return new SecondFactorRequired(message, problem.challenge ?? "", problem.methods ?? [], facts);
   }
+  if (problem.code === "fresh_login_required") return new FreshLoginRequired(message, problem.methods ?? [], facts);
   // A server that is newer than this package may have codes that the list does not.
   return new PortcullisError(problem.code as ErrorCode, message, facts);
 }

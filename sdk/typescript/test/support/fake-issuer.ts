@@ -204,7 +204,20 @@ export class FakeIssuer {
     return { id: `user-${email}`, email, email_verified: true, name: this.names.get(email) ?? "Ada", role: "user" };
   }
 
-  async #tokens(session: ServerSession, status: number): Promise<Response> {
+  /** New tokens of the session that asks, and what comes beside them. */
+  renewed(request: Request, beside: object = {}): Promise<Response> {
+    const claims = readPart(request.headers.get("authorization")?.split(".")[1] ?? "") as { sid: string };
+    const session = this.sessions.get(claims.sid)!;
+    session.gen++;
+    return this.#tokens(session, 200, beside);
+  }
+
+  /** The tokens of a new session. */
+  newSession(email: string): Promise<Response> {
+    return this.#tokens(this.begin(email), 200);
+  }
+
+  async #tokens(session: ServerSession, status: number, beside: object = {}): Promise<Response> {
     const iat = Math.floor(this.now() / 1000);
     const claims = {
       iss: BASE,
@@ -225,7 +238,9 @@ export class FakeIssuer {
       expires_in: this.accessTtl,
       session_id: session.id,
       must_change_password: false,
+      must_set_up_factor: false,
       user: this.user(session.email),
+      ...beside,
     };
     const cookies = [
       `${this.prefix}pc_refresh=pcr_${session.id}.${session.gen}; HttpOnly; Path=/`,

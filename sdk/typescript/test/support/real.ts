@@ -1,5 +1,5 @@
 /** A browser's cookie jar before a real Portcullis. */
-import { createClient, type Client, type ClientOptions } from "../../src/index.js";
+import { createClient, type Client, type ClientOptions, type FlowStore } from "../../src/index.js";
 import { currentPage } from "../../src/lib/page.js";
 import { apply, type Pair, serialise } from "../../src/server/lib/cookies.js";
 
@@ -10,6 +10,16 @@ const clients: Client[] = [];
 /** Ends what clients would do by themselves for as long as the process lives. */
 export function closeAll(): void {
   for (const client of clients) client.close();
+}
+
+/** A `sessionStorage`. */
+export function memory(): FlowStore {
+  const kept = new Map<string, string>();
+  return {
+    getItem: (key) => kept.get(key) ?? null,
+    setItem: (key, value) => void kept.set(key, value),
+    removeItem: (key) => void kept.delete(key),
+  };
 }
 
 export class Jar {

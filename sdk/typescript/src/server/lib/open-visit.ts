@@ -12,6 +12,7 @@ import type { TokenResponse, User } from "../../generated/schemas.js";
 import { isPortcullisError } from "../../is-portcullis-error.js";
 import { createAuthorisedFetch } from "../../lib/authorised-fetch.js";
 import type { Clock } from "../../lib/clock.js";
+import { factorBody } from "../../lib/factor-body.js";
 import type { Claims } from "../claims.js";
 import type { Visit, VisitStatus } from "../visit.js";
 import { type BackChannel, type Caller, Refused } from "./back-channel.js";
@@ -219,7 +220,7 @@ export async function openVisit(parts: VisitParts, arrival: Arrival): Promise<Vi
       }
     },
     login: async (credentials) => (await signIn("/auth/login", credentials)) as Claims,
-    loginWithFactor: async (answer) => (await signIn("/auth/login/factor", answer)) as Claims,
+    loginWithFactor: async (answer) => (await signIn("/auth/login/factor", factorBody(answer))) as Claims,
     register: ({ inviteCode, accountInviteCode, ...rest }) =>
       signIn("/auth/register", { ...rest, invite_code: inviteCode, account_invite_code: accountInviteCode }),
     async logout() {
