@@ -13,7 +13,7 @@ use crate::db::{BUSY_LIMIT, Tx, connect_sqlite};
 use crate::error::{StoreError, is_busy};
 use crate::rotate::{self, RotateJob};
 use crate::session_rows::GrantRow;
-use crate::writer::{Job, Work, control};
+use crate::writer::{Job, Ran, Work, control};
 
 /// Most jobs in one commit.
 const GROUP: usize = 512;
@@ -124,7 +124,7 @@ async fn group(tx: &mut Tx, batch: Vec<RotateJob>, mut works: Vec<Box<dyn Work>>
 /// One piece of work with nothing beside it needs no savepoint.
 async fn by_itself(tx: &mut Tx, work: &mut dyn Work) -> Result<Vec<GrantRow>, StoreError> {
     begin(tx).await?;
-    if work.run(tx).await {
+    if work.run(tx).await == Ran::Keep {
         control(tx, "COMMIT").await?;
     } else {
         control(tx, "ROLLBACK").await?;
@@ -154,14 +154,14 @@ async fn together(
     }
     for work in works {
         if work.is_one_statement() {
-            if !work.run(tx).await {
+            if work.run(tx).await != Ran::Keep {
                 control(tx, "RELEASE statements").await?;
                 control(tx, "SAVEPOINT statements").await?;
             }
             continue;
         }
         control(tx, "SAVEPOINT work").await?;
-        if work.run(tx).await {
+        if work.run(tx).await == Ran::Keep {
             control(tx, "RELEASE work").await?;
         } else {
             // Fails if the error has ended the whole transaction: then the group is lost, and told so.

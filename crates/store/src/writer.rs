@@ -7,6 +7,8 @@
 //! Nothing is answered before its commit. Work runs in spawned tasks, so that a caller who goes away (a client
 //! that disconnects drops its handler) never leaves a transaction half open.
 
+use std::convert::Infallible;
+use std::future::ready;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -34,14 +36,27 @@ const COMMIT: &str = "SELECT 1; COMMIT";
 /// Before work is run again: whoever it was in the way of goes first, or both would meet again.
 pub(crate) const LET_PASS: Duration = Duration::from_millis(10);
 
-/// A closure for the SQLite writer, its types erased.
+/// A closure with its types erased: what runs it is compiled once, not once for each.
 pub(crate) trait Work: Send {
     /// It is one statement, which undoes itself if it fails: it needs no savepoint.
     fn is_one_statement(&self) -> bool;
-    /// Runs once (or again). `true`: keep what it did; `false`: undo it.
-    fn run<'c>(&'c mut self, tx: &'c mut Tx) -> BoxFuture<'c, bool>;
+    /// Runs once (or again).
+    fn run<'c>(&'c mut self, tx: &'c mut Tx) -> BoxFuture<'c, Ran>;
     /// Answers the caller, after the commit.
     fn finish(self: Box<Self>, commit: Result<(), StoreError>);
+}
+
+/// What is to be done after work has run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ran {
+    /// Keep what it did.
+    Keep,
+    /// Undo it.
+    Undo,
+    /// Undo it, and run it again: it was in another's way (PostgreSQL).
+    Again,
+    /// It panicked, perhaps in the middle of a statement.
+    Panicked,
 }
 
 /// How far a piece of work reaches.
@@ -114,20 +129,14 @@ impl Writer {
         T: Send + 'static,
         F: for<'c> Fn(&'c mut Tx) -> BoxFuture<'c, Result<T, StoreError>> + Send + Sync + 'static,
     {
+        let (reply, answer) = oneshot::channel();
+        let work = Box::new(Closure { work, extent, result: None, reply });
         match self {
-            Self::Sqlite(sender) => {
-                let (reply, answer) = oneshot::channel();
-                let job = Job::Work(Box::new(Closure { work, extent, result: None, reply }));
-                answered(SQLITE_LIMIT, sender.send(job), answer).await
-            }
+            Self::Sqlite(sender) => answered(SQLITE_LIMIT, sender.send(Job::Work(work)), answer).await,
             Self::Postgres { connections, .. } => {
-                let connections = connections.clone();
-                let task = tokio::spawn(async move { on_postgres(&connections, extent, &work).await });
                 // The task goes on by itself and ends its transaction; the caller is told in time.
-                match tokio::time::timeout(TIME_LIMIT, task).await {
-                    Ok(result) => result.unwrap_or_else(|_| Err(panicked())),
-                    Err(_) => Err(StoreError::timed_out()),
-                }
+                tokio::spawn(on_postgres(connections.clone(), work));
+                answered(TIME_LIMIT, ready(Ok::<_, Infallible>(())), answer).await
             }
         }
     }
@@ -169,14 +178,19 @@ where
         self.extent == Extent::Statement
     }
 
-    fn run<'c>(&'c mut self, tx: &'c mut Tx) -> BoxFuture<'c, bool> {
+    fn run<'c>(&'c mut self, tx: &'c mut Tx) -> BoxFuture<'c, Ran> {
         Box::pin(async move {
+            self.result = None;
             // One task writes for all: a panic in one caller's work is an error of that caller.
             let work = AssertUnwindSafe(async { (self.work)(tx).await }).catch_unwind().await;
-            let result = work.unwrap_or_else(|_| Err(panicked()));
-            let keep = result.is_ok();
+            let (ran, result) = match work {
+                Ok(Ok(value)) => (Ran::Keep, Ok(value)),
+                Ok(Err(error @ StoreError::RunAgain)) => (Ran::Again, Err(error)),
+                Ok(Err(error)) => (Ran::Undo, Err(error)),
+                Err(_) => (Ran::Panicked, Err(panicked())),
+            };
             self.result = Some(result);
-            keep
+            ran
         })
     }
 
@@ -194,48 +208,60 @@ where
 
 /// A connection is kept only if its transaction has ended cleanly. Anything else (a panic, the time limit, a failed
 /// rollback) closes it, so that nobody inherits a transaction half done.
-async fn on_postgres<T, F>(connections: &Connections, extent: Extent, work: &F) -> Result<T, StoreError>
-where
-    F: for<'c> Fn(&'c mut Tx) -> BoxFuture<'c, Result<T, StoreError>>,
-{
+async fn on_postgres(connections: Connections, mut work: Box<dyn Work>) {
     let mut run = 1;
-    loop {
-        let mut tx = Tx::Postgres(connections.acquire().await?);
-        let attempt = tokio::time::timeout(TIME_LIMIT, attempt(&mut tx, extent, work)).await;
-        let (result, clean) = attempt.unwrap_or_else(|_| (Err(StoreError::timed_out()), false));
-        if let (true, Tx::Postgres(lent)) = (clean, &mut tx) {
+    let commit = loop {
+        let mut tx = match connections.acquire().await {
+            Ok(lent) => Tx::Postgres(lent),
+            Err(error) => break Err(error),
+        };
+        let attempt = tokio::time::timeout(TIME_LIMIT, attempt(&mut tx, &mut *work)).await;
+        let Attempt { outcome, is_clean } =
+            attempt.unwrap_or_else(|_| Attempt::broken(StoreError::timed_out()));
+        if let (true, Tx::Postgres(lent)) = (is_clean, &mut tx) {
             lent.keep();
         }
-        match result {
-            Err(StoreError::RunAgain) if run < RUNS => {
+        match outcome {
+            Ok(Ran::Again) | Err(StoreError::RunAgain) if run < RUNS => {
                 run += 1;
                 drop(tx);
                 tokio::time::sleep(LET_PASS).await;
             }
-            result => return result,
+            outcome => break outcome.map(drop),
         }
+    };
+    work.finish(commit);
+}
+
+/// How one run of work on PostgreSQL ended.
+struct Attempt {
+    /// What the work itself came to, or what failed around it.
+    outcome: Result<Ran, StoreError>,
+    /// The transaction has ended, and the connection is as good as it was.
+    is_clean: bool,
+}
+
+impl Attempt {
+    fn broken(error: StoreError) -> Self {
+        Self { outcome: Err(error), is_clean: false }
     }
 }
 
-/// The result of `work`, and whether the transaction has ended cleanly.
-async fn attempt<T, F>(tx: &mut Tx, extent: Extent, work: &F) -> (Result<T, StoreError>, bool)
-where
-    F: for<'c> Fn(&'c mut Tx) -> BoxFuture<'c, Result<T, StoreError>>,
-{
-    if extent == Extent::Statement {
-        let result = work(tx).await;
-        let clean = result.is_ok();
-        return (result, clean);
+async fn attempt(tx: &mut Tx, work: &mut dyn Work) -> Attempt {
+    if work.is_one_statement() {
+        let ran = work.run(tx).await;
+        return Attempt { outcome: Ok(ran), is_clean: ran == Ran::Keep };
     }
     if let Err(error) = control(tx, "BEGIN").await {
-        return (Err(error), false);
+        return Attempt::broken(error);
     }
-    match work(tx).await {
-        Ok(value) => match control(tx, COMMIT).await {
-            Ok(()) => (Ok(value), true),
-            Err(error) => (Err(error), false),
+    match work.run(tx).await {
+        Ran::Keep => match control(tx, COMMIT).await {
+            Ok(()) => Attempt { outcome: Ok(Ran::Keep), is_clean: true },
+            Err(error) => Attempt::broken(error),
         },
-        Err(error) => (Err(error), control(tx, "ROLLBACK").await.is_ok()),
+        Ran::Panicked => Attempt { outcome: Ok(Ran::Panicked), is_clean: false },
+        ran => Attempt { outcome: Ok(ran), is_clean: control(tx, "ROLLBACK").await.is_ok() },
     }
 }
 
