@@ -75,6 +75,7 @@ fn rows(random: &Counter, number: usize) -> Result<(NewUser, NewSession)> {
         email_verified_at: None,
         username: None,
         name: None,
+        locale: None,
         role: Role::from_stored(Role::USER),
         password_hash: None,
         must_change_password: false,
