@@ -71,15 +71,12 @@ const END_ACTING_FROM: &str = "UPDATE sessions SET ended_at = $2, end_cause = 'a
 const END_ACTING: &str = "UPDATE sessions SET ended_at = $2, end_cause = 'acting_ended' \
     WHERE (actor_id = $1 OR user_id = $1) AND acting <> 'bot' AND ended_at IS NULL RETURNING id";
 const END_SINCE: &str = "UPDATE sessions SET ended_at = $2, end_cause = $3 \
-    WHERE user_id = $1 AND id >= $4 AND acting IS NULL AND ended_at IS NULL \
-    AND device = (SELECT device FROM sessions WHERE id = $4) RETURNING id";
+    WHERE user_id = $1 AND id >= $4 AND acting IS NULL AND ended_at IS NULL RETURNING id";
 const END_ACTING_FROM_ENDED: &str = "UPDATE sessions SET ended_at = $2, end_cause = 'acting_ended' \
-    WHERE actor_session_id IN (SELECT id FROM sessions WHERE user_id = $1 AND id >= $3 AND acting IS NULL \
-    AND device = (SELECT device FROM sessions WHERE id = $3)) \
+    WHERE actor_session_id IN (SELECT id FROM sessions WHERE user_id = $1 AND id >= $3 AND acting IS NULL) \
     AND ended_at IS NULL RETURNING id";
 const CALL_ENDED: &str = "UPDATE sessions SET end_cause = $2 \
-    WHERE user_id = $1 AND id >= $3 AND acting IS NULL AND ended_at IS NOT NULL \
-    AND device = (SELECT device FROM sessions WHERE id = $3)";
+    WHERE user_id = $1 AND id >= $3 AND acting IS NULL AND ended_at IS NOT NULL";
 /// A password proves less than the second factor that the session has shown: with one, it does not make it fresh.
 const RENEW: &str = concat!(
     "UPDATE sessions SET secret_hash = $3, generation = generation + 1, key_id = $4, rotated_at = $5, \
@@ -272,8 +269,9 @@ pub async fn end_all(
         .fetch_all(db))?)
 }
 
-/// Ends the sessions of a user that began with `first` or after it on a device of the same name, and those in which they act from these; their ids
-/// come back. Those that had ended by themselves are remembered as ended by `cause`, too.
+/// Ends the sessions of a user that began with `first` or after it, and those in which they act from these; their ids come
+/// back. Those that had ended by themselves are remembered as ended by `cause`, too. Devices are not asked after: they call
+/// themselves what they like.
 pub async fn end_since(
     tx: &mut Tx,
     user: UserId,

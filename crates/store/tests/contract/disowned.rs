@@ -78,36 +78,37 @@ async fn forgotten(t: &TestStore, shown: bool) -> Held {
 }
 
 contract! {
-    async fn what_came_from_the_device_since_goes_and_nothing_else(t: &TestStore) {
+    /// Devices call themselves what they like: another name, or that of one from before, tells nothing.
+    async fn what_began_since_goes_and_nothing_else(t: &TestStore) {
         let (ada, bob) = (make_admin(t, "ada").await, make_user(t, "bob").await);
         let before = on_device(t, &ada, "Phone").await;
         let first = on_device(t, &ada, "Phone").await;
-        let elsewhere = on_device(t, &ada, "Laptop").await;
+        let renamed = on_device(t, &ada, "Laptop").await;
         let later = on_device(t, &ada, "Phone").await;
         let gone = on_device(t, &ada, "Phone").await;
         log_out(t, &gone).await;
         let of_bob = on_device(t, &bob, "Phone").await;
         // Ada acts as bob from one that goes, and from one that stays.
         let acts = |from: &NewSession| NewSession { device: "Phone".into(), ..acting(t, &ada, from, &bob) };
-        let (goes, stays) = (acts(&later), acts(&elsewhere));
+        let (goes, stays) = (acts(&later), acts(&before));
         for new in [&goes, &stays] {
             create(&t.store, new).await.expect("committed").expect("allowed");
         }
 
-        let mut expected = [first.id.uuid(), later.id.uuid(), goes.id.uuid()];
+        let mut expected = [first.id.uuid(), renamed.id.uuid(), later.id.uuid(), goes.id.uuid()];
         expected.sort_unstable();
         assert_eq!(end_since(t, &ada, &first).await, expected);
-        for session in [&first, &later, &gone] {
+        for session in [&first, &renamed, &later, &gone] {
             assert_eq!(ended(t, session).await, Some(EndCause::NotMe), "also of what had ended by itself");
         }
         assert_eq!(ended(t, &goes).await, Some(EndCause::ActingEnded));
-        for session in [&before, &elsewhere, &of_bob, &stays] {
+        for session in [&before, &of_bob, &stays] {
             assert_eq!(ended(t, session).await, None);
         }
         assert!(end_since(t, &ada, &first).await.is_empty(), "once");
     }
 
-    async fn whoever_acts_as_the_user_on_such_a_device_goes_on(t: &TestStore) {
+    async fn whoever_acts_as_the_user_goes_on(t: &TestStore) {
         let (ada, root) = (make_user(t, "ada").await, make_admin(t, "root").await);
         let first = on_device(t, &ada, "Phone").await;
         let of_root = on_device(t, &root, "Phone").await;
