@@ -20,8 +20,9 @@ async fn from(app: &TestApp, name: &str, device: &str, address: &str) -> Actor {
     actor
 }
 
-/// Somebody with another device than anybody else here.
+/// Somebody with another device than anybody else here, a moment after whoever came before.
 async fn intruder(app: &TestApp) -> Actor {
+    app.clock.advance(Duration::from_secs(1));
     from(app, "ada", "Skiff/1", "198.51.100.7").await
 }
 
@@ -194,7 +195,6 @@ on_both! {
         let own_bot = made(ada.post("/auth/bots", &bot("own")).await, 201);
         let own_bot_tokens = format!("/auth/bots/{}/tokens", own_bot["id"].as_str().unwrap());
         let own_session = made(ada.post(&own_bot_tokens, &json!({})).await, 200);
-        app.clock.advance(Duration::from_secs(1));
         let thief = intruder(&app).await;
         app.clock.advance(Duration::from_secs(1));
         let theirs = made(thief.post("/auth/tokens", &json!({"name": "theirs"})).await, 201);
@@ -228,7 +228,6 @@ on_both! {
         let app = TestApp::new(backend).await;
         let ada = app.sign_up("ada").await;
         let first = intruder(&app).await;
-        app.clock.advance(Duration::from_secs(1));
         let mut second = intruder(&app).await.with_header("user-agent", "Other/2");
         assert_eq!(second.refresh().await.status, 200);
         assert_eq!(notices(&app).await.len(), 1);
@@ -257,6 +256,7 @@ on_both! {
         app.sign_up("ada").await;
         let first = intruder(&app).await;
         let token = notice(&app).await;
+        app.clock.advance(Duration::from_secs(1));
         let second = from(&app, "ada", "Raft/1", "192.0.2.9").await;
         assert_eq!(notices(&app).await.len(), 2);
         let (here, there) = (app.anon(), other.anon());

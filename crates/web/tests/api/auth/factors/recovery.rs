@@ -49,7 +49,7 @@ on_both! {
         assert_eq!((new.len(), new.iter().any(|code| phone.recovery_codes.contains(code))), (10, false));
         assert_eq!(ada.get("/auth/me").await.status, 200, "no factor has changed");
         app.deliver_mail().await;
-        assert_eq!(app.mails().await.pop().unwrap().subject, "New recovery codes were made");
+        assert!(app.mails().await.iter().any(|mail| mail.subject == "New recovery codes were made"));
         let open = challenge(&app.anon(), "ada").await;
         refused(&show(&app.anon(), &open, "recovery_code", &phone.recovery_codes[0]).await, 403, "wrong_code");
         private(&show(&app.anon(), &open, "recovery_code", &new[0]).await, 200);
