@@ -84,16 +84,12 @@ pub struct Store {
 
 impl Store {
     /// Opens the database and starts its writer. Applies no migrations, see [`Self::migrate`].
-    ///
-    /// Boxed, so that what it sets going is compiled here, for speed, and not where it is called from, for size.
-    pub fn open(options: &DatabaseOptions) -> BoxFuture<'_, Result<Self, StoreError>> {
-        Box::pin(async move {
-            let db = db::Db::open(options).await?;
-            let writer = writer::Writer::start(&db).await?;
-            let user_reads = UserReads::start(&db, By::User);
-            let session_users = UserReads::start(&db, By::Session);
-            Ok(Self { db, writer, user_reads, session_users, nudged: std::sync::Arc::default() })
-        })
+    pub async fn open(options: &DatabaseOptions) -> Result<Self, StoreError> {
+        let db = db::Db::open(options).await?;
+        let writer = writer::Writer::start(&db).await?;
+        let user_reads = UserReads::start(&db, By::User);
+        let session_users = UserReads::start(&db, By::Session);
+        Ok(Self { db, writer, user_reads, session_users, nudged: std::sync::Arc::default() })
     }
 
     /// Runs `work` in a transaction. `Ok` commits, also for a refusal that must persist; `Err` rolls back.

@@ -19,7 +19,6 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use http::header::ALLOW;
 use http::uri::PathAndQuery;
 use http::{Method, Request, StatusCode, Uri};
@@ -28,7 +27,6 @@ use portcullis_core::random;
 use portcullis_edge::code::Code;
 use portcullis_edge::problem::Problem;
 use portcullis_edge::request_id::{RequestId, X_REQUEST_ID};
-use tokio::net::TcpListener;
 use tower::Service;
 
 use crate::api::openapi;
@@ -37,11 +35,10 @@ use crate::cors::Cors;
 use crate::failure::{Failure, Logged};
 use crate::metrics::RouteMetrics;
 use crate::oauth::OAuthFailure;
-use crate::serve::{ServeConfig, serve};
 use crate::state::{Readiness, Web, WebConfig};
 use crate::{paths, routes};
 
-/// The application.
+/// The application: give it to [`crate::serve::serve`].
 #[derive(Clone)]
 pub struct App {
     web: Web,
@@ -90,17 +87,6 @@ impl App {
     pub fn kept_mail_page(&self) -> Option<String> {
         let base = self.web.config.public_url.as_str().trim_end_matches('/');
         crate::pages::dev_mail::exists(&self.web).then(|| format!("{base}{}", paths::DEV_MAIL))
-    }
-
-    /// Serves until `stop` completes, as [`serve`](crate::serve::serve) does. Boxed, so that the way of every request
-    /// is compiled here, for speed, and not where it is called from, for size.
-    pub fn serve(
-        self,
-        listener: TcpListener,
-        config: ServeConfig,
-        stop: BoxFuture<'static, ()>,
-    ) -> BoxFuture<'static, usize> {
-        Box::pin(serve(listener, self, config, stop))
     }
 
     /// What an operator should know at start.

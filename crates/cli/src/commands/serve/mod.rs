@@ -16,7 +16,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use portcullis_app::Cx;
-use portcullis_web::serve::{ServeConfig, listen};
+use portcullis_web::serve::{ServeConfig, listen, serve};
 use portcullis_web::{App, ForwardStyle, Readiness, SameSite, WebConfig, app};
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
@@ -80,7 +80,7 @@ pub(super) async fn run(loaded: &Loaded, args: &ServeArgs) -> Result<(), Failure
         stop.await;
         drop(stopping);
     };
-    let serving = tokio::spawn(app.serve(listener, serve_config, Box::pin(stop)));
+    let serving = tokio::spawn(serve(listener, app, serve_config, stop));
     announce(config, address);
     // Only once requests are answered: it writes to the database, which may take its time.
     set_up_link::offer(&node.cx, config).await;
@@ -113,7 +113,7 @@ fn for_proxies(
     let config =
         ServeConfig { max_connections: config.max_connections.min(PROXY_CONNECTIONS), ..config.clone() };
     // An error is the end of the sender: nothing is ever sent.
-    app.forward_auth().serve(listener, config, Box::pin(async move { drop(stopped.changed().await) }))
+    serve(listener, app.forward_auth(), config, async move { drop(stopped.changed().await) })
 }
 
 pub(super) fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
