@@ -87,7 +87,7 @@ impl Cx {
         event.user = Some(user);
         event.actor = Some(user);
         event.address = Some(client.address);
-        let reset = self.mail_request(LinkPurpose::ResetPassword, link.email.clone(), Asker::Anybody);
+        let reset = self.mail_request(LinkPurpose::ResetPassword, link.email.clone(), Asker::Owner(user));
         let wanted = link.clone();
         let written = self
             .store

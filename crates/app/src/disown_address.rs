@@ -6,7 +6,7 @@ use portcullis_core::audit::EventKind;
 use portcullis_core::link::{LinkPurpose, PresentedLink};
 use portcullis_store::addresses::Standing;
 use portcullis_store::links::{self, Link};
-use portcullis_store::{audit, claims, pending, revocations};
+use portcullis_store::{StoreError, audit, claims, pending, revocations};
 
 use crate::client::Client;
 use crate::cx::Cx;
@@ -54,13 +54,20 @@ impl Cx {
                 if !links::spend(tx, id, span.now).await? {
                     return Ok(None);
                 }
-                let Some(ended) = claims::claim(tx, &standing, span.now).await? else { return Ok(None) };
+                // Of an administrator, or of whoever has shown the address by now: the link stays good for what it was for.
+                let Some(ended) = claims::claim(tx, &standing, span.now).await? else {
+                    return Err(StoreError::Refused);
+                };
                 audit::append(tx, &event).await?;
                 revocations::append_all(tx, &ended, span).await?;
                 Ok(Some(ended))
             })
         });
-        let ended = claimed.await.map_err(Fault::from)?.ok_or(LinkError::InvalidLink)?;
+        let claimed = match claimed.await {
+            Err(StoreError::Refused) => None,
+            claimed => claimed.map_err(Fault::from)?,
+        };
+        let ended = claimed.ok_or(LinkError::InvalidLink)?;
         self.revoke_here(&ended, span);
         Ok(())
     }

@@ -127,6 +127,10 @@ impl Cx {
     async fn reply_to(&self, request: &MailRequest) -> Result<Option<Reply>, Fault> {
         let owner = self.owner_of(&request.email).await?;
         let reply = match (request.purpose, request.asker) {
+            (LinkPurpose::ResetPassword, Asker::Owner(user)) => {
+                // Somebody else may have used up what the address may get in an hour, and nobody can have this twice.
+                return Ok(owner.filter(|owner| owner.id == user).map(|owner| self.reset_mail(&owner)));
+            }
             (LinkPurpose::ResetPassword, _) => owner.map(|owner| self.reset_mail(&owner)),
             (LinkPurpose::VerifyEmail, _) => {
                 if let Some(owner) = owner {

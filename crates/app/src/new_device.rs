@@ -168,7 +168,7 @@ impl Cx {
         let user = link.user.ok_or(LinkError::InvalidLink)?;
         let found = self.store.user(user).await.map_err(Fault::from)?.ok_or(LinkError::InvalidLink)?;
         let withheld = PasswordReset::withheld(&found, &link);
-        let request = self.mail_request(LinkPurpose::ResetPassword, link.email.clone(), Asker::Anybody);
+        let request = self.mail_request(LinkPurpose::ResetPassword, link.email.clone(), Asker::Owner(user));
         let span = self.span();
         let (id, session) = (link.facts.id, SessionId::from_uuid(link.facts.subject));
         let ended = Event { actor: Some(user), ..self.ended(session, EndCause::NotMe, client) };
@@ -191,15 +191,20 @@ impl Cx {
                 gone.extend(
                     intruder::forget_since(tx, user, session.uuid(), span.now, EndCause::NotMe).await?,
                 );
-                let reset = match withheld {
+                let mut reset = match withheld {
                     Some(withheld) => withheld,
                     None => PasswordReset::of(&ways_in::of(tx, user).await?),
                 };
                 if reset == PasswordReset::Mailed {
                     // Whoever knows it would be back before the mail is read.
-                    users::forget_password(tx, user).await?;
-                    mail_requests::put(tx, &request, span.now).await?;
+                    if users::forget_password(tx, user, &request.email).await? {
+                        mail_requests::put(tx, &request, span.now).await?;
+                    } else {
+                        reset = PasswordReset::AddressChanged;
+                    }
                 }
+                // What they would end has ended, and what its owner makes from here on must stay.
+                links::void_since(tx, user, LinkPurpose::NotMe, session.uuid()).await?;
                 // The list comes last: whoever holds its lock waits for no row.
                 revocations::append_all(tx, &gone, span).await?;
                 Ok(Some((gone, reset)))

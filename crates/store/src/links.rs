@@ -23,6 +23,7 @@ const PUT_FIRST: &str = "INSERT INTO links (subject, purpose, id, email, email_k
 const GET: &str = "SELECT subject, email, email_key, epoch, session_id, expires_at, user_id FROM links \
     WHERE id = $1 AND purpose = $2";
 const SPEND: &str = "DELETE FROM links WHERE id = $1 AND expires_at > $2";
+const VOID_SINCE: &str = "DELETE FROM links WHERE user_id = $1 AND purpose = $2 AND subject > $3";
 const VOID: &str = "DELETE FROM links WHERE subject = $1 AND purpose = $2";
 const PURGE: &str = "DELETE FROM links WHERE expires_at <= $1";
 
@@ -116,6 +117,17 @@ pub async fn spend(tx: &mut Tx, id: LinkId, now: Timestamp) -> Result<bool, Stor
 /// Makes the link of a subject void, if there is one.
 pub async fn void(tx: &mut Tx, subject: Uuid, purpose: LinkPurpose) -> Result<(), StoreError> {
     affected!(tx, sqlx::query(VOID).bind(subject).bind(purpose.as_str()))?;
+    Ok(())
+}
+
+/// Makes the links of a user void whose subjects are younger than `since`, which is an id of that moment.
+pub async fn void_since(
+    tx: &mut Tx,
+    user: UserId,
+    purpose: LinkPurpose,
+    since: Uuid,
+) -> Result<(), StoreError> {
+    affected!(tx, sqlx::query(VOID_SINCE).bind(user.uuid()).bind(purpose.as_str()).bind(since))?;
     Ok(())
 }
 

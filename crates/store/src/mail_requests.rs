@@ -29,6 +29,8 @@ row! {
 pub enum Asker {
     /// Nobody known: whoever has the address.
     Anybody,
+    /// The user who has it, by a link that was mailed there and is used up by this: it comes once, and is not counted.
+    Owner(UserId),
     /// A user who wants it to be theirs, in this session, and who proved who they are under this credential epoch.
     User(UserId, SessionId, i64),
     /// A pending registration.
@@ -56,6 +58,7 @@ impl From<RequestRow> for Option<MailRequest> {
                 SessionId::from_uuid(session),
                 row.epoch.unwrap_or_default(),
             ),
+            (Some(user), None, _) => Asker::Owner(UserId::from_uuid(user)),
             (_, _, Some(pending)) => Asker::Registration(pending),
             _ => Asker::Anybody,
         };
@@ -80,6 +83,7 @@ impl Store {
 pub async fn put(tx: &mut Tx, request: &MailRequest, now: Timestamp) -> Result<(), StoreError> {
     let (user, session, epoch, pending) = match request.asker {
         Asker::Anybody => (None, None, None, None),
+        Asker::Owner(user) => (Some(user.uuid()), None, None, None),
         Asker::User(user, session, epoch) => (Some(user.uuid()), Some(session.uuid()), Some(epoch), None),
         Asker::Registration(pending) => (None, None, None, Some(pending)),
     };

@@ -52,7 +52,8 @@ const DISABLE: &str = "UPDATE users SET disabled_at = $2, credential_epoch = cre
     version = version + 1, updated_at = $2 WHERE id = $1 AND disabled_at IS NULL AND (role <> 'admin' \
     OR EXISTS (SELECT 1 FROM users AS o WHERE o.role = 'admin' AND o.id <> $1 AND o.disabled_at IS NULL))";
 const MAY_SIGN_IN: &str = "SELECT COUNT(*) FROM users WHERE id = $1 AND disabled_at IS NULL";
-const FORGET_PASSWORD: &str = "UPDATE users SET password_hash = NULL WHERE id = $1";
+const FORGET_PASSWORD: &str = "UPDATE users SET password_hash = NULL WHERE id = $1 AND email_key = $2 \
+    AND disabled_at IS NULL";
 const MOVE_EPOCH: &str = "UPDATE users SET credential_epoch = credential_epoch + 1, version = version + 1, \
     updated_at = $2 WHERE id = $1 AND disabled_at IS NULL";
 const MOVE_BOTS: &str = "UPDATE users SET credential_epoch = credential_epoch + 1 WHERE owner_id = $1";
@@ -386,10 +387,10 @@ pub async fn move_epoch(tx: &mut Tx, user: UserId, now: Timestamp) -> Result<(),
     Ok(())
 }
 
-/// Takes a user's password away: they set another by a link. The epoch moves in the same transaction.
-pub async fn forget_password(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
-    affected!(tx, sqlx::query(FORGET_PASSWORD).bind(user.uuid()))?;
-    Ok(())
+/// Takes a user's password away: they set another by a link that is mailed to `email`. `false`: that is their address no
+/// more, or they are disabled. The epoch moves in the same transaction.
+pub async fn forget_password(tx: &mut Tx, user: UserId, email: &Email) -> Result<bool, StoreError> {
+    Ok(affected!(tx, sqlx::query(FORGET_PASSWORD).bind(user.uuid()).bind(email.key()))? > 0)
 }
 
 /// Enables a user again, who is not to be deleted any more, if they were; `false`: was not disabled.

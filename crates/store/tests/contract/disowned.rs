@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use portcullis_core::external::Identity;
+use portcullis_core::ids::IdentityId;
+use portcullis_core::recovery_code::RecoveryDigest;
 use portcullis_core::session::EndCause;
 use portcullis_core::user::User;
 use portcullis_store::addresses::{self, Standing};
 use portcullis_store::api_tokens::NewApiToken;
 use portcullis_store::sessions::{self, End, NewSession};
-use portcullis_store::{claims, users};
+use portcullis_store::{claims, identities, intruder, recovery_codes, users, ways_in};
 use portcullis_testkit::TestStore;
 use uuid::Uuid;
 
@@ -117,6 +120,37 @@ contract! {
         create(&t.store, &as_ada).await.expect("committed").expect("allowed");
         assert_eq!(end_since(t, &ada, &first).await, [first.id.uuid()]);
         assert_eq!(ended(t, &as_ada).await, None);
+    }
+
+    /// An identity comes a little before the session that begins with it.
+    async fn identities_and_codes_of_whoever_came_in_go(t: &TestStore) {
+        let ada = make_user(t, "ada").await;
+        let known = async |name: &str| {
+            let new = Identity {
+                id: IdentityId::new(t.now(), &*t.random),
+                provider: name.into(),
+                subject: name.into(),
+                user: ada.id,
+                email: None,
+                created_at: t.now(),
+                last_used_at: None,
+            };
+            assert!(commit!(t.store, [new] tx => identities::insert(tx, &new)).expect("answered"));
+        };
+        known("own").await;
+        t.clock.advance(Duration::from_hours(1));
+        known("arrived by").await;
+        let session = on_device(t, &ada, "Phone").await;
+        t.clock.advance(Duration::from_mins(1));
+        known("linked in it").await;
+        let (user, epoch, since, now) = (ada.id, ada.credential_epoch, session.id.uuid(), t.now());
+        execute(&t.store, "UPDATE users SET factors = 1").await;
+        let codes = [RecoveryDigest([7; 32])];
+        assert!(commit!(t.store, [codes] tx => recovery_codes::renew(tx, user, epoch, &codes)).expect("answered"));
+        commit!(t.store, [] tx => intruder::forget_since(tx, user, since, now, EndCause::NotMe)).expect("answered");
+        let left = commit!(t.store, [] tx => ways_in::of(tx, user)).expect("answered");
+        assert_eq!(left.providers, ["own"]);
+        assert_eq!(t.store.count_recovery_codes(user).await.expect("read"), 0);
     }
 
     async fn what_bots_hold_is_forgotten(t: &TestStore) {

@@ -29,7 +29,7 @@ const USER: ButtonPage = ButtonPage {
 
 const SIGN_IN: ButtonPage = ButtonPage {
     title: "This was not me",
-    intro: "Somebody signed in to your account. Press the button, and that sign-in ends at once; a mail follows by which you set a new password. You stay signed in elsewhere until you do.",
+    intro: "Somebody signed in to your account. Press the button, and that sign-in ends at once, with every one since, and with what was made since to come back by: factors, tokens, invites, and all recovery codes. A mail follows by which you set a new password.",
     button: "End the sign-in",
     done_title: "The sign-in has ended",
     done: "",
@@ -39,7 +39,7 @@ const SIGN_IN: ButtonPage = ButtonPage {
 const fn what_follows(reset: PasswordReset) -> &'static str {
     match reset {
         PasswordReset::Mailed => {
-            "Whoever it was may know your password, so it is good no more. A mail is on its way by which you set a new one: that signs everybody out, and revokes your API tokens."
+            "Whoever it was may know your password, so it is good no more. A mail is on its way by which you set a new one: that signs everybody out, and revokes your API tokens. Then make new recovery codes, if you had any."
         }
         PasswordReset::NoPassword => {
             "You sign in without a password, so there is none to change: look after what you sign in with instead, your mailbox or your account elsewhere, and see on your account page where you are signed in."

@@ -66,6 +66,10 @@ on_both! {
             }
             refused(&app.anon().post("/auth/email/not-me", &link).await, 400, "invalid_link");
             private(&actor.get("/auth/me").await, 200);
+            if name == "root" {
+                let confirmed = app.anon().post("/auth/email/verify", &link).await;
+                assert_eq!(confirmed.status, 204, "refusing uses nothing up");
+            }
         }
     }
 
