@@ -89,7 +89,7 @@ test("an app is set up, asked for, shown once more, and removed", async () => {
   await client.login({ email, password: PASSWORD });
   const error = await refusal(removeFactor(client, factorId));
   assert(error instanceof FreshLoginRequired);
-  assert.deepEqual(error.methods, ["totp"]);
+  assert.deepEqual(error.methods, ["totp", "recovery_code"]);
   const owed = await refusal(stepUp(client, { password: PASSWORD }));
   assert(owed instanceof SecondFactorRequired);
   assert.deepEqual(owed.methods, ["totp", "recovery_code"]);
