@@ -14,7 +14,7 @@ use crate::{factors, recovery_codes};
 
 /// The tokens of a user and of their bots.
 const TOKENS: &str = "UPDATE api_tokens SET revoked_at = $2 WHERE revoked_at IS NULL AND id > $3 \
-    AND (user_id = $1 OR user_id IN (SELECT id FROM users WHERE owner_id = $1)) RETURNING id";
+    AND user_id IN (SELECT id FROM users WHERE id = $1 OR owner_id = $1) RETURNING id";
 const BOT_SESSIONS: &str = "UPDATE sessions SET ended_at = $2, end_cause = $4 WHERE ended_at IS NULL AND id > $3 \
     AND user_id IN (SELECT id FROM users WHERE owner_id = $1) RETURNING id";
 const INVITES: &str = "UPDATE invites SET revoked_at = $2 WHERE created_by = $1 AND id > $3 AND revoked_at IS NULL \
