@@ -379,7 +379,9 @@ impl Cx {
         let digests: Vec<_> = codes.iter().map(|code| code.digest(user.id)).collect();
         let mut event = self.factor_event(EventKind::RecoveryCodesMade, user.id, client);
         event.session = caller.session();
-        let mail = self.factor_mail(Template::RecoveryCodesMade, &user);
+        // Nothing else holds back who makes them again and again, and the address may be somebody else's.
+        let told = self.may_be_told("mails_of_recovery_codes", user.id).await?;
+        let mail = told.then(|| self.factor_mail(Template::RecoveryCodesMade, &user));
         let (id, epoch) = (user.id, user.credential_epoch);
         let written = self.store.write(move |tx| {
             let (event, mail, digests) = (event.clone(), mail.clone(), digests.clone());
@@ -388,7 +390,9 @@ impl Cx {
                     return Ok(false);
                 }
                 audit::append(tx, &event).await?;
-                outbox::enqueue(tx, &mail).await?;
+                if let Some(mail) = &mail {
+                    outbox::enqueue(tx, mail).await?;
+                }
                 Ok(true)
             })
         });

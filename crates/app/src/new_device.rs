@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use portcullis_core::address::same_block;
 use portcullis_core::audit::{Event, EventKind};
-use portcullis_core::ids::SessionId;
+use portcullis_core::ids::{SessionId, UserId};
 use portcullis_core::link::{LinkPurpose, PresentedLink};
 use portcullis_core::mail::{Mail, Template};
 use portcullis_core::rate::Rate;
@@ -115,7 +115,7 @@ impl Cx {
             return Ok(None);
         }
         event.detail.insert("new_device".into(), true.into());
-        if !self.may_be_told(proof).await? {
+        if !self.may_be_told("mails_of_devices", proof.user.id).await? {
             return Ok(None);
         }
         let user = &proof.user;
@@ -140,13 +140,13 @@ impl Cx {
         Ok(!seen.iter().any(is_near))
     }
 
-    /// Counts a mail; `false`: the user has had enough of them.
-    async fn may_be_told(&self, proof: &Proof) -> Result<bool, Fault> {
+    /// Counts a mail of a kind; `false`: the user has had enough of them.
+    pub(crate) async fn may_be_told(&self, kind: &'static str, user: UserId) -> Result<bool, Fault> {
         if self.settings.rates.is_none() {
             return Ok(true);
         }
-        let key = self.counter("mails of devices", &[proof.user.id.uuid().as_bytes()]);
-        match self.take("mails_of_devices", key, PER_USER).await {
+        let key = self.counter(kind, &[user.uuid().as_bytes()]);
+        match self.take(kind, key, PER_USER).await {
             Ok(()) => Ok(true),
             Err(LimitError::Limited(_)) => {
                 metrics::counter!("portcullis_mails_suppressed_total").increment(1);
@@ -183,7 +183,7 @@ impl Cx {
                 }
                 users::move_epoch(tx, user, span.now).await?;
                 audit::append(tx, &event).await?;
-                // Of whoever signed in twice the owner was told once: what came after from that device goes with it.
+                // Of whoever signed in twice the owner was told once: what came after goes with it.
                 let mut gone = sessions::end_since(tx, user, session, span.now, EndCause::NotMe).await?;
                 if gone.contains(&session.uuid()) {
                     audit::append(tx, &ended).await?;

@@ -5,7 +5,7 @@
 //! 2. The link in the mail makes the user, in the browser that registered; anywhere else with the registration's password
 //!    or a new one. Whoever only reads the mail of somebody who signed up with a wrong address gets no account that
 //!    somebody else knows the password of.
-//! 3. "This was not me" takes the registration away.
+//! 3. "This was not me" takes the registration away ([`crate::disown_address`]).
 //!
 //! Who came by way of a provider that does not vouch for the address has no password, and is who they are there only if
 //! the browser that came from there confirms: whoever else reads the mail sets a password, and gets a user whom nobody at

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use portcullis_testkit::TestApp;
+use portcullis_testkit::{SentMail, TestApp};
 use serde_json::json;
 
 use super::{challenge, set_up, show, sign_in, texts};
+use crate::across::rate_limits::limited;
 use crate::on_both;
 use crate::support::{claims_of, events, private, refused};
 
@@ -56,6 +57,22 @@ on_both! {
         app.clock.advance(Duration::from_mins(11));
         refused(&ada.post(CODES, &json!({})).await, 403, "fresh_login_required");
         assert_eq!(events(&app, "factor.recovery_codes_made").await.len(), 1);
+    }
+
+    /// The address need not be theirs.
+    async fn whoever_makes_them_again_and_again_fills_no_mailbox(backend: Backend) {
+        let app = TestApp::with(backend, limited).await;
+        let other = app.another(limited).await;
+        let mut ada = app.sign_up("ada").await;
+        set_up(&app, &mut ada).await;
+        for at in 0..8 {
+            let node = if at % 2 == 0 { &app } else { &other };
+            private(&ada.at(node).post(CODES, &json!({})).await, 201);
+        }
+        app.deliver_mail().await;
+        let told = |mail: &&SentMail| mail.subject == "New recovery codes were made";
+        assert_eq!(app.mails().await.iter().filter(told).count(), 5);
+        assert_eq!(events(&app, "factor.recovery_codes_made").await.len(), 8, "the log tells of all");
     }
 
     async fn nobody_elses_opens(backend: Backend) {
