@@ -3,12 +3,11 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type Portcullis, startPortcullis } from "../../scripts/portcullis.mjs";
 import { changePassword, endSession, getConfig, listSessions, updateUser } from "../../src/index.js";
-import { closeAll, Jar, PASSWORD } from "../support/real.js";
+import { closeAll, Jar, newcomer, PASSWORD } from "../support/real.js";
 import { refusal } from "../support/world.js";
 
 const APP = "http://localhost:8999";
 let portcullis: Portcullis;
-let count = 0;
 
 before(async () => {
   portcullis = await startPortcullis({
@@ -21,14 +20,7 @@ after(async () => {
   await portcullis?.stop();
 });
 
-async function signedUp() {
-  const jar = new Jar(APP);
-  const client = jar.tab(portcullis.url);
-  const email = `user-${++count}@example.org`;
-  const registered = await client.register({ email, password: PASSWORD, name: "Ada" });
-  assert.equal(registered.status, "signed_in");
-  return { jar, client, email };
-}
+const signedUp = () => newcomer(APP, portcullis.url);
 
 test("signing up, reading, changing, signing out and in again", async () => {
   const { jar, client, email } = await signedUp();

@@ -24,14 +24,13 @@ import {
   showPasskey,
   stepUp,
 } from "../../src/index.js";
-import { closeAll, Jar, PASSWORD } from "../support/real.js";
+import { closeAll, Jar, newcomer, PASSWORD } from "../support/real.js";
 import { SecurityKey } from "../support/security-key.js";
 import { codeOf } from "../support/totp.js";
 import { refusal } from "../support/world.js";
 
 const APP = "http://localhost:8999";
 let portcullis: Portcullis;
-let count = 0;
 
 before(async () => {
   portcullis = await startPortcullis({
@@ -45,14 +44,7 @@ after(async () => {
   await portcullis?.stop();
 });
 
-async function signedUp() {
-  const jar = new Jar(APP);
-  const client = jar.tab(portcullis.url);
-  const email = `user-${++count}@example.org`;
-  const registered = await client.register({ email, password: PASSWORD });
-  assert.equal(registered.status, "signed_in");
-  return { jar, client, email };
-}
+const signedUp = () => newcomer(APP, portcullis.url);
 
 /** The first half of a sign-in. */
 async function owing(client: Client, email: string): Promise<SecondFactorRequired> {

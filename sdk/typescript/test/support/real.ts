@@ -1,4 +1,5 @@
 /** A browser's cookie jar before a real Portcullis. */
+import assert from "node:assert/strict";
 import { createClient, type Client, type ClientOptions, type FlowStore } from "../../src/index.js";
 import { currentPage } from "../../src/lib/page.js";
 import { apply, type Pair, serialise } from "../../src/server/lib/cookies.js";
@@ -20,6 +21,18 @@ export function memory(): FlowStore {
     setItem: (key, value) => void kept.set(key, value),
     removeItem: (key) => void kept.delete(key),
   };
+}
+
+let users = 0;
+
+/** A new user, signed in, in a browser whose pages are at `origin`. */
+export async function newcomer(origin: string, url: string): Promise<{ jar: Jar; client: Client; email: string }> {
+  const jar = new Jar(origin);
+  const client = jar.tab(url);
+  const email = `user-${++users}@example.org`;
+  const registered = await client.register({ email, password: PASSWORD, name: "Ada" });
+  assert.equal(registered.status, "signed_in");
+  return { jar, client, email };
 }
 
 export class Jar {
